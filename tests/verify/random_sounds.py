@@ -345,10 +345,35 @@ def cohere_asr(random: Random) -> Case:
     return Case(content, {"batch": batch, "frames": frames, "seq_len": seq_len}, inputs, cached=7)
 
 
+def vibevoice_asr(random: Random) -> Case:
+    ratios = random.choice(([2, 3], [2, 2]))
+    audio = {
+        **{"model_type": "vibevoice_acoustic_tokenizer_encoder", "hidden_size": 6, "num_filters": 4},
+        **{"kernel_size": random.choice((5, 7)), "downsampling_ratios": ratios, "ffn_expansion": 2},
+        **{"depths": random.choice(([1, 1, 2], [2, 1, 1])), "hidden_act": random.choice(("gelu", "relu"))},
+    }
+    hop, tokens, audios = ratios[0] * ratios[1], random.choice((5, 8)), random.randint(1, 2)
+    content = {
+        **{"model_type": "vibevoice_asr", "architectures": class_of(random, "VibeVoiceAsr"), "audio_token_id": AUDIO},
+        **{"acoustic_tokenizer_encoder_config": audio, "text_config": text(random, "qwen2")},
+        **{"semantic_tokenizer_encoder_config": {**audio, "hidden_size": 10}},
+        "acoustic_tokenizer_chunk_size": 1000 * hop,
+    }
+    seq_len, samples = audios * tokens + random.randint(1, 9), tokens * hop
+
+    def inputs(model: Any) -> dict[str, Any]:
+        ids = torch.zeros((2, seq_len), dtype=torch.long)
+        ids[:, : audios * tokens] = AUDIO
+        return {"input_ids": ids, "input_values": torch.randn((2 * audios, 1, samples)), "use_cache": False}
+
+    return Case(content, {"batch": 2, "audios": audios, "samples": samples, "seq_len": seq_len}, inputs, cached=5)
+
+
 CASES: Mapping[str, Callable[[Random], Case]] = {
     function.__name__: function
     for function in (
         cohere_asr,
+        vibevoice_asr,
         voxtral,
         audioflamingo3,
         audioflamingo3_encoder,

@@ -154,6 +154,16 @@ RELATIVES: tuple[RenamedArchitecture, ...] = (
             **{"head_dim": None, "q_head_dim": None, "use_qk_norm": None},
         },
     ),
+    llama_like(  # stepfun-ai/Step-Audio-2, vLLM's step1.py: slopes by distance in place of rotary positions
+        "step1",
+        "Step1",
+        keys={"num_attention_groups": "num_key_value_heads"},
+        facts={
+            "of_attention": {"rotary": 0, "alibi": True, "masked": True},
+            "of_decoder": {"rotary_tables": ()},
+        },
+    ),
+    relative("youtu_llm", "decoders.youtu", classes=("YoutuLLM", "Youtu")),  # the name in mlx-lm
     llama_like(  # huggingface.co/nvidia/llama-embed-nemotron-8b: Llama's decoder alone, which sees the whole sequence
         "llama_bidirec",
         "LlamaBidirectional",

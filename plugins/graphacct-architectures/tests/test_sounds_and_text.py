@@ -21,7 +21,8 @@ CASES: dict[str, dict[str, Any]] = json.loads(
 def report(case: str, **options: Any) -> graphacct.Report:
     found = CASES[case]
     whole = found["workload"]
-    workload = {"frames": whole["frames"]} if options.get("phase") == "decode" else whole
+    sound = {key: whole[key] for key in ("frames",) if key in whole}
+    workload = sound if options.get("phase") == "decode" else whole
     return graphacct.account(found["config"], convention="matmul", **{"attention": "eager", **workload, **options})
 
 

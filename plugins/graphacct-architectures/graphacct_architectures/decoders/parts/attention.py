@@ -123,7 +123,7 @@ def difference_share(a: Attention, b: Builder, dtype: str) -> Value:
 def gated(a: Attention, b: Builder, x: Value, y: Value) -> Value:
     """Returns the heads' outputs y (batch, seq, heads · width) times a gate of x, of each element or of each head. A
     softplus runs in float32, as in the library."""
-    gate = linear(b, a.gate, x, a.heads if a.gate_per_head else a.heads * a.value_width, bias=False)
+    gate = linear(b, a.gate, x, a.heads if a.gate_per_head else a.heads * a.value_width, bias=a.gate_bias)
     wide = (a.gate_by == "softplus" or a.gate_wide) and b.dtype != "float32"
     if wide:
         gate = b.apply("cast", gate, name="gate_wide", dtype="float32")
@@ -182,6 +182,8 @@ def projections(
                 q, k = (normed_by(b, name, part, by) for name, part in zip(a.qk_norm_names, (q, k), strict=True))
             return q, k, v, None
         parts = b.apply("split", flat, name="qkv", sizes=tuple(count * a.d_head for count in counts))
+    elif a.kv_joint:
+        parts = (linear(b, a.q, x, a.heads * a.d_head, bias=a.bias), *keys_and_values(a, b, x))
     else:
         names = (a.q, a.k, a.v)
         widths = (a.d_head, a.d_head, a.value_width)
@@ -218,6 +220,18 @@ def projections(
     if a.key_scaled:
         k = b.apply("scale", k, name="k_scaled")
     return q, k, b.apply("scale", v, name="v_scaled") if a.values_scaled else v, gate
+
+
+def keys_and_values(a: Attention, b: Builder, x: Value) -> tuple[Value, Value]:
+    """Returns keys and values, each (batch, seq, heads · d_head), from one projection with both of a head together."""
+    batch, seq = x.spec.shape[:2]
+    both = linear(b, a.kv_joint, x, 2 * a.kv_heads * a.d_head, bias=a.bias)
+    both = b.apply("reshape", both, name="kv_heads", shape=(batch, seq, a.kv_heads, 2 * a.d_head))
+    k, v = (
+        b.apply("reshape", part, name=f"{label}_flat", shape=(batch, seq, a.kv_heads * a.d_head))
+        for part, label in zip(b.apply("split", both, name="k_and_v", parts=2), "kv", strict=True)
+    )
+    return k, v
 
 
 def head_normed(

@@ -153,6 +153,8 @@ class Attention:
             exponentials - sink), which is the same number as a column more in the softmax.
         gate_wide: Whether the gate's activation runs in float32.
         out_shift: The name of a bias of the output that belongs to the module itself; empty for none.
+        kv_joint: The name of one projection for keys and values together, head by head; empty if they are two.
+        gate_bias: Whether the gate's projection has a bias.
         differential: Whether a second attention is subtracted: each half of the heads of values is attended to by all
             queries, and the second half of the heads' outputs, times learned numbers, taken from the first.
     """
@@ -221,6 +223,8 @@ class Attention:
     gate_wide: bool = False
     out_shift: str = ""
     differential: bool = False
+    kv_joint: str = ""
+    gate_bias: bool = False
 
 
 @attrs.frozen
@@ -257,6 +261,7 @@ class Mlp:
         in_out: Whether the projections' weights are stored (in, out).
         scaled: Whether the gate's projection and the output are each multiplied by a constant.
         cut: Whether the activated gate and the other projection are clamped.
+        down_bias: Whether the way back has a bias; None if as the others.
     """
 
     width: Dim
@@ -274,6 +279,7 @@ class Mlp:
     in_out: bool = False
     scaled: bool = False
     cut: bool = False
+    down_bias: bool | None = None
 
 
 @attrs.frozen
@@ -342,6 +348,8 @@ class Experts:
         latent_in, latent_out: The names of these projections.
         latent_bias: Whether they have biases.
         cut: Whether the activated gate and the other projection are clamped.
+        shared_mix: The name of a projection to two shares, by whose softmax the experts' output and the shared
+            network's are added; empty for none.
     """
 
     count: Dim
@@ -384,6 +392,7 @@ class Experts:
     latent_out: str = "fc2_latent_proj"
     latent_bias: bool = False
     cut: bool = False
+    shared_mix: str = ""
 
 
 FeedForward: TypeAlias = Mlp | Experts

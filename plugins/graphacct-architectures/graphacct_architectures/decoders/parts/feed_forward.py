@@ -35,8 +35,18 @@ def mlp(m: Mlp, b: Builder, x: Value, workload: Workload | None = None) -> Value
         y = dropped(b, "act_dropout", y, m.dropout, workload)
     if m.norm:
         y = normed_by(b, m.norm, y, Norm())
-    y = projection(m.in_out, b, m.down, y, width, m.bias)
+    y = projection(m.in_out, b, m.down, y, width, m.bias if m.down_bias is None else m.down_bias)
     return b.apply("scale", y, name="out_scaled") if m.scaled else y
+
+
+def by_shares(e: Experts, b: Builder, x: Value, y: Value, common: Value) -> tuple[Value, Value]:
+    """Returns the experts' output and the shared network's, each times its share: a softmax in float32."""
+    wide = {} if b.dtype == "float32" else {"dtype": "float32"}
+    shares = b.apply("softmax", linear(b, e.shared_mix, x, 2), name="shares", **wide)
+    if wide:
+        shares = b.apply("cast", shares, name="shares_narrowed", dtype=b.dtype)
+    first, second = b.apply("split", shares, name="share_of_each", parts=2)
+    return b.apply("mul", y, first, name="experts_share"), b.apply("mul", common, second, name="shared_share")
 
 
 def both_cut(b: Builder, gate: Value, up: Value) -> tuple[Value, Value]:
@@ -96,6 +106,8 @@ def experts(e: Experts, b: Builder, x: Value) -> Value:
         if e.shared_gate:
             gate = b.apply("sigmoid", linear(b, e.shared_gate, x, 1, bias=False), name="shared_gate")
             common = b.apply("mul", gate, common, name="shared_gated")
+        if e.shared_mix:
+            y, common = by_shares(e, b, x, y, common)
         y = joined(e, b, y, common)
     return normed_by(b, e.out_norm, y, Norm()) if e.out_norm else y
 
