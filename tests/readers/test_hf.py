@@ -124,9 +124,9 @@ def test_code_that_a_file_names_is_never_run(tmp_path: Path) -> None:
             {"model_type": "LLAMA", "vocab_size": 8},
             "did you mean 'llama'\\?\nset=model_type=llama reads the file as that family's",
         ),
-        ({**LLAMA, "model_type": "llama4"}, "no architecture reads model_type 'llama4'\n"),  # another family
+        ({**LLAMA, "model_type": "llama9"}, "no architecture reads model_type 'llama9'\n"),  # another family
         ({**LLAMA, "model_type": "qwen9_5"}, "no architecture reads model_type 'qwen9_5'\n"),
-        ({**LLAMA, "model_type": "rwkv"}, "no architecture reads model_type 'rwkv'\n"),
+        ({**LLAMA, "model_type": "gemma9"}, "no architecture reads model_type 'gemma9'\n"),
         ({**LLAMA, "model_type": "zeppelin_h"}, "no architecture reads model_type 'zeppelin_h'\n"),
         ({**LLAMA, "model_type": 3}, "model_type is 3"),
         ({**LLAMA, "hidden_size": -5}, "hidden_size must be positive and below .*, not -5"),

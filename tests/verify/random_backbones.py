@@ -25,6 +25,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "poolformer": ("PoolFormerModel", "PoolFormerForImageClassification"),
     "pvt": ("PvtModel", "PvtForImageClassification"),
     "pvt_v2": ("PvtV2Model", "PvtV2ForImageClassification", "PvtV2Backbone"),
+    "rt_detr": ("RTDetrModel", "RTDetrForObjectDetection"),
     "rt_detr_resnet": ("RTDetrResNetBackbone",),
     "sam": ("SamModel",),
     "sam_vision_model": ("SamVisionModel",),
@@ -248,6 +249,19 @@ def rt_detr_resnet(random: Random) -> dict[str, Any]:
     }
 
 
+def rt_detr(random: Random) -> dict[str, Any]:
+    own = {"model_type": "rt_detr_resnet", "depths": [1, 1, 2, 1], "hidden_sizes": [8, 12, 16, 20]}
+    return {
+        **{"backbone_config": {**own, "embedding_size": 8, "out_indices": [2, 3, 4]}, "encoder_hidden_dim": 16},
+        **{"encoder_in_channels": [12, 16, 20], "encoder_attention_heads": 2, "decoder_in_channels": [16, 16, 16]},
+        **{"d_model": random.choice((12, 16)), "decoder_attention_heads": 2, "decoder_layers": random.randint(1, 3)},
+        **{"num_queries": 5, "encoder_ffn_dim": 9, "decoder_ffn_dim": 11},
+        **some(random, encoder_layers=random.choice((0, 2)), num_feature_levels=4, decoder_n_points=2),
+        **some(random, normalize_before=True, hidden_expansion=0.5, num_denoising=0),
+        **some(random, freeze_backbone_batch_norms=False, activation_function="relu"),
+    }
+
+
 def sam_vision(random: Random) -> dict[str, Any]:
     return {
         **{"hidden_size": 12, "output_channels": 16, "num_hidden_layers": 5, "num_attention_heads": 3},
@@ -310,6 +324,7 @@ def given(content: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 DRAW = {
+    "rt_detr": rt_detr,
     "rt_detr_resnet": rt_detr_resnet,
     "sam": sam,
     "sam_vision_model": sam_vision,
@@ -348,6 +363,7 @@ ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
     **dict.fromkeys(("data2vec-vision",), ((16, 16), (16, 16))),
     **dict.fromkeys(("efficientnet", "mobilevit"), ((64, 64), (70, 65))),
     **dict.fromkeys(("conditional_detr", "table-transformer", "upernet"), ((64, 64), (70, 65))),
+    **dict.fromkeys(("rt_detr",), ((64, 64), (96, 64))),
     **dict.fromkeys(("rt_detr_resnet",), ((64, 64), (70, 65))),
     **dict.fromkeys(("vitdet",), ((32, 32), (36, 24))),
     **dict.fromkeys(("vitpose_backbone",), ((32, 24), (32, 24))),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from random_encoders import ACTS, LENGTH, some, yes
+from random_encoders import ACTS, LENGTH, TASKS, like_bert, some, yes
 
 
 def trocr(random: Random) -> dict[str, Any]:
@@ -20,5 +20,34 @@ def trocr(random: Random) -> dict[str, Any]:
     }
 
 
-CLASSES: dict[str, tuple[str, ...]] = {"trocr": ("TrOCRForCausalLM",)}
-DRAW: dict[str, Callable[[Random], dict[str, Any]]] = {"trocr": trocr}
+def rotary(random: Random) -> dict[str, Any]:
+    return {**like_bert(random), "is_decoder": False}
+
+
+def eurobert(random: Random) -> dict[str, Any]:
+    heads = random.choice((2, 4))
+    return {
+        **{"vocab_size": 40, "hidden_size": 4 * heads, "num_attention_heads": heads, "num_hidden_layers": 2},
+        **{"intermediate_size": random.randint(5, 30), "hidden_act": random.choice(ACTS)},
+        **{"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "mask_token_id": 3},
+        **some(random, num_key_value_heads=2, head_dim=6, attention_bias=yes(random), mlp_bias=yes(random)),
+        **some(random, tie_word_embeddings=yes(random), classifier_pooling=random.choice(("late", "bos", "mean"))),
+    }
+
+
+def classes(stem: str, *tasks: str) -> tuple[str, ...]:
+    return (f"{stem}Model", f"{stem}ForMaskedLM", *(f"{stem}For{task}" for task in tasks))
+
+
+CLASSES: dict[str, tuple[str, ...]] = {
+    "trocr": ("TrOCRForCausalLM",),
+    "eurobert": classes("EuroBert", *TASKS[:2]),
+    "nomic_bert": classes("NomicBert", *TASKS[:2]),
+    "gte": classes("Gte", *TASKS[:2]),
+    "jina_embeddings_v3": classes("JinaEmbeddingsV3", *TASKS[:3]),
+}
+DRAW: dict[str, Callable[[Random], dict[str, Any]]] = {
+    "trocr": trocr,
+    "eurobert": eurobert,
+    **dict.fromkeys(("nomic_bert", "gte", "jina_embeddings_v3"), rotary),
+}

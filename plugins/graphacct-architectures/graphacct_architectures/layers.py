@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from graphacct import Builder, Dim, Parameter, Value, Workload, equal, minimum, same
 
 
-def embedding(b: Builder, name: str, ids: Value, count: Dim, width: Dim) -> Value:
+def embedding(b: Builder, name: str, ids: Value, count: Dim, width: Dim, *, tied_to: str = "") -> Value:
     """Looks rows up in a table `name.weight` of `count` rows."""
-    return b.apply("embedding", ids, b.parameter(f"{name}.weight", (count, width)), name=name)
+    return b.apply("embedding", ids, b.parameter(f"{name}.weight", (count, width), tied_to=tied_to), name=name)
 
 
 def linear(b: Builder, name: str, x: Value, width: Dim, *, bias: bool = True, tied_to: str = "") -> Value:

@@ -147,3 +147,11 @@ def test_solar_mixes_in_the_stream_of_earlier_layers() -> None:
 def test_refusals(model: dict[str, Any], message: str) -> None:
     with pytest.raises(graphacct.GraphacctError, match=message):
         graphacct.account(model, seq_len=8)
+
+
+def test_openelm_without_lists() -> None:
+    """Every layer has 16 heads of 128 and a network of four times the width, as the class's defaults say."""
+    found = graphacct.account({"model_type": "openelm"}, seq_len=8).total["params"]
+    assert found == 32000 * 2048 + 12 * (4 * 2048**2 + 2 * 128 + 3 * 2048 * 8192 + 2 * 2048) + 2048
+    with pytest.raises(graphacct.GraphacctError, match="num_query_heads is left out: list it"):
+        graphacct.account({"model_type": "openelm", "qkv_multipliers": [0.5, 1.0]}, seq_len=8)

@@ -223,3 +223,51 @@ def test_what_draws_is_in_memory_alone() -> None:
     vision = {**CONFIGS["janus"]["vision_config"], "hidden_dropout_rate": 0.1}
     with pytest.raises(graphacct.GraphacctError, match=r"hidden_dropout_rate is 0\.1"):
         graphacct.account({**CONFIGS["janus"], "vision_config": vision}, seq_len=30)
+
+
+PHI = {
+    **{"model_type": "phi3_v", "architectures": ["Phi3VForCausalLM"], "vocab_size": 64, "hidden_size": 32},
+    **{"intermediate_size": 40, "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 4},
+    **{"img_processor": {"layer_idx": -2, "type_feature": "patch"}, "max_position_embeddings": 4096},
+}
+
+
+@pytest.mark.parametrize(
+    ("size", "crops", "tokens"),
+    [((336, 336), 16, 2509), ((336, 336), 4, 757), ((500, 1000), 16, (3 * 5 + 1) * 144 + 1 + (3 + 1) * 12)],
+)
+def test_crops_of_phi_3_vision(size: tuple[int, int], crops: int, tokens: int) -> None:
+    """2,509 tokens for a square picture in 16 crops and 757 in 4, as the model's page says: 144 for each crop and the
+    whole, a separator behind each row and one between the two."""
+    model = {**PHI, "num_crops": crops}
+    with pytest.raises(graphacct.ConfigError, match=f"the {tokens} placeholders"):
+        graphacct.account(model, image_size=size, seq_len=8)
+    report = graphacct.account(model, image_size=size, seq_len=tokens, convention="matmul")
+    projection = report["model.vision_embed_tokens.img_projection.*"].values["matmul_flops"]
+    assert projection == 2 * tokens * (4096 + 32) * 32
+
+
+def test_size_of_phi_3_vision() -> None:
+    """The defaults are Phi-3-vision-128k-instruct's sizes: 4.15 B parameters, with all 24 of CLIP's layers."""
+    total = graphacct.account("phi3_v", images=0, seq_len=8).total["params"]
+    clip = graphacct.account("clip-vit-large-patch14-vision", image_size=336, set={"image_size": 336}).total["params"]
+    text = graphacct.account("phi3", seq_len=8).total["params"]
+    assert total == text + clip + (4096 + 1) * 3072 + (3072 + 1) * 3072 + 2 * 4096
+
+
+def test_eagle_reads_all_tokens_of_siglip() -> None:
+    """16 patches of a tile, four as one, and no class token."""
+    model = {
+        **{"model_type": "eagle_2_5_vl", "text_config": {**CHAT["llm_config"], "model_type": "qwen2"}},
+        "vision_config": CONFIGS["cohere2_vision"]["vision_config"],
+    }
+    report = graphacct.account(model, seq_len=20, tiles=2, convention="matmul")
+    assert report["mlp1.*"].values["matmul_flops"] == 2 * 2 * 4 * (4 * 24 + 32) * 32
+    names = {row.parameter.name for row in report.by_parameter}
+    assert "vision_model.vision_model.embeddings.patch_embedding.weight" in names
+    assert "vision_model.vision_model.head.probe" not in names
+
+
+def test_a_family_whose_keys_have_no_defaults_asks_for_a_preset() -> None:
+    with pytest.raises(graphacct.ReadError, match="granite4_vision has no default sizes, since downsample_rate and"):
+        graphacct.account("granite4_vision")

@@ -77,13 +77,15 @@ def conv_norm(
     training: bool,
     act: str = "relu",
     parts: tuple[str, str] = ("convolution", "normalization"),
+    frozen: bool = False,
     **options: Any,
 ) -> Value:
-    """Applies a module `name` of a convolution, a batch norm (`parts` are their names) and an activation; no activation
-    if `act` is empty."""
+    """Applies a module `name` of a convolution, a batch norm (`parts` are their names; what it learned if `frozen`) and
+    an activation; no activation if `act` is empty."""
     with b.scope(name):
         x = convolution(b, parts[0], x, channels, kernel, **options)
-        return activation(b, act, batch_norm(b, parts[1], x, training=training), "activation")
+        x = frozen_norm(b, parts[1], x) if frozen else batch_norm(b, parts[1], x, training=training)
+        return activation(b, act, x, "activation")
 
 
 def resized(b: Builder, name: str, x: Value, size: tuple[Dim, ...]) -> Value:

@@ -3,7 +3,9 @@ arXiv:2304.08069)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS
@@ -12,7 +14,7 @@ from graphacct_architectures.losses import SUM_ALONE
 
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, exact_div, fields
 from graphacct_vision.hf_resnet import REDUCTION
-from graphacct_vision.layers import batch_norm, conv_norm, convolution
+from graphacct_vision.layers import conv_norm
 from graphacct_vision.stages import ALIASES, Staged, repeated
 
 CLASSES = ("RTDetrResNetBackbone",)
@@ -37,30 +39,34 @@ def build(config: RTDetrResNetConfig, workload: Workload, b: Builder) -> tuple[V
     return tuple(found[place] for place in config.handed_on(len(config.depths)))
 
 
-def stages(config: RTDetrResNetConfig, workload: Workload, b: Builder, x: Value) -> list[Value]:
-    """Returns the stem's output and each stage's."""
+def stages(
+    config: RTDetrResNetConfig, workload: Workload, b: Builder, x: Value, *, frozen: bool = False
+) -> list[Value]:
+    """Returns the stem's output and each stage's. In a `frozen` one the norms are what they learned."""
     training, act = workload.phase == "train", ACTIVATIONS[config.hidden_act]
     half = exact_div(config.embedding_size, 2, "embedding_size / 2")
+    kinds: dict[str, Any] = {"training": training, "frozen": frozen}
+    conv: Callable[..., Value] = partial(conv_norm, b, **kinds)
     with b.scope("embedder"):
         for index, (width, stride) in enumerate(((half, 2), (half, 1), (config.embedding_size, 1))):
-            x = conv_norm(b, f"embedder.{index}", x, width, 3, stride=stride, padding=1, training=training, act=act)
+            x = conv(f"embedder.{index}", x, width, 3, stride=stride, padding=1, act=act)
         x = b.apply("max_pool", x, name="pooler", kernel=3, stride=2, padding=1)
     found = [x]
     with b.scope("encoder.stages"):
         for index, (depth, channels) in enumerate(zip(config.depths, config.hidden_sizes, strict=True)):
             stride = 2 if index or config.downsample_in_first_stage else 1
-            first = partial(block, config, training, channels, stride, True)
-            other = partial(block, config, training, channels, 1, False)
+            first = partial(block, config, kinds, channels, stride, True)
+            other = partial(block, config, kinds, channels, 1, False)
             x = repeated(f"{index}.layers", depth, first, other, b, x)
             found.append(x)
     return found
 
 
 def block(
-    config: RTDetrResNetConfig, training: bool, channels: Dim, stride: int, first: bool, b: Builder, x: Value
+    config: RTDetrResNetConfig, outer: dict[str, Any], channels: Dim, stride: int, first: bool, b: Builder, x: Value
 ) -> Value:
     """Adds convolutions with a residual connection: two 3x3, or 1x1, 3x3 and 1x1 with a narrow middle."""
-    conv = partial(conv_norm, b, training=training)
+    conv: Callable[..., Value] = partial(conv_norm, b, **outer)
     b.hold(x)
     same = equal(x.spec.shape[1], channels)
     if config.layer_type == "basic":
@@ -82,9 +88,8 @@ def block(
     if pooled:
         x = b.apply("avg_pool", x, name="shortcut.0", kernel=2, stride=2, ceil_mode=True)
     if projected:
-        with b.scope("shortcut.1" if pooled else "shortcut"):
-            x = convolution(b, "convolution", x, channels, stride=1 if pooled else stride)
-            x = batch_norm(b, "normalization", x, training=training)
+        name = "shortcut.1" if pooled else "shortcut"
+        x = conv(name, x, channels, stride=1 if pooled else stride, act="")
     return activation(b, ACTIVATIONS[config.hidden_act], b.apply("add", y, x, name="residual"), "activation")
 
 

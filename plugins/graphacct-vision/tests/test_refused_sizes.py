@@ -28,6 +28,11 @@ CASES: tuple[tuple[dict[str, Any], str], ...] = (
     ({"model_type": "upernet", "backbone_config": {"model_type": "bert"}}, "is 'bert', which is no backbone here"),
     ({"model_type": "vitpose_backbone", "num_experts": 6}, "num_experts is 6: ViTPose"),
     ({"model_type": "rt_detr_resnet", "layer_type": "basic"}, "the library's basic layer halves the shortcut there"),
+    (
+        {"model_type": "rt_detr", "d_model": 256, "learn_initial_query": True},
+        "the library's class cannot run such a model",
+    ),
+    ({"model_type": "rt_detr_v2", "d_model": 256, "decoder_method": "discrete"}, "decoder_method is 'discrete'"),
     ({"model_type": "sam", "mask_decoder_config": {"hidden_size": 128}}, "both hidden_size are one width"),
     ({"model_type": "maskformer-swin", "architectures": ["MaskFormerSwinBackbone"], "out_indices": [0]}, "no stem"),
 )
@@ -35,7 +40,9 @@ CASES: tuple[tuple[dict[str, Any], str], ...] = (
 
 @pytest.mark.parametrize(("content", "message"), CASES)
 def test_a_size_that_does_not_fit_is_named(tmp_path: Path, content: dict[str, Any], message: str) -> None:
-    (tmp_path / "config.json").write_text(json.dumps({"num_channels": 3, **content}))
+    (tmp_path / "config.json").write_text(
+        json.dumps(content if "d_model" in content else {"num_channels": 3, **content})
+    )
     with pytest.raises(graphacct.GraphacctError, match=message):
         graphacct.account(tmp_path)
 

@@ -50,7 +50,7 @@ OWN_KEYS = ("head_dim", "num_key_value_heads")
 """What layers may have of their own."""
 
 
-def _both_ways() -> Any:
+def both_ways(default: str | None = None) -> Any:
     """Returns which tokens also see those after them: all, an image's, or none (None)."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> Any:
@@ -58,7 +58,7 @@ def _both_ways() -> Any:
             raise ConfigError(f"{field.name} is {ALL!r}, {VISION!r} or null, not {brief(value)}")
         return value
 
-    return fields.checked_field(check, None, metadata=fields.OPTIONAL)
+    return fields.checked_field(check, default, metadata=fields.OPTIONAL)
 
 
 def _by_layer() -> Any:
@@ -108,7 +108,7 @@ class Gemma4TextConfig(DecoderConfig):
     sliding_window: Dim | None = fields.size(512)
     layer_types: tuple[str, ...] | None = layer_types()
     final_logit_softcapping: float | None = number(None)
-    use_bidirectional_attention: str | None = _both_ways()
+    use_bidirectional_attention: str | None = both_ways()
     vocab_size_per_layer_input: Dim = fields.size(262144)
     hidden_size_per_layer_input: Dim = fields.size(256, minimum=0)
     attention_k_eq_v: bool = fields.flag(False)

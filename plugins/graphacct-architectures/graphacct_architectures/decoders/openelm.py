@@ -19,9 +19,11 @@ from graphacct_architectures.heads import ALONE, CAUSAL, HeadConfig
 
 
 def numbers(kind: type | tuple[type, ...]) -> Any:
-    """Returns a list of positive numbers, one for each layer."""
+    """Returns a list of positive numbers, one for each layer; an empty one if it is left out."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> tuple[Any, ...]:
+        if value == ():
+            return ()
         good = isinstance(value, (list, tuple)) and value
         if not good or any(not _positive(item, kind) for item in value):
             raise ConfigError(f"{field.name} is a list of positive numbers, one a layer, not {brief(value)}")
@@ -30,13 +32,19 @@ def numbers(kind: type | tuple[type, ...]) -> Any:
     return fields.checked_field(check, (), metadata=fields.SIZED)
 
 
+def multipliers() -> Any:
+    """Returns a number or a list of numbers, which heads are computed from if they are not listed."""
+    return fields.checked_field(lambda value, field: tuple(value) if isinstance(value, list) else value, 1.0)
+
+
 def _positive(item: Any, kind: Any) -> bool:
     return isinstance(item, kind) and not isinstance(item, bool) and bool(item > 0)
 
 
 @attrs.frozen(kw_only=True)
 class OpenELMConfig(HeadConfig):
-    """The keys of the published config.json that the cost depends on."""
+    """The keys of the published config.json that the cost depends on. Published files list the heads and the networks'
+    multipliers of all layers; without the lists, the class gives every layer what its defaults are."""
 
     vocab_size: Dim = fields.size(32000)
     max_context_length: Dim = fields.size(2048)
@@ -45,6 +53,8 @@ class OpenELMConfig(HeadConfig):
     head_dim: Dim = fields.size(128)
     num_query_heads: tuple[int, ...] = numbers(int)
     num_kv_heads: tuple[int, ...] = numbers(int)
+    qkv_multipliers: Any = multipliers()
+    num_gqa_groups: Dim = fields.size(1)
     ffn_multipliers: tuple[float, ...] = numbers((int, float))
     ffn_dim_divisor: int = fields.size(256)
     ffn_with_glu: bool = fields.flag(True)
@@ -57,10 +67,18 @@ class OpenELMConfig(HeadConfig):
 
     def of_each(self, key: str) -> tuple[Any, ...]:
         """Returns a list's values. Raises ConfigError if they are not as many as layers."""
-        given, count = getattr(self, key), self.num_transformer_layers
+        given, count = getattr(self, key) or self.usual(key), self.num_transformer_layers
         if len(given) != count:
             raise ConfigError(f"{key} has {len(given)} numbers, num_transformer_layers is {count}: they have to agree")
         return tuple(given)
+
+    def usual(self, key: str) -> tuple[Any, ...]:
+        """Returns the values of a list that is left out: four times the width, and as many heads as fill it."""
+        if key == "ffn_multipliers":
+            return (4.0,) * self.num_transformer_layers
+        if (self.qkv_multipliers, self.num_gqa_groups) != (1.0, 1) or self.num_query_heads or self.num_kv_heads:
+            raise ConfigError(f"{key} is left out: list it, one number a layer, as published files do")
+        return (exact_div(self.model_dim, self.head_dim, "model_dim / head_dim"),) * self.num_transformer_layers
 
 
 def divisible(width: Any, divisor: int) -> int:
@@ -109,8 +127,6 @@ ARCHITECTURE = decoder(
     PresetFiles(__file__),
     context=lambda config: config.max_context_length,
     classes=(CAUSAL, ALONE),
-    no_cost=dict.fromkeys(
-        ("qkv_multipliers", "num_gqa_groups", "rope_freq_constant", "rope_max_length", "initializer_range")
-    ),
+    no_cost=dict.fromkeys(("rope_freq_constant", "rope_max_length", "initializer_range")),
     doc="OpenELM: heads and networks that widen from layer to layer.",
 )

@@ -55,5 +55,6 @@ ARCHITECTURE = composition(
     image_size=lambda config: config.vision_config.config.image_size,
     sizes={"tiles": lambda config: None},
     no_cost={"video_token_index": None},
+    model_types=("Bee", "bee"),
     doc="Bee: LLaVA-OneVision's pictures through a norm and a projector four times as wide as the text.",
 )

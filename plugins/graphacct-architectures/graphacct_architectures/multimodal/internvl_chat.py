@@ -37,6 +37,10 @@ class InternVLChatConfig:
 
     wide: ClassVar[bool] = False
     """Whether the projector is as wide as the text's network, without biases (NVLM-D)."""
+    module: ClassVar[str] = "vision_model"
+    """The tower's module."""
+    class_token: ClassVar[bool] = True
+    """Whether the tower has a class token, which is left out."""
 
     architectures: str = fields.model_class(CHAT, (CHAT,))
     vision_config: SubModel = vision_model("intern_vit_6b", always=True)
@@ -62,7 +66,8 @@ def compose(config: InternVLChatConfig, root: str) -> Composition:
         Linear("3", text.width, not config.wide),
     )
     layers = () if config.select_layer == (-1,) else config.select_layer
-    images = seen(config.vision_config, "", steps, layers=layers, cropped=True, module="vision_model", projector="mlp1")
+    tower = config.vision_config
+    images = seen(tower, "", steps, layers=layers, cropped=config.class_token, module=config.module, projector="mlp1")
     return Composition(text, (images,), "language_model", own_head=True)
 
 

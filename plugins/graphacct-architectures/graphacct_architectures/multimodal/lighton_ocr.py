@@ -14,6 +14,8 @@ from graphacct_architectures.multimodal.parts.family import composition
 from graphacct_architectures.multimodal.parts.towers import vision_model
 
 CLASSES = ("LightOnOcrForConditionalGeneration", "LightOnOcrModel")
+OLDER = {"LightOnOCRForConditionalGeneration": CLASSES[0]}
+"""The name of the class in files that are older than the library's."""
 TEXT = {
     "head_dim": 128,
     "hidden_size": 1024,
@@ -31,7 +33,7 @@ TEXT = {
 class LightOnOcrConfig:
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = fields.model_class(CLASSES[0], CLASSES)
+    architectures: str = fields.model_class(CLASSES[0], CLASSES, OLDER)
     vision_config: SubModel = vision_model("pixtral", VISION)
     text_config: SubModel = text_model("qwen3", TEXT)
     spatial_merge_size: Dim = fields.size(2)

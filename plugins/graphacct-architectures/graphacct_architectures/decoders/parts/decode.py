@@ -37,7 +37,7 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
     with b.scope(d.module):
         narrow = d.embedding_width
         rows = d.vocab_size + d.embedding_spare
-        x = embedding(b, d.embedding, ids, rows, d.width if narrow is None else narrow)
+        x = embedding(b, d.embedding, ids, rows, d.width if narrow is None else narrow, tied_to=d.embedding_tied_to)
         if d.embedding_scaled:
             x = b.apply("scale", x, name="embedding_scaled")
         if d.embedding_normed is not None:

@@ -539,6 +539,7 @@ class Decoder:
         middle: What runs in place of the plain layers; None for these.
         embedding_spare: Rows of the embedding behind the vocabulary, which the head does not have.
         embedding_normed: The kind of a norm of the embedding's rows, images' not included; None for none.
+        embedding_tied_to: The full name of the tensor whose storage the embedding shares, if it does not own it.
     """
 
     vocab_size: Dim
@@ -575,6 +576,7 @@ class Decoder:
     middle: Middle | None = None
     embedding_spare: Dim = 0
     embedding_normed: Norm | None = None
+    embedding_tied_to: str = ""
 
     @property
     def kinds(self) -> tuple[Layer, ...]:

@@ -13,6 +13,7 @@ from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description import Mlp, Norm
 from graphacct_architectures.decoders.parts.feed_forward import mlp
 from graphacct_architectures.layers import dropped, linear
+from graphacct_architectures.tower import scaled
 
 Groups: TypeAlias = Sequence[tuple[Dim, Dim]]
 """So many sequences of so many patches, one after another."""
@@ -46,6 +47,7 @@ class Looking:
         turns: The name of the module that makes rotary tables; empty if nothing is rotated.
         dropout: The probability with which weights are dropped in training.
         turns_narrow: Whether the tables are cast to the model's dtype, and in each layer to float32 again.
+        scales: The names of parameters that multiply the output of attention and of the network; empty for none.
     """
 
     heads: Dim
@@ -60,6 +62,7 @@ class Looking:
     turns: str = "rotary_pos_emb"
     dropout: float = 0.0
     turns_narrow: bool = False
+    scales: tuple[str, str] = ("", "")
 
     @property
     def shared(self) -> Dim:
@@ -113,10 +116,12 @@ def body(
         y = normed_by(b, norms[0], x, norm)
         with b.scope(a.module):
             y = attention(a, workload, b, y, turns, groups[whole])
+        y = scaled(b, a.scales[0], y) if a.scales[0] else y
         x = b.apply("add", x, y, name="attn_residual")
         y = normed_by(b, norms[1], x, norm)
         with b.scope(network.module):
             y = mlp(network, b, y)
+        y = scaled(b, a.scales[1], y) if a.scales[1] else y
         return b.apply("add", x, y, name="mlp_residual")
 
     return run

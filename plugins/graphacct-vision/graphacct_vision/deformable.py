@@ -1,0 +1,56 @@
+"""Attention that samples a few points of each map (Zhu et al., 2020, arXiv:2010.04159)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphacct_architectures.layers import linear
+
+from graphacct import Builder, Dim, Value, exact_div
+
+BOX = 4
+
+
+def attention(
+    b: Builder,
+    x: Value,
+    memory: Value,
+    reference: Value,
+    sizes: Sequence[tuple[Dim, Dim]],
+    heads: Dim,
+    points: Dim,
+) -> Value:
+    """Returns what queries (batch, queries, width) read of the memory (batch, places of all maps, width) near their
+    reference boxes (batch, queries, 4); `sizes` are the maps'. The builder is in the module's scope."""
+    batch, queries, width = x.spec.shape
+    levels, places = len(sizes), memory.spec.shape[1]
+    d_head = exact_div(width, heads, "d_model / attention heads")
+    value = linear(b, "value_proj", memory, width)
+    value = b.apply("reshape", value, name="value_heads", shape=(batch, places, heads, d_head))
+    offsets = linear(b, "sampling_offsets", x, heads * levels * points * 2)
+    offsets = b.apply("reshape", offsets, name="offsets", shape=(batch, queries, heads, levels, points, 2))
+    weights = linear(b, "attention_weights", x, heads * levels * points)
+    weights = b.apply("reshape", weights, name="weights_by_head", shape=(batch, queries, heads, levels * points))
+    weights = b.apply("softmax", weights, name="weights")
+    box = b.apply("reshape", reference, name="boxes", shape=(batch, queries, 1, 1, 1, BOX))
+    centre, side = b.apply("split", box, name="box_parts", parts=2, dim=-1)
+    offsets = b.apply("mul", b.apply("scale", offsets, name="offsets_of_points"), side, name="offsets_in_box")
+    where = b.apply("add", centre, b.apply("scale", offsets, name="offsets_halved"), name="locations")
+    where = b.apply("shift", b.apply("scale", where, name="grid_doubled"), name="grid")
+    parts = b.apply("split", value, name="value_of_maps", sizes=tuple(rows * columns for rows, columns in sizes), dim=1)
+    seen = []
+    for level, (rows, columns) in enumerate(sizes):
+        one = b.apply("permute", parts[level], name=f"channels_first_{level}", dims=(0, 2, 3, 1))
+        one = b.apply("reshape", one, name=f"map_{level}", shape=(batch * heads, d_head, rows, columns))
+        grid = b.apply("select", where, name=f"grid_{level}", dim=3, index=level)
+        grid = b.apply("transpose", grid, name=f"grid_heads_{level}", dims=(1, 2))
+        grid = b.apply("reshape", grid, name=f"grid_flat_{level}", shape=(batch * heads, queries, points, 2))
+        one = b.apply("grid_sampler", one, grid, name=f"sampled_{level}")
+        seen.append(one)
+    together = b.apply("concat", *seen, name="sampled", dim=-1)
+    weights = b.apply("transpose", weights, name="weights_heads", dims=(1, 2))
+    weights = b.apply("reshape", weights, name="weights_flat", shape=(batch * heads, 1, queries, levels * points))
+    y = b.apply("sum", b.apply("mul", together, weights, name="weighted"), name="read", dim=-1)
+    y = b.apply("reshape", y, name="read_by_image", shape=(batch, width, queries))
+    y = b.apply("contiguous", b.apply("transpose", y, name="read_turned", dims=(1, 2)), name="read_by_query")
+    return linear(b, "output_proj", y, width)

@@ -1,0 +1,287 @@
+"""RT-DETR: boxes of the best places of joined maps, refined by each layer (Zhao et al., 2023, arXiv:2304.08069)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import attrs
+from graphacct_architectures.activations import ACTIVATIONS, activation
+from graphacct_architectures.layers import dropped, layer_norm, linear, resident
+from graphacct_architectures.losses import SUM_ALONE
+
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    equal,
+    fields,
+)
+from graphacct_vision import deformable, hybrid
+from graphacct_vision.conditional_detr import unsquashed
+from graphacct_vision.efficientnet import indices
+from graphacct_vision.layers import batch_norm, convolution
+from graphacct_vision.queries import perceptron
+from graphacct_vision.rt_detr_resnet import RTDetrResNetConfig, stages
+from graphacct_vision.windows import ratio
+
+ENDS = ("Model", "ForObjectDetection")
+CLASSES = tuple(f"RTDetr{end}" for end in ENDS)
+IMAGE = 640
+"""The image's sides, which the files do not state: the preprocessor's."""
+BOX, BOX_LAYERS, POSITION_LAYERS = 4, 3, 2
+
+
+@attrs.frozen(kw_only=True)
+class InnerResNet(RTDetrResNetConfig):
+    """The backbone's keys inside the whole model."""
+
+    model_type: str = fields.choice("rt_detr_resnet", ("rt_detr_resnet",))
+
+
+@attrs.frozen(kw_only=True)
+class RTDetrConfig:
+    """The keys of the published config.json that the cost depends on."""
+
+    SCALED: ClassVar[bool] = False
+    """Whether each layer's attention has the points' weights as a buffer, and the class itself its heads too."""
+
+    architectures: str = fields.model_class(CLASSES[0], CLASSES)
+    backbone_config: InnerResNet | None = fields.nested(InnerResNet, "RT-DETR")
+    freeze_backbone_batch_norms: bool = fields.flag(True)
+    encoder_hidden_dim: int = fields.size(256)
+    encoder_in_channels: tuple[Dim, ...] = fields.counts((512, 1024, 2048))
+    encoder_layers: int = fields.size(1, minimum=0)
+    encoder_ffn_dim: Dim = fields.size(1024)
+    encoder_attention_heads: Dim = fields.size(8)
+    dropout: float = fields.probability(0.0)
+    activation_dropout: float = fields.probability(0.0)
+    encode_proj_layers: tuple[int, ...] = indices((2,))
+    encoder_activation_function: str = activation("gelu")
+    activation_function: str = activation("silu")
+    eval_size: object = attrs.field(default=None)
+    normalize_before: bool = fields.flag(False)
+    hidden_expansion: float = ratio(1.0)
+    d_model: Dim = fields.size(256)
+    num_queries: Dim = fields.size(300)
+    decoder_in_channels: tuple[Dim, ...] = fields.counts((256, 256, 256))
+    decoder_ffn_dim: Dim = fields.size(1024)
+    num_feature_levels: int = fields.size(3)
+    decoder_n_points: Dim = fields.size(4)
+    decoder_layers: int = fields.size(6)
+    decoder_attention_heads: Dim = fields.size(8)
+    decoder_activation_function: str = activation("relu")
+    attention_dropout: float = fields.probability(0.0)
+    num_denoising: Dim = fields.size(100, minimum=0)
+    learn_initial_query: bool = fields.flag(False)
+    tie_word_embeddings: bool = fields.flag(True)
+    num_labels: Dim = fields.label_count()
+    dtype: str | None = fields.dtype()
+
+    def __attrs_post_init__(self) -> None:
+        if any(type(count) is not int for count in (self.decoder_layers, self.encoder_layers, self.num_feature_levels)):
+            raise ConfigError("decoder_layers, encoder_layers and num_feature_levels are integers")
+        if self.learn_initial_query:
+            raise ConfigError("learn_initial_query is true: the library's class cannot run such a model")
+        if any(not equal(channels, self.encoder_hidden_dim) for channels in self.decoder_in_channels):
+            raise ConfigError(f"decoder_in_channels are encoder_hidden_dim {self.encoder_hidden_dim} each")
+        if self.num_feature_levels < len(self.decoder_in_channels):
+            raise ConfigError(
+                f"num_feature_levels is {self.num_feature_levels}, but decoder_in_channels has "
+                f"{len(self.decoder_in_channels)} maps"
+            )
+        if self.num_feature_levels > len(self.decoder_in_channels) + 1 and not equal(
+            self.d_model, self.encoder_hidden_dim
+        ):
+            raise ConfigError("with more maps than one beyond the encoder's, d_model is encoder_hidden_dim")
+
+    @property
+    def resnet(self) -> InnerResNet:
+        """The backbone."""
+        return self.backbone_config or InnerResNet(out_indices=(2, 3, 4))
+
+
+def build(config: RTDetrConfig, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
+    """Returns the graph from pixels to the queries' states, or to their classes and boxes."""
+    assert workload.image_size is not None  # the architecture declares its default
+    pixels = b.input("pixel_values", (workload.batch, config.resnet.num_channels, *workload.image_size))
+    if config.architectures.endswith(ENDS[0]):
+        return found(config, workload, b, pixels, boxed=False)[0]
+    with b.scope("model"):
+        _, logits, boxes = found(config, workload, b, pixels, boxed=True)
+    if config.SCALED:
+        heads_again(config, b)
+    last = [
+        b.apply("select", b.apply("stack", *parts, name=f"all_{word}"), name=word, dim=0, index=len(parts) - 1)
+        for parts, word in ((logits, "logits"), (boxes, "pred_boxes"))
+    ]
+    return tuple(last)
+
+
+def heads_again(config: RTDetrConfig, b: Builder) -> None:
+    """Adds the decoder's heads under the class's own names, which are the same tensors unless the file unties them."""
+    width = config.d_model
+    for index in range(config.decoder_layers):
+        shapes = {f"class_embed.{index}": (config.num_labels, width)}
+        for place in range(BOX_LAYERS):
+            shapes[f"bbox_embed.{index}.layers.{place}"] = (width if place + 1 < BOX_LAYERS else BOX, width)
+        for name, shape in shapes.items():
+            for part, size in (("weight", shape), ("bias", shape[:1])):
+                other = f"model.decoder.{name}.{part}" if config.tie_word_embeddings else ""
+                b.apply("resident", b.parameter(f"{name}.{part}", size, tied_to=other), name=f"{name}.{part}_again")
+
+
+def found(
+    config: RTDetrConfig, workload: Workload, b: Builder, pixels: Value, *, boxed: bool
+) -> tuple[Value, list[Value], list[Value]]:
+    """Returns the queries' states, and each layer's classes and boxes where they are `boxed`."""
+    training = workload.phase == "train"
+    with b.scope("backbone.model"):
+        every = stages(config.resnet, workload, b, pixels, frozen=config.freeze_backbone_batch_norms)
+    maps = [every[place] for place in config.resnet.handed_on(len(config.resnet.depths))]
+    if len(maps) != len(config.encoder_in_channels) or len(maps) != len(config.decoder_in_channels):
+        raise ConfigError(
+            f"the backbone hands on {len(maps)} maps, encoder_in_channels has {len(config.encoder_in_channels)} and "
+            f"decoder_in_channels {len(config.decoder_in_channels)}"
+        )
+    maps = [
+        projected(b, f"encoder_input_proj.{place}", x, config.encoder_hidden_dim, training)
+        for place, x in enumerate(maps)
+    ]
+    with b.scope("encoder"):
+        maps = hybrid.encoded(config, workload, b, maps)
+    sources = [projected(b, f"decoder_input_proj.{place}", x, config.d_model, training) for place, x in enumerate(maps)]
+    for place in range(len(sources), config.num_feature_levels):
+        sources.append(projected(b, f"decoder_input_proj.{place}", maps[-1], config.d_model, training, smaller=True))
+    sizes = [(x.spec.shape[2], x.spec.shape[3]) for x in sources]
+    flat = []
+    for place, (x, (rows, columns)) in enumerate(zip(sources, sizes, strict=True)):
+        x = b.apply("reshape", x, name=f"flat_{place}", shape=(workload.batch, config.d_model, rows * columns))
+        flat.append(b.apply("transpose", x, name=f"tokens_{place}", dims=(1, 2)))
+    memory = b.apply("concat", *flat, name="memory", dim=1)
+    if not equal(config.num_denoising, 0):  # for labels, which a workload does not give
+        table = b.parameter("denoising_class_embed.weight", (config.num_labels + 1, config.d_model))
+        resident(b, "denoising_class_embed", table, lookup=True)
+    target, reference = chosen(config, workload, b, memory)
+    with b.scope("decoder"):
+        return decoded(config, workload, b, target, reference, memory, sizes, boxed=boxed)
+
+
+def projected(b: Builder, name: str, x: Value, width: Dim, training: bool, *, smaller: bool = False) -> Value:
+    """Returns a map with other channels, or one of half the size."""
+    options: dict[str, Any] = {"kernel": 3, "stride": 2, "padding": 1} if smaller else {}
+    return batch_norm(b, f"{name}.1", convolution(b, f"{name}.0", x, width, **options), training=training)
+
+
+def chosen(config: RTDetrConfig, workload: Workload, b: Builder, memory: Value) -> tuple[Value, Value]:
+    """Returns the states of the places with the highest scores, and their boxes before the sigmoid; no gradient goes
+    through either."""
+    batch, places, width = memory.spec.shape
+    anchors = b.apply("constant", name="anchors", shape=(1, places, BOX), dtype=b.dtype)
+    valid = b.apply("constant", name="valid", shape=(1, places, 1), dtype=b.dtype)
+    x = b.apply("mul", valid, memory, name="valid_memory")
+    x = layer_norm(b, "enc_output.1", linear(b, "enc_output.0", x, width))
+    scores = linear(b, "enc_score_head", x, config.num_labels)
+    boxes = b.apply("add", perceptron(b, "enc_bbox_head", x, width, BOX, BOX_LAYERS), anchors, name="boxes")
+    best = b.apply("amax", scores, name="best_scores", dim=-1)
+    _, index = b.apply("topk", best, name="best", k=config.num_queries, dim=1)
+    picked = []
+    for part, word in ((boxes, "boxes"), (x, "states")):
+        each = b.apply("reshape", index, name=f"best_{word}_index", shape=(batch, config.num_queries, 1))
+        each = b.apply("repeat", each, name=f"best_{word}_channels", times=(1, 1, part.spec.shape[-1]))
+        part = b.apply("gather", part, each, name=f"best_{word}", dim=1)
+        picked.append(b.apply("detach", part, name=f"best_{word}_alone"))
+    return picked[1], picked[0]
+
+
+def decoded(
+    config: RTDetrConfig,
+    workload: Workload,
+    b: Builder,
+    x: Value,
+    reference: Value,
+    memory: Value,
+    sizes: list[tuple[Dim, Dim]],
+    *,
+    boxed: bool,
+) -> tuple[Value, list[Value], list[Value]]:
+    """Returns the queries' states, and each layer's classes and boxes."""
+    width, heads = config.d_model, config.decoder_attention_heads
+    logits, boxes = [], []
+    box = b.apply("sigmoid", reference, name="reference")
+    for index in range(config.decoder_layers):
+        with b.turn(index):
+            places = perceptron(b, "query_pos_head", box, 2 * width, width, POSITION_LAYERS)
+        with b.scope(f"layers.{index}"):
+            b.hold(x)
+            with b.scope("self_attn"):
+                y = hybrid.attention(workload, b, x, places, heads, config.attention_dropout)
+            x = normed(config, workload, b, "self_attn", x, y)
+            with b.scope("encoder_attn"):
+                if config.SCALED:
+                    count = len(sizes) * config.decoder_n_points
+                    resident(b, "n_points_scale", b.parameter("n_points_scale", (count,), "float32", buffer=True))
+                query = b.apply("add", x, places, name="placed")
+                y = deformable.attention(b, query, memory, box, sizes, heads, config.decoder_n_points)
+            x = normed(config, workload, b, "encoder_attn", x, y)
+            act = ACTIVATIONS[config.decoder_activation_function]
+            y = hybrid.network(config, workload, b, x, config.decoder_ffn_dim, act)
+            x = layer_norm(b, "final_layer_norm", b.apply("add", x, y, name="mlp_residual"))
+        if boxed:
+            corners = perceptron(b, f"bbox_embed.{index}", x, width, BOX, BOX_LAYERS)
+            corners = b.apply("add", corners, unsquashed(b, box, f"reference_{index}"), name=f"corners_{index}")
+            found = b.apply("sigmoid", corners, name=f"boxes_{index}")
+            boxes.append(found)
+            box = b.apply("detach", found, name=f"reference_after_{index}")
+            logits.append(linear(b, f"class_embed.{index}", x, config.num_labels))
+    return x, logits, boxes
+
+
+def normed(config: RTDetrConfig, workload: Workload, b: Builder, name: str, x: Value, y: Value) -> Value:
+    """Returns the stream and attention's output, dropped, added up and normalized."""
+    y = dropped(b, f"{name}_dropout", y, config.dropout, workload)
+    return layer_norm(b, f"{name}_layer_norm", b.apply("add", x, y, name=f"{name}_residual"))
+
+
+def family(name: str, config: type[RTDetrConfig], presets: PresetFiles, doc: str) -> Architecture:
+    """Returns the architecture of a family of which its configuration class says everything."""
+    return Architecture(
+        name,
+        config,
+        build,
+        presets,
+        sizes={"image_size": lambda config: (IMAGE, IMAGE)},
+        attention=("fused", "eager"),
+        dtype="float32",
+        aliases={
+            "torch_dtype": "dtype",
+            "hidden_size": "d_model",
+            "num_attention_heads": "encoder_attention_heads",
+            **fields.LABELS,
+        },
+        no_cost=dict.fromkeys(
+            (
+                *("initializer_bias_prior_prob", "batch_norm_eps", "feat_strides", "positional_encoding_temperature"),
+                *("label_noise_ratio", "box_noise_scale", "anchor_image_size", "disable_custom_kernels"),
+                *("with_box_refine", "is_encoder_decoder", "matcher_alpha", "matcher_gamma", "matcher_class_cost"),
+                *("matcher_bbox_cost", "matcher_giou_cost", "use_focal_loss", "auxiliary_loss", "focal_loss_alpha"),
+                *("focal_loss_gamma", "weight_loss_vfl", "weight_loss_bbox", "weight_loss_giou", "eos_coefficient"),
+                *("backbone", "use_timm_backbone", "use_pretrained_backbone", "backbone_kwargs"),
+                *("decoder_offset_scale",),
+            )
+        ),
+        model_types=(name,),
+        losses=SUM_ALONE,
+        doc=doc,
+    )
+
+
+ARCHITECTURE = family(
+    "rt_detr",
+    RTDetrConfig,
+    PresetFiles(__file__),
+    "RT-DETR: boxes of the best places of joined maps, refined by each layer.",
+)
