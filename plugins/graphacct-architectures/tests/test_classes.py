@@ -117,9 +117,9 @@ def test_a_classifier_of_texts_reads_where_they_end(tmp_path: Path) -> None:
         ({"architectures": ["BertForMultipleChoice"]}, {"loss": "cross_entropy"}, "has no logits for a cross_entropy"),
         ({"architectures": ["BertForSpeech"]}, {}, "architectures has 'BertForSpeech'"),
         (
-            {"is_decoder": True, "add_cross_attention": True},
+            {"add_cross_attention": True},
             {},
-            "add_cross_attention is True, which bert",
+            "add_cross_attention is True and is_decoder is not",
         ),
     ],
 )
