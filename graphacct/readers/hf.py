@@ -147,7 +147,14 @@ def _choice(
     )
     quantized = [key for key in QUANTIZED if content.get(key) and key not in takes]
     alone = path and not any(key in overrides for key in QUANTIZED)  # set to null, they are left out
-    said = _quantization(content, quantized, path, plugins.weight_formats) if quantized or alone else None
+    text = content.get("text_config")
+    text = text if isinstance(text, Mapping) and not quantized and "text_config" in takes else {}
+    inside = {key for key in QUANTIZED if text.get(key)}
+    if inside:  # the text model alone is packed, and its object says so
+        said = stated_weights(content, path, plugins.weight_formats)
+        content = {**content, "text_config": {key: text[key] for key in text if key not in inside}}
+    else:
+        said = _quantization(content, quantized, path, plugins.weight_formats) if quantized or alone else None
     content = {key: value for key, value in content.items() if key not in quantized}
     given = {key: value for key, value in overrides.items() if architecture.aliases.get(key, key) in takes}
     keys = architecture.keys({**content, **given}, defaults=defaults)  # a size may come from the user

@@ -247,6 +247,8 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.internvl"),
     _family("multimodal.internvl_chat"),
     _family("multimodal.internvl_vision"),
+    _family("multimodal.kimi_k25"),
+    _family("multimodal.kimi_k25_vision"),
     _family("multimodal.kimi_vl"),
     _family("multimodal.lfm2_vl"),
     _family("multimodal.lighton_ocr"),

@@ -39,3 +39,11 @@ def test_llama4_is_no_unknown_type(tmp_path: Path) -> None:
     found = graphacct.account(FAMILIES / "small-llama4")
     names = {row.parameter.name.partition(".")[0] for row in found.by_parameter}
     assert names == {"language_model", "vision_model", "multi_modal_projector"}
+
+
+def test_a_tower_on_which_the_class_does_not_run_is_refused(tmp_path: Path) -> None:
+    """Also alone, if a file describes it."""
+    content = {"model_type": "llama4_vision_model", "hidden_size": 64, "num_attention_heads": 4}
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    with pytest.raises((ConfigError, ReadError), match="squares of tokens that are 256 wide"):
+        graphacct.account(tmp_path)

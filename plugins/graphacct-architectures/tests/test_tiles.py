@@ -266,3 +266,8 @@ def test_eagle_reads_all_tokens_of_siglip() -> None:
     names = {row.parameter.name for row in report.by_parameter}
     assert "vision_model.vision_model.embeddings.patch_embedding.weight" in names
     assert "vision_model.vision_model.head.probe" not in names
+
+
+def test_a_family_whose_keys_have_no_defaults_asks_for_a_preset() -> None:
+    with pytest.raises(graphacct.ReadError, match="granite4_vision has no default sizes, since downsample_rate and"):
+        graphacct.account("granite4_vision")

@@ -67,7 +67,7 @@ VIDEOS_OF_TEXT = frozenset(("instructblipvideo",))
 """Families with a video of four images for each text."""
 LIKE_IMAGES = frozenset(("clap", "clap_audio_model"))
 """Families whose features are an image of one channel."""
-PATCHES_AS_IMAGES = frozenset(("kimi_k25_vision", "paddleocr_vl"))
+PATCHES_AS_IMAGES = frozenset(("kimi_k25", "kimi_k25_vision", "paddleocr_vl"))
 """Families whose patches are images, and not rows."""
 WITH_IMAGES = frozenset(("bridgetower", "idefics", "tvp", "vilt", "flava", "owlvit", "owlv2", "grounding-dino"))
 """Families of text and images whose class has no part for the text alone."""
