@@ -230,6 +230,7 @@ NOT_MEASURED = frozenset(
         "kimi_vl",
         "kormo",
         "laguna",
+        "layoutlm",
         "lfm2",
         "lfm2_moe",
         "lfm2_vl",
