@@ -226,6 +226,8 @@ NOT_MEASURED = frozenset(
         "jais2",
         "janus",
         "jina_embeddings_v3",
+        "kimi_k25",
+        "kimi_k25_vision",
         "kimi_linear",
         "kimi_vl",
         "kormo",
