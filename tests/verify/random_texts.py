@@ -42,6 +42,7 @@ def classes(stem: str, *tasks: str) -> tuple[str, ...]:
 CLASSES: dict[str, tuple[str, ...]] = {
     "trocr": ("TrOCRForCausalLM",),
     "eurobert": classes("EuroBert", *TASKS[:2]),
+    "layoutlm": classes("LayoutLM", *TASKS[:3]),
     "nomic_bert": classes("NomicBert", *TASKS[:2]),
     "gte": classes("Gte", *TASKS[:2]),
     "jina_embeddings_v3": classes("JinaEmbeddingsV3", *TASKS[:3]),
@@ -49,5 +50,5 @@ CLASSES: dict[str, tuple[str, ...]] = {
 DRAW: dict[str, Callable[[Random], dict[str, Any]]] = {
     "trocr": trocr,
     "eurobert": eurobert,
-    **dict.fromkeys(("nomic_bert", "gte", "jina_embeddings_v3"), rotary),
+    **dict.fromkeys(("layoutlm", "nomic_bert", "gte", "jina_embeddings_v3"), rotary),
 }

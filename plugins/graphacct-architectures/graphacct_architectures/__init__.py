@@ -161,6 +161,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("encoders.ernie"),
     _family("encoders.eurobert"),
     _family("encoders.gte"),
+    _family("encoders.layoutlm"),
     _family("encoders.jina_embeddings_v3"),
     _family("encoders.modernbert"),
     _family("encoders.nomic_bert"),

@@ -1,4 +1,4 @@
-"""Encoders of texts with rotary positions: figures of the library's classes.
+"""Encoders of texts with rotary positions or boxes: figures of the library's classes.
 
 Measured with `graphacct verify --torch` (transformers 5.23, torch 2.13), batch 1, seq_len 8, attention eager.
 """
@@ -17,6 +17,7 @@ SMALL: dict[str, Any] = {
 }
 CASES: dict[str, tuple[dict[str, Any], int, int, int]] = {
     "NomicBertForMaskedLM": ({**SMALL, "model_type": "nomic_bert"}, 1_485, 25_472, 76_416),
+    "LayoutLMForTokenClassification": ({**SMALL, "model_type": "layoutlm"}, 34_280, 18_304, 54_656),
     "GteForSequenceClassification": ({**SMALL, "model_type": "gte"}, 1_530, 20_896, 62_688),
     "EuroBertForSequenceClassification": (
         {**SMALL, "model_type": "eurobert", "pad_token_id": 0},

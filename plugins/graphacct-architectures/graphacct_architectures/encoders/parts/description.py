@@ -156,6 +156,7 @@ class Encoder:
         classifier: A classifier, or None.
         causal: Whether a token sees only those before it.
         crossed: Whether each layer has attention to another model's output too, which runs if there is one.
+        boxes: Rows of the tables of a token's box on a page: its sides, height and width; 0 for none.
     """
 
     vocab_size: Dim
@@ -194,3 +195,4 @@ class Encoder:
     convolution: Convolution | None = None
     tasks: Dim = 0
     crossed: bool = False
+    boxes: Dim = 0

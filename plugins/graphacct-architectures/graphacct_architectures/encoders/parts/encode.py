@@ -158,6 +158,7 @@ def embedded(e: Encoder, workload: Workload, b: Builder) -> Value:
         place = embedding(b, "position_embeddings", places, e.positions, e.embedding_width)
         b.hold(place)
         x = b.apply("add", x, place, name="with_positions")
+        x = boxed(e, workload, b, x)
         if not equal(e.tasks, 0):
             tasks = b.apply("full", name="task_type_ids", shape=(batch, seq), dtype="int64")
             task = embedding(b, "task_type_embeddings", tasks, e.tasks, e.embedding_width)
@@ -165,6 +166,24 @@ def embedded(e: Encoder, workload: Workload, b: Builder) -> Value:
             x = b.apply("add", x, task, name="with_tasks")
         x = layer_norm(b, e.embedding_norm, x) if e.embedding_norm else x
         return dropped(b, "dropout", x, e.dropout, workload)
+
+
+def boxed(e: Encoder, workload: Workload, b: Builder, x: Value) -> Value:
+    """Returns embedded tokens with the rows of their boxes' sides, height and width added, if there are such tables."""
+    if equal(e.boxes, 0):
+        return x
+    box = b.input("bbox", (workload.batch, workload.seq_len, 4), "int64")
+    sides = [b.apply("select", box, name=f"side_{index}", dim=-1, index=index) for index in range(4)]
+    sizes = {"h": (sides[3], sides[1]), "w": (sides[2], sides[0])}
+    places = [*zip("xyxy", sides, strict=True)]
+    places += [(name, b.apply("sub", *ends, name=f"box_{name}")) for name, ends in sizes.items()]
+    for index, (name, place) in enumerate(places):
+        table = b.parameter(f"{name}_position_embeddings.weight", (e.boxes, e.embedding_width))
+        row = b.apply(
+            "embedding", place, table, name=f"{name}_position_embeddings{'' if index in (0, 1, 4, 5) else '_far'}"
+        )
+        x = b.apply("add", x, row, name=f"with_box_{index}")
+    return x
 
 
 def layer(
