@@ -111,8 +111,12 @@ def outward(path: str) -> Iterator[str]:
 
 
 def depth(path: str) -> int:
-    """Returns how many scopes stand around a pattern's path; an index does not count."""
-    return sum(part != "*" for part in path.split(".")) - 1
+    """Returns how many scopes stand around a pattern's path; an index does not count, but the second of two in a row.
+
+    >>> depth("layers.*.mlp"), depth("input_proj.*.*")
+    (1, 1)
+    """
+    return sum(1 for _ in outward(path)) - 1
 
 
 def repetition(path: str) -> str:

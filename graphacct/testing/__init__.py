@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from graphacct.testing.rows import Row as Row
     from graphacct.testing.totals import Totals as Totals
     from graphacct.testing.transforms import TransformContract as TransformContract
+    from graphacct.testing.translations import TranslationContract as TranslationContract
     from graphacct.testing.weight_formats import Matrix as Matrix
     from graphacct.testing.weight_formats import WeightFormatContract as WeightFormatContract
 
@@ -42,6 +43,7 @@ NAMES = {
     "Contract": "contract",
     "ConventionContract": "conventions",
     "DeviceContract": "devices",
+    "TranslationContract": "translations",
     "Matrix": "weight_formats",
     "NodeHooksContract": "node_hooks",
     "OperatorContract": "operators",

@@ -32,6 +32,7 @@ from graphacct.testing.recompute_policies import RecomputePolicyContract
 from graphacct.testing.rows import Row
 from graphacct.testing.totals import Totals, sample_rows
 from graphacct.testing.transforms import TransformContract
+from graphacct.testing.translations import TranslationContract
 from graphacct.testing.weight_formats import Matrix, WeightFormatContract
 
 CONTRACTS: dict[str, type[Contract]] = {
@@ -51,6 +52,7 @@ CONTRACTS: dict[str, type[Contract]] = {
         DeviceContract,
         OutputContract,
         CommandContract,
+        TranslationContract,
     )
 }
 SIZES = (2, 3, 5, 7, 11, 13, 17, 19, 23)

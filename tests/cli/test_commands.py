@@ -318,4 +318,4 @@ def test_list_shows_a_family_whose_sizes_only_a_file_can_say(run: Any) -> None:
     items = json.loads(run("list", "--format", "json").stdout)["items"]
     (item,) = (item for item in items if item["name"] == "granite4_vision")
     assert item["config"] == {}
-    assert "downsample_rate is a fraction of two whole numbers" in item["error"]
+    assert "downsample_rate and deepstack_layer_map must be given" in item["error"]

@@ -28,6 +28,7 @@ from graphacct.testing import (
     RecomputePolicyContract,
     Totals,
     TransformContract,
+    TranslationContract,
     Update,
     WeightFormatContract,
 )
@@ -186,6 +187,11 @@ def test_weight_format(name: str) -> None:
 @pytest.mark.parametrize("name", PLUGINS.devices)
 def test_device(name: str) -> None:
     assert [*failures(DeviceContract.of(name))] == []
+
+
+@pytest.mark.parametrize("name", PLUGINS.translations)
+def test_translation(name: str) -> None:
+    assert [*failures(TranslationContract.of(name))] == []
 
 
 @pytest.mark.parametrize("name", PLUGINS.outputs)

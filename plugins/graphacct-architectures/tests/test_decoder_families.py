@@ -10,7 +10,7 @@ import pytest
 
 import graphacct
 from graphacct import Block
-from graphacct.errors import ConfigError, ReadError
+from graphacct.errors import ConfigError
 from graphacct.graph.repetitions import repetitions
 
 UNFOLDED = {
@@ -77,8 +77,17 @@ def test_gpt2_of_the_hubs_first_days(tmp_path: Path) -> None:
     assert found.total["params"] == 50257 * 64 + 512 * 64 + 2 * (12 * 64**2 + 13 * 64) + 2 * 64
 
 
-def test_gpt2_with_cross_attention_is_refused(tmp_path: Path) -> None:
-    """Cross attention would change the cost, and the architecture has none."""
-    (tmp_path / "config.json").write_text('{"model_type": "gpt2", "add_cross_attention": true}')
-    with pytest.raises(ReadError, match="add_cross_attention"):
-        graphacct.account(tmp_path)
+def test_gpt2_alone_keeps_its_cross_attention_in_memory(tmp_path: Path) -> None:
+    """Without an encoder there is nothing to attend to: the parameters are there, and no work.
+
+    A layer has c_attn (keys and values), q_attn, c_proj and ln_cross_attn: 8·16 + 16, 8·8 + 8, 8·8 + 8, 2·8.
+    """
+    sizes = {"n_embd": 8, "n_layer": 2, "n_head": 2, "vocab_size": 16, "n_positions": 16}
+    totals = []
+    for crossed in (False, True):
+        content = {"model_type": "gpt2", **sizes, "add_cross_attention": crossed}
+        (tmp_path / "config.json").write_text(json.dumps(content))
+        totals.append(graphacct.account(tmp_path, seq_len=4).total)
+    plain, crossed_total = totals
+    assert crossed_total["params"] - plain["params"] == 2 * (8 * 16 + 16 + 2 * (8 * 8 + 8) + 2 * 8)
+    assert crossed_total["flops"] == plain["flops"]

@@ -252,7 +252,10 @@ def test_no_node_is_a_scope() -> None:
         name = next(iter(architecture.presets), architecture.name)
         for attention in architecture.load().attention or (None,):
             # the default tower and text of some classes have other widths: without a preset the text alone
-            alone = {"images": 0} if name == architecture.name and "images" in architecture.load().sizes else {}
+            bare = name == architecture.name
+            alone: dict[str, Any] = {"images": 0} if bare and "images" in architecture.load().sizes else {}
+            if name.startswith("qwen3_omni_moe_t"):  # its class's defaults have 28 heads in a width of 2,048
+                alone["set"] = {("text_config." if name.endswith("thinker") else "") + "head_dim": 128}
             names = {node.name for node in graphacct.build(name, attention=attention, **alone).walk()}
             scopes = {name[:place] for name in names for place, letter in enumerate(name) if letter == "."}
             assert not names & scopes, name

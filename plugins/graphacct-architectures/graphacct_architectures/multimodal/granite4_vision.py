@@ -49,7 +49,7 @@ def _pairs() -> Any:
             )
         return tuple((seen, text) for seen, text in pairs)
 
-    return fields.checked_field(check, None)
+    return fields.checked_field(check)
 
 
 def _rate() -> Any:
@@ -61,7 +61,7 @@ def _rate() -> Any:
             raise ConfigError(f"{field.name} is a fraction of two whole numbers, as '1/4', not {brief(value)}")
         return f"{int(parts[0][:6])}/{int(parts[1][:6])}"
 
-    return fields.checked_field(check, None)
+    return fields.checked_field(check)
 
 
 def _targets() -> Any:

@@ -41,7 +41,7 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
         if d.embedding_scaled:
             x = b.apply("scale", x, name="embedding_scaled")
         if d.embedding_normed is not None:
-            x = normed_by(b, f"{d.embedding}.embed_norm", x, d.embedding_normed)
+            x = normed_by(b, f"{d.embedding}_norm", x, d.embedding_normed)
     after: Mapping[int, After] = {}
     given: Mapping[str, Value] = {}
     if merge is not None:
