@@ -253,7 +253,8 @@ def test_no_node_is_a_scope() -> None:
         for attention in architecture.load().attention or (None,):
             # the default tower and text of some classes have other widths: without a preset the text alone
             bare = name == architecture.name
-            alone: dict[str, Any] = {"images": 0} if bare and "images" in architecture.load().sizes else {}
+            words = ("images", "audios") if bare else ()
+            alone: dict[str, Any] = {word: 0 for word in words if word in architecture.load().sizes}
             if name.startswith("qwen3_omni_moe_t"):  # its class's defaults have 28 heads in a width of 2,048
                 alone["set"] = {("text_config." if name.endswith("thinker") else "") + "head_dim": 128}
             names = {node.name for node in graphacct.build(name, attention=attention, **alone).walk()}
