@@ -152,14 +152,19 @@ def closest_family(kind: str, families: Iterable[str]) -> str | None:
     """
     if len(kind) > LONGEST:
         return None
+    from difflib import SequenceMatcher  # an error alone needs it
+
     plain = re.sub(r"[^a-z0-9]", "", kind.lower())
+    slips: dict[str, float] = {}
     for family in families:
         own = family.lower().replace("_", "").replace("-", "")
         same_numbers = re.findall(r"\d", own) == re.findall(r"\d", plain)
         same_words = len(re.split(r"[-_]", family)) == len(re.split(r"[-_]", kind))  # nemotron_h is no nemotron
-        if own == plain or (same_numbers and same_words and _is_slip(plain, own)):
+        if own == plain:
             return family
-    return None
+        if same_numbers and same_words and _is_slip(plain, own):
+            slips[family] = SequenceMatcher(None, plain, own).ratio()
+    return max(slips, key=slips.__getitem__, default=None)
 
 
 def _same_line(wanted: Name, other: Name) -> bool:

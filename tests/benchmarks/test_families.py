@@ -1,0 +1,34 @@
+"""Reports of families with more parts than GPT-2, as whole processes, in seconds of CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from timing import process_cpu, processes, script
+
+ROUNDS = 9
+TO_GPT2 = 1.7
+"""A JSON report of any family, at most this many times gpt2-xl's; the aim is 1.3."""
+MODELS = (
+    "qwen3-8b",
+    "deepseek-v3",
+    "mamba2-130m",
+    "modernbert-base",
+    "swin-tiny-patch4-window7-224",
+    "wavlm-base-plus",
+    "llava-1.5-7b",
+    "gemma-3-4b-it",
+    "qwen3-vl-30b-a3b-instruct",
+)
+"""One of each kind: dense, latent and sparse, recurrent, of text, of images, of sound, and three composed ones."""
+
+
+def test_reports_of_every_kind(benchmark: Any, record: Callable[..., None]) -> None:
+    """A composed model imports the families of its parts, and no other."""
+    report = {name: [script("graphacct"), "report", name, "--format", "json"] for name in ("gpt2-xl", *MODELS)}
+    times = processes(report, ROUNDS)
+    for name in MODELS:
+        record(f"graphacct report {name}", times[name], times[name] / times["gpt2-xl"], "gpt2-xl's report")
+    benchmark.pedantic(process_cpu, args=(report["llava-1.5-7b"],), rounds=3, iterations=1)
+    assert max(times[name] for name in MODELS) <= TO_GPT2 * times["gpt2-xl"]
