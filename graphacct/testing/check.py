@@ -63,6 +63,7 @@ def _distribution(folder: Path) -> Iterator[Checked]:
     entries = project.get("entry-points", {}).get(GROUP, {})
     problems = [*_of_project(project, entries)]
     contracts: list[type[Contract]] = []
+    others: set[str] = set()
     for place in (folder, folder / "src"):
         sys.path.insert(0, os.fspath(place.resolve()))
     plugins = load()
@@ -72,6 +73,7 @@ def _distribution(folder: Path) -> Iterator[Checked]:
         if plugin is None:
             plugins.register(module, name, f"{project.get('name', folder.name)} {project.get('version', '')}".strip())
         elif plugin.module is not module:
+            others.add(name)
             problems.append(f"another plugin {name!r} is installed, of {plugin.origin}: uninstall it, or rename yours")
     tests = sorted(folder.glob("tests/**/test_*.py"))
     if not tests:
@@ -84,7 +86,7 @@ def _distribution(folder: Path) -> Iterator[Checked]:
         except Exception as error:
             problems.append(failure(f"{file.relative_to(folder)}", error))
     yield Checked("pyproject.toml", PROJECT_TESTS, tuple(problems))
-    for name in entries:
+    for name in [name for name in entries if name not in others]:
         plugin = next(plugin for plugin in plugins.loaded if plugin.name == name)
         yield from _things(plugin, plugins, contracts)
 
