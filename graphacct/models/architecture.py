@@ -105,6 +105,11 @@ class Architecture:
         """Returns this architecture; a LazyArchitecture imports its module here."""
         return self
 
+    @property
+    def needed(self) -> list[str]:
+        """The keys without a default: only a preset or a file has them."""
+        return [field.name for field in attrs.fields(self.config) if field.init and field.default is attrs.NOTHING]
+
     def configured(self, content: Mapping[str, Any]) -> Any:
         """Returns the configuration that the keys of a config.json describe."""
         content = content if self.prepare is None else self.prepare(content)

@@ -151,10 +151,10 @@ def preset(name: str, plugins: Plugins) -> tuple[Architecture, Any] | None:
     if item is None:
         return None
     architecture = item.load()
-    needed = [f.name for f in attrs.fields(architecture.config) if f.init and f.default is attrs.NOTHING]
-    if needed:
+    if architecture.needed:
         raise ReadError(
-            f"{name} has no default sizes, since {' and '.join(needed)} must be given: name a preset or a file"
+            f"{name} has no default sizes, since {' and '.join(architecture.needed)} must be given: name a preset or "
+            "a file"
         )
     return architecture, architecture.config()
 

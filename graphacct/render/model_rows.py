@@ -87,12 +87,9 @@ def _has(words: Sequence[str], name: str, item: LazyArchitecture) -> bool:
 
 def _configured(architecture: Architecture, name: str) -> dict[str, Any]:
     """Returns the configuration of a model; none, and why, for a family whose sizes only a file can say."""
-    needed = [
-        field.name for field in attrs.fields(architecture.config) if field.init and field.default is attrs.NOTHING
-    ]
     preset = name in architecture.presets
-    if needed and not preset:
-        return {"config": {}, "error": f"{' and '.join(needed)} must be given: a file says them"}
+    if architecture.needed and not preset:
+        return {"config": {}, "error": f"{' and '.join(architecture.needed)} must be given: a file says them"}
     try:
         config = architecture.preset(name) if preset else architecture.config()
     except GraphacctError as error:
