@@ -306,7 +306,9 @@ def test_an_architecture_whose_configuration_cannot_be_changed() -> None:
         kinds: tuple[bool, ...] = fields.checked_field(halves, ("wide",))
 
     message = only(architecture(config=Halved), "test_a_configuration_can_be_changed")
-    assert "mine-small made again raises 'kinds has True'. A field takes the value that it returned." in message
+    assert (
+        "mine-small, seq_len=4 made again raises 'kinds has True'. A field takes the value that it returned." in message
+    )
 
 
 def test_an_architecture_whose_loss_reaches_nothing() -> None:
