@@ -229,6 +229,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.eagle_2_5_vl"),
     _family("multimodal.fuyu"),
     _family("multimodal.gemma3"),
+    _family("multimodal.gemma3n"),
     _family("multimodal.gemma4"),
     _family("multimodal.gemma4_unified"),
     _family("multimodal.gemma4_vision"),
