@@ -21,6 +21,7 @@ FILES = {
     "jamba": "jamba",
     "lfm2": "lfm2",
     "lfm2_moe": "lfm2_moe",
+    "lfm3": "lfm3",
     "falcon_mamba": "falcon_mamba",
     "falcon_h1": "falcon_h1",
     "bamba": "bamba",
