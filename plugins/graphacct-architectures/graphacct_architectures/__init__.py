@@ -117,6 +117,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.ministral3"),
     _family("decoders.mistral"),
     _family("decoders.mixtral"),
+    _family("decoders.modernbert_decoder", "modernbert-decoder"),
     _family("decoders.mpt"),
     _family("decoders.muse_glimmer_text"),
     _family("decoders.mllama_text", "mllama_text_model"),

@@ -503,6 +503,23 @@ class Positions:
 
 
 @attrs.frozen
+class Transform:
+    """A dense layer, an activation and a norm between a decoder's last norm and its head.
+
+    Attributes:
+        module: The module's name; its parts are `dense` and `norm`.
+        bias: Whether the dense layer has a bias.
+        activation: The operator, or several separated by spaces.
+        norm: The norm's kind.
+    """
+
+    module: str
+    bias: bool
+    activation: str
+    norm: Norm
+
+
+@attrs.frozen
 class Decoder:
     """A decoder-only language model, or another class built on it.
 
@@ -543,6 +560,7 @@ class Decoder:
         embedding_spare: Rows of the embedding behind the vocabulary, which the head does not have.
         embedding_normed: The kind of a norm of the embedding's rows, images' not included; None for none.
         embedding_tied_to: The full name of the tensor whose storage the embedding shares, if it does not own it.
+        transform: What the stream goes through before the head; None for nothing.
     """
 
     vocab_size: Dim
@@ -580,6 +598,7 @@ class Decoder:
     embedding_spare: Dim = 0
     embedding_normed: Norm | None = None
     embedding_tied_to: str = ""
+    transform: Transform | None = None
 
     @property
     def kinds(self) -> tuple[Layer, ...]:
