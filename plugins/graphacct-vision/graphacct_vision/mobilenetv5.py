@@ -97,7 +97,10 @@ def encoded(b: Builder, x: Value) -> Value:
 def block(kind: Block, b: Builder, x: Value) -> Value:
     """Adds one block; the builder is in its scope."""
     b.hold(x)
-    y = (edge if isinstance(kind, Edge) else inverted if isinstance(kind, Inverted) else attended)(kind, b, x)  # type: ignore[operator]
+    if isinstance(kind, Edge):
+        y = edge(kind, b, x)
+    else:
+        y = inverted(kind, b, x) if isinstance(kind, Inverted) else attended(kind, b, x)
     kept = equal(x.spec.shape[1], kind.channels) and (isinstance(kind, Attended) or kind.stride == 1)
     return b.apply("add", y, x, name="residual") if kept else y
 

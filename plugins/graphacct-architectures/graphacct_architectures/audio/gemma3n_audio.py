@@ -198,8 +198,10 @@ ARCHITECTURE = Architecture(
     dtype="float32",
     aliases={"torch_dtype": "dtype"},
     no_cost=dict.fromkeys(
-        ("conf_attention_logit_cap", "gradient_clipping", "conf_residual_weight", "sscp_conv_group_norm_eps")
-        + ("vocab_offset",)
+        (
+            *("conf_attention_logit_cap", "gradient_clipping", "conf_residual_weight", "sscp_conv_group_norm_eps"),
+            "vocab_offset",
+        )
     ),
     model_types=("gemma3n_audio",),
     losses=SUM_ALONE,

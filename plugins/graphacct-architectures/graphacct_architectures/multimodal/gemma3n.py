@@ -17,7 +17,7 @@ from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.gemma4 import GAINLESS, NORM
 from graphacct_architectures.layers import embedding, linear
 from graphacct_architectures.losses import SUM
-from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
+from graphacct_architectures.multimodal.parts.compose import Composition, Part, described
 from graphacct_architectures.multimodal.parts.family import composition
 from graphacct_architectures.multimodal.parts.images import of_images
 
@@ -31,7 +31,9 @@ def _fits(name: str) -> Any:
 
     def check(architecture: Any, key: str) -> None:
         if architecture.name != name:
-            raise DeclinedError(f"{key}.model_type is {architecture.name!r}, which is not read inside gemma3n: {name} is")
+            raise DeclinedError(
+                f"{key}.model_type is {architecture.name!r}, which is not read inside gemma3n: {name} is"
+            )
 
     return check
 
@@ -41,9 +43,9 @@ class Gemma3nConfig:
     """The keys of the published config.json that the cost depends on."""
 
     architectures: str = fields.model_class(CLASSES[0], CLASSES)
-    vision_config: SubModel = fields.model("gemma3n_vision", always=True, fits=_fits("gemma3n_vision"))
-    audio_config: SubModel = fields.model("gemma3n_audio", always=True, fits=_fits("gemma3n_audio"))
-    text_config: SubModel = text_model("gemma3n_text", always=True)
+    vision_config: SubModel = fields.model("gemma3n_vision", fits=_fits("gemma3n_vision"))
+    audio_config: SubModel = fields.model("gemma3n_audio", fits=_fits("gemma3n_audio"))
+    text_config: SubModel = fields.model("gemma3n_text", fits=_fits("gemma3n_text"))
     vision_soft_tokens_per_image: Dim = fields.size(256)
     audio_soft_tokens_per_image: Dim = fields.size(188)
     tie_word_embeddings: bool = fields.flag(True)
@@ -141,7 +143,9 @@ def sounds(config: Gemma3nConfig, root: str, width: Dim, workload: Workload, b: 
     found = embedded(b, f"{root}embed_audio", x, width)
     count, seq, _ = found.spec.shape
     missing = config.audio_soft_tokens_per_image - seq
-    if type(missing) is int and missing < 0:
+    if workload.phase == "decode":
+        missing = 0  # the encoder is in memory alone
+    elif type(missing) is int and missing < 0:
         raise ConfigError(
             f"a sound of {workload.frames} frames makes {seq} tokens, more than audio_soft_tokens_per_image "
             f"{config.audio_soft_tokens_per_image}: give fewer frames"

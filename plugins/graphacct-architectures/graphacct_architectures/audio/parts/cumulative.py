@@ -26,7 +26,6 @@ def cumulative_norm(b: Builder, name: str, x: Value) -> Value:
         wide = gain if dtype == "float32" else b.apply("cast", gain, name="gain_wide", dtype="float32")
         channels = b.apply("reshape", wide, name="gains", shape=(1, 1, 1, *x.spec.shape[-1:]))
         y = b.apply("mul", y, channels, name="gained")
-        b.hold(y, *([] if wide is gain else [wide]))
         y = b.apply("mul", y, ones, name="masked")
         return y if dtype == "float32" else b.apply("cast", y, name="narrowed", dtype=dtype)
 

@@ -319,8 +319,8 @@ class Experts:
         in_out: Whether the experts' weights are stored (in, out).
         router_upcast: Whether the router's product always runs in float32.
         scoring: The router's scores: `softmax` over all experts, `top_softmax` over the chosen ones, `sigmoid` of all
-            or `top_sigmoid` of the chosen ones (`chosen_sigmoid` where a correction chose them), or `mixer`: each choice is
-            a softmax over the scores near the largest.
+            or `top_sigmoid` of the chosen ones (`chosen_sigmoid` where a correction chose them), or `mixer`: each
+            choice is a softmax over the scores near the largest.
         normalised: Whether the chosen weights are made to sum to 1.
         correction: Whether the choice is corrected by a buffer of one score per expert.
         downcast: Whether the weights are cast to the stream's dtype before they multiply the experts' outputs.
