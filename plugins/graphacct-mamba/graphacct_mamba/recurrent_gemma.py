@@ -112,8 +112,10 @@ def tables_of_layers(config: RecurrentGemmaConfig, workload: Workload, dtype: st
 
 
 NO_COST: Mapping[str, tuple[Any, ...] | None] = dict.fromkeys(
-    ("logits_soft_cap", "w_init_variance_scale", "final_w_init_variance_scale", "embeddings_scale_by_sqrt_dim")
-    + ("_block_types", "rope_theta")
+    (
+        *("logits_soft_cap", "w_init_variance_scale", "final_w_init_variance_scale", "embeddings_scale_by_sqrt_dim"),
+        *("_block_types", "rope_theta"),
+    )
 )
 ARCHITECTURE = decoder(
     "recurrent_gemma",
