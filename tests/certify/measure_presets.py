@@ -20,7 +20,7 @@ from graphacct.models.find import presets
 
 SEQ_LEN, WITH_IMAGE = 128, 1024
 FIGURES = ("params", "forward", "step")
-OWN_REPOSITORIES = ("baichuan", "chatglm", "dots_ocr", "internlm2", "kimi_vl", "minicpm", "qwen")
+OWN_REPOSITORIES = ("baichuan", "chatglm", "dots_ocr", "exaone", "internlm2", "kimi_vl", "minicpm", "qwen")
 """Families whose class is in no library, but in the models' own repositories."""
 BY_DATA = ("idefics3", "smolvlm")
 """Families whose class looks at its images' pixels, so that it does not run without data."""

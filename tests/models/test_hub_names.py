@@ -128,7 +128,7 @@ def test_an_unknown_hub_name_says_what_it_is() -> None:
         "'Qwen/Qwen3-4B-Instruct-2507' is no file here, and the hub name of no preset; nothing is fetched: download "
         "the repository's config.json and give its path, or take the preset 'qwen3-4b', the closest of the same size"
     )
-    assert error("Qwen/Qwen3-80B").endswith("download the repository's config.json and give its path")
+    assert error("Qwen/Qwen3-90B").endswith("download the repository's config.json and give its path")
     assert error("some/thing").endswith("config.json and give its path")
     assert error("openai/gpt2").endswith("or take the preset 'gpt2', a model of that name")
     assert error("google/gemma-3-27b-it").endswith("config.json and give its path")  # Gemma 3 has another 27b
@@ -170,7 +170,7 @@ def test_a_path_is_no_hub_name(tmp_path, monkeypatch) -> None:
         ("optt-1.3b", "opt-1.3b"),
         ("qwn2.5-7b", "qwen2.5-7b"),
         ("istral-7b", "mistral-7b"),
-        ("mpt-7b", None),
+        ("mpt-3b", None),
         ("umt5-base", None),  # 593 M parameters, for its vocabulary; t5-base has 223 M, and mt5-base other biases
         ("xlm-roberta-xl", None),
         ("bert-base-multilingual-cased", None),
@@ -178,7 +178,7 @@ def test_a_path_is_no_hub_name(tmp_path, monkeypatch) -> None:
         ("distilroberta-base", None),
         ("siglip-large-patch16-256", None),
         ("ministral-8b", None),
-        ("falcon-mamba-7b", None),
+        ("falcon-mamba-3b", None),
         ("qwen2.5-vl-7b", "qwen2.5-vl-7b-instruct"),
         ("qwen2.5-vl-72b", None),
         ("tinyllama", None),
