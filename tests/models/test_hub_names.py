@@ -178,7 +178,7 @@ def test_a_path_is_no_hub_name(tmp_path, monkeypatch) -> None:
         ("distilroberta-base", None),
         ("siglip-large-patch16-256", None),
         ("ministral-8b", None),
-        ("falcon-mamba-3b", None),
+        ("falcon-mamba-7b", None),
         ("qwen2.5-vl-7b", "qwen2.5-vl-7b-instruct"),
         ("qwen2.5-vl-72b", None),
         ("tinyllama", None),
