@@ -18,12 +18,25 @@ import graphacct
 from graphacct.checkpoints.verify_class import ClassVerification
 from graphacct.models.find import presets
 
-SEQ_LEN, WITH_IMAGE = 128, 1024
+SEQ_LEN, WITH_IMAGE, WITH_TILES = 128, 1024, 2048
 FIGURES = ("params", "forward", "step")
-OWN_REPOSITORIES = ("baichuan", "chatglm", "dots_ocr", "exaone", "internlm2", "kimi_vl", "minicpm", "qwen")
+OWN_REPOSITORIES = (
+    "baichuan",
+    "chatglm",
+    "dots_ocr",
+    "exaone",
+    "internlm2",
+    "internlm3",
+    "kimi_vl",
+    "mimo",
+    "minicpm",
+    "qwen",
+)
 """Families whose class is in no library, but in the models' own repositories."""
-BY_DATA = ("idefics3", "smolvlm")
-"""Families whose class looks at its images' pixels, so that it does not run without data."""
+BY_DATA = ("blip-2", "detr", "idefics2", "idefics3", "sam", "smolvlm")
+"""Families whose class looks at its images' pixels or its masks, so that it does not run without data."""
+TILED = ("llava_next",)
+"""Families whose pictures have more than a thousand tokens each."""
 DROPS_LAYERS = ("m2m_100",)
 """Families of which published files drop whole layers in training."""
 LEFT_OUT = ("transformer-lm", "resnet", *OWN_REPOSITORIES, *BY_DATA)
@@ -32,10 +45,12 @@ LEFT_OUT = ("transformer-lm", "resnet", *OWN_REPOSITORIES, *BY_DATA)
 
 def workload_of(name: str) -> dict[str, int]:
     """The size of a preset's image, its samples or frames, or the length of its sequence: 128 tokens, 1,024 with an
-    image among them, or the model's own if it has fewer."""
+    image or a sound among them, 2,048 with tiles, or the model's own if it has fewer."""
     own = graphacct.account(name).workload
     if own.get("seq_len") is not None:
-        return {"seq_len": min(WITH_IMAGE if own.get("images") else SEQ_LEN, int(own["seq_len"]))}
+        tiled = presets()[name].name in TILED
+        tokens = WITH_TILES if tiled else WITH_IMAGE if own.get("images") or own.get("audios") else SEQ_LEN
+        return {"seq_len": min(tokens, int(own["seq_len"]))}
     for size in ("samples", "frames"):  # a second of sound, or what a model has positions for
         if own.get(size) is not None:
             return {size: int(own[size])}
