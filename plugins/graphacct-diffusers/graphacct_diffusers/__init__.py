@@ -20,6 +20,8 @@ def _family(name: str, *classes: str) -> LazyArchitecture:
 
 FAMILIES = (
     _family("unet-2d-condition", "UNet2DConditionModel"),
+    _family("unet-2d", "UNet2DModel"),
+    _family("autoencoder-kl", "AutoencoderKL"),
 )
 """Each with the classes of diffusers that it reads."""
 

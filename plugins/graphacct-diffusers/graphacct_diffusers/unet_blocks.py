@@ -45,6 +45,8 @@ class Block:
         only_text: As in Transformer.
         text_norm: The norm of the text in a simple attention: `layer_norm`, `group_norm` or None.
         padding: Of the convolution that halves the map.
+        resized_by_resnet: Whether a ResNet block halves or doubles the map in a kind that may have either.
+        norm_groups: Groups of the norm of attention, those of the ResNet blocks' unless given; None for no norm.
     """
 
     kind: str
@@ -59,11 +61,13 @@ class Block:
     only_text: bool = False
     text_norm: str | None = None
     padding: int = 1
+    resized_by_resnet: bool = False
+    norm_groups: Dim | None = attrs.field(default=attrs.Factory(lambda self: self.resnet.groups, takes_self=True))
 
     @property
     def by_resnet(self) -> bool:
         """Whether a ResNet block halves or doubles the map, instead of a convolution."""
-        return self.kind.startswith(("Resnet", "Simple"))
+        return self.resized_by_resnet or self.kind.startswith(("Resnet", "Simple"))
 
     def attended(self, b: Builder, index: int, x: Value, text: Value | None) -> Value:
         """Applies the attention after one of its ResNet blocks, if it has any."""
@@ -83,7 +87,7 @@ class Block:
             )
             return transformer(b, name, x, text, t)
         if self.kind.startswith("Attn"):
-            return map_attention(b, name, x, self.head_width, r.workload, group_norm, groups=r.groups)
+            return map_attention(b, name, x, self.head_width, r.workload, group_norm, groups=self.norm_groups)
         return x
 
 
