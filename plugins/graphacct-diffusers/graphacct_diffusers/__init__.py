@@ -22,6 +22,10 @@ FAMILIES = (
     _family("unet-2d-condition", "UNet2DConditionModel"),
     _family("unet-2d", "UNet2DModel"),
     _family("autoencoder-kl", "AutoencoderKL"),
+    _family("dit", "DiTTransformer2DModel"),
+    _family("pixart", "PixArtTransformer2DModel"),
+    _family("sd3", "SD3Transformer2DModel"),
+    _family("flux", "FluxTransformer2DModel"),
 )
 """Each with the classes of diffusers that it reads."""
 

@@ -8,8 +8,9 @@ import attrs
 from graphacct_architectures.layers import layer_norm, linear
 from graphacct_diffusers.attention import attention
 from graphacct_diffusers.layers import conv, feed_forward, group_norm
+from graphacct_diffusers.stack import stacked
 
-from graphacct import Builder, Dim, Value, Workload, same
+from graphacct import Builder, Dim, Value, Workload
 
 
 @attrs.frozen(kw_only=True)
@@ -45,13 +46,7 @@ def transformer(b: Builder, name: str, x: Value, text: Value, t: Transformer) ->
         y = b.apply("reshape", y, name="tokens", shape=(batch, height * width, y.spec.shape[-1]))
         if t.linear:
             y = linear(b, "proj_in", y, inner)
-        start = 0
-        if y.spec.strides is not None and not same(t.layers, 0):  # the first block's sums lie in order
-            with b.scope("transformer_blocks.0"):
-                y, start = block(b, y, text, t), 1
-        if not same(t.layers, start):
-            body = partial(block, t=t)
-            y = b.repeat("transformer_blocks", t.layers - start, body, y, constants=(text,), start=start)
+        y = stacked(b, "transformer_blocks", t.layers, partial(block, t), y, constants=(text,))
         if t.linear:
             y = linear(b, "proj_out", y, channels)
         y = b.apply("reshape", y, name="grid", shape=(batch, height, width, y.spec.shape[-1]))
@@ -62,7 +57,7 @@ def transformer(b: Builder, name: str, x: Value, text: Value, t: Transformer) ->
         return b.apply("add", y, x, name="residual")
 
 
-def block(b: Builder, x: Value, text: Value, t: Transformer) -> Value:
+def block(t: Transformer, b: Builder, x: Value, text: Value) -> Value:
     """Applies BasicTransformerBlock with layer norms."""
     width = x.spec.shape[-1] // t.heads
     own = text if t.only_text else None
