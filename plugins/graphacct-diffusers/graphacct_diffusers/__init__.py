@@ -26,6 +26,7 @@ FAMILIES = (
     _family("pixart", "PixArtTransformer2DModel"),
     _family("sd3", "SD3Transformer2DModel"),
     _family("flux", "FluxTransformer2DModel"),
+    _family("wan", "WanTransformer3DModel"),
 )
 """Each with the classes of diffusers that it reads."""
 
