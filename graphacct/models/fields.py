@@ -68,7 +68,7 @@ def _at_least(minimum: int) -> Callable[[Any, attrs.Attribute[Any]], Dim]:
 
 
 def bounded(value: Any, name: str, minimum: int = 1) -> Dim:
-    """Returns a size of at least `minimum` and below 2**31. Raises ConfigError, which names the key, for another value."""
+    """Returns a size of at least `minimum` and below 2**31. Raises ConfigError, which names the key, for another."""
     dim = check_dim(value, name, minimum)
     if type(dim) is int and dim > MOST:
         raise ConfigError(f"{name} must be below 2**31, as every size of a model is, not {brief(value)}")

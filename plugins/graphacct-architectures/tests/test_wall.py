@@ -18,7 +18,7 @@ OPEN = {
     for name in ("activations", "aliases", "decoders", "heads", "layers", "losses", "tower", "vision.patched")
 }
 """The modules of graphacct_architectures that other plugins write families with."""
-STRANGERS = ["graphacct_vision", "graphacct_mamba"]
+STRANGERS = ["graphacct_vision", "graphacct_mamba", "graphacct_diffusers"]
 
 
 def files(package: str) -> list[Path]:

@@ -27,6 +27,7 @@ FAMILIES = (
     _family("sd3", "SD3Transformer2DModel"),
     _family("flux", "FluxTransformer2DModel"),
     _family("wan", "WanTransformer3DModel"),
+    _family("controlnet", "ControlNetModel"),
 )
 """Each with the classes of diffusers that it reads."""
 

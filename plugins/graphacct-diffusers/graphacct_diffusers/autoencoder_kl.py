@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
 from graphacct_diffusers import keys, latents
 from graphacct_diffusers.attention import KINDS, map_attention
 from graphacct_diffusers.layers import conv, group_norm
 from graphacct_diffusers.losses import LOSSES
 from graphacct_diffusers.resnet import Resnet, downsample, resnet, upsample
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
 
 DOWN = ("DownEncoderBlock2D", "AttnDownEncoderBlock2D")
 UP = ("UpDecoderBlock2D", "AttnUpDecoderBlock2D")
@@ -61,8 +61,8 @@ def build(c: AutoencoderKLConfig, workload: Workload, b: Builder) -> Value:
         x = conv(b, "quant_conv", x, 2 * c.latent_channels, 1)
     x, spread = b.apply("split", x, name="moments", parts=2, dim=1)
     spread = b.apply("clamp", spread, name="log_variance")
-    b.apply("exp", b.apply("scale", spread, name="half_log_variance"), name="deviation")
-    b.apply("exp", spread, name="variance")
+    deviation = b.apply("exp", b.apply("scale", spread, name="half_log_variance"), name="deviation")
+    b.hold(x, spread, deviation, b.apply("exp", spread, name="variance"))
     if c.use_post_quant_conv:
         x = conv(b, "post_quant_conv", x, c.latent_channels, 1)
     return decoder(c, workload, b, x, attended=c.mid_block_add_attention)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from graphacct_architectures.layers import embedding, layer_norm, linear
-from graphacct_diffusers.layers import sinusoids, time_embedding
 
 from graphacct import Builder, ConfigError, Dim, Value, exact_div
+from graphacct_diffusers.layers import sinusoids, time_embedding
 
 TOKENS_OF_IMAGE = {"image_proj": 32, "text_image_proj": 10}
 """Tokens that an image's embedding becomes, which no key of a file sets."""
@@ -98,7 +98,7 @@ def _encoder(c: Any, kind: str) -> Dim:
 
 def pooled_text(b: Builder, name: str, x: Value, heads: Dim) -> Value:
     """Applies AttentionPooling: the mean of a text (batch, n, width) asks it and itself. Returns (batch, width)."""
-    batch, count, width = x.spec.shape
+    batch, _, width = x.spec.shape
     each = exact_div(width, heads, "the text's width / addition_embed_type_num_heads")
     with b.scope(name):
         mean = b.apply("mean", x, name="mean", dim=(1,), keepdim=True)

@@ -7,14 +7,14 @@ from typing import Any
 
 import attrs
 from graphacct_architectures.layers import linear
+
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
 from graphacct_diffusers import keys, latents
 from graphacct_diffusers.attention import KINDS, attention
 from graphacct_diffusers.layers import FEED_FORWARDS, as_map, feed_forward, gated_sum, grid_of, modulated
 from graphacct_diffusers.losses import LOSSES
 from graphacct_diffusers.patches import normed, patched, shifts, time_and_class
 from graphacct_diffusers.stack import stacked
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
 
 
 @attrs.frozen(kw_only=True)

@@ -10,6 +10,8 @@ from typing import Any
 
 import attrs
 from graphacct_architectures.layers import linear, rms_norm
+
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
 from graphacct_diffusers import keys, latents
 from graphacct_diffusers.joint import after
 from graphacct_diffusers.layers import gated_sum, grid_of, modulated
@@ -17,8 +19,6 @@ from graphacct_diffusers.losses import LOSSES
 from graphacct_diffusers.patches import normed, shifts, time_and_text
 from graphacct_diffusers.rotation import rotated, tables
 from graphacct_diffusers.stack import stacked
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
 
 TOKENS = 512
 """Tokens of T5's texts."""
@@ -73,7 +73,9 @@ def build(c: FluxConfig, workload: Workload, b: Builder) -> Value:
     text = linear(b, "context_embedder", text, c.width)
     places = b.input("txt_ids", (words, 3)), b.input("img_ids", (count, 3))
     turns = tables(b, "pos_embed", b.apply("concat", *places, name="ids", dim=0), c.axes_dims_rope)
-    text, x = stacked(b, "transformer_blocks", c.num_layers, partial(block, c, workload), text, x, constants=(time, *turns))
+    text, x = stacked(
+        b, "transformer_blocks", c.num_layers, partial(block, c, workload), text, x, constants=(time, *turns)
+    )
     text, x = stacked(
         b,
         "single_transformer_blocks",
@@ -132,9 +134,7 @@ def single(
     return text, b.apply("slice", x, name="of_picture", dim=1, start=words, length=count)
 
 
-def heads_of(
-    c: Any, b: Builder, x: Value, names: tuple[str, str, str], norms: tuple[str, str, str]
-) -> list[Value]:
+def heads_of(c: Any, b: Builder, x: Value, names: tuple[str, str, str], norms: tuple[str, str, str]) -> list[Value]:
     """Returns queries, keys and values (batch, n, heads, width), normed where `norms` names a norm."""
     batch, count, _ = x.spec.shape
     found = []
@@ -151,7 +151,10 @@ def attended(b: Builder, parts: list[Value], cos: Value, sin: Value) -> Value:
     q, k, v = parts
     q, k = rotated(b, "q_turned", q, cos, sin), rotated(b, "k_turned", k, cos, sin)
     batch, count, heads, width = q.spec.shape
-    given = [b.apply("permute", y, name=f"{label}_by_head", dims=(0, 2, 1, 3)) for y, label in zip((q, k, v), "qkv", strict=True)]
+    given = [
+        b.apply("permute", y, name=f"{label}_by_head", dims=(0, 2, 1, 3))
+        for y, label in zip((q, k, v), "qkv", strict=True)
+    ]
     y = b.apply("scaled_dot_product_attention", *given, name="attention")
     y = b.apply("permute", y, name="by_token", dims=(0, 2, 1, 3))
     return b.apply("reshape", y, name="merged", shape=(batch, count, heads * width))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from graphacct_architectures.layers import linear, merge_heads, split_heads
+
+from graphacct import Builder, Dim, Value, Workload
 from graphacct_diffusers.attention import attend
 from graphacct_diffusers.layers import feed_forward, gated_sum, modulated
 from graphacct_diffusers.patches import normed
-
-from graphacct import Builder, Dim, Value, Workload
 
 MLP = "gelu-approximate"
 
@@ -30,7 +30,7 @@ def joint_attention(
     `norm(b, name, y)` norms the queries and keys of each head, if there is one. Without `text_out` the text's own
     output is not computed.
     """
-    batch, count, width = x.spec.shape
+    _, count, width = x.spec.shape
     each = width // heads
 
     def projected(part: str, y: Value, label: str, norm_name: str) -> Value:
@@ -38,15 +38,23 @@ def joint_attention(
         return norm(b, norm_name, y) if norm is not None and norm_name else y
 
     with b.scope(name):
-        parts = [projected("to_q", x, "q", "norm_q"), projected("to_k", x, "k", "norm_k"), projected("to_v", x, "v", "")]
+        parts = [
+            projected("to_q", x, "q", "norm_q"),
+            projected("to_k", x, "k", "norm_k"),
+            projected("to_v", x, "v", ""),
+        ]
         if text is not None:
-            names = (("add_q_proj", "tq", "norm_added_q"), ("add_k_proj", "tk", "norm_added_k"), ("add_v_proj", "tv", ""))
+            names = (
+                ("add_q_proj", "tq", "norm_added_q"),
+                ("add_k_proj", "tk", "norm_added_k"),
+                ("add_v_proj", "tv", ""),
+            )
             others = [projected(part, text, label, norm_name) for part, label, norm_name in names]
             parts = [
                 b.apply("concat", own, other, name=f"all_{label}", dim=2)
                 for own, other, label in zip(parts, others, "qkv", strict=True)
             ]
-        y = merge_heads(b, attend(b, *parts, workload))
+        y = merge_heads(b, attend(b, parts[0], parts[1], parts[2], workload))
         if text is None:
             return linear(b, "to_out.0", y, width), None
         rest = text.spec.shape[1]

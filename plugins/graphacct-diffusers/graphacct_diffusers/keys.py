@@ -14,12 +14,12 @@ import attrs
 from graphacct import ConfigError, Dim, brief, exact_div, fields, suggest
 
 ANY = None
+_OF_FILES = "_class_name _diffusers_version _name_or_path _use_default_values"
+_OF_AVERAGES = "decay inv_gamma min_decay optimization_step power update_after_step use_ema_warmup"
+_OF_LATENTS = "scaling_factor shift_factor latents_mean latents_std force_upcast"
+_FACTORS = "flip_sin_to_cos freq_shift norm_eps eps mid_block_scale_factor resnet_out_scale_factor interpolation_scale"
 NO_COST: Mapping[str, tuple[Any, ...] | None] = dict.fromkeys(
-    """
-    _class_name _diffusers_version _name_or_path _use_default_values decay inv_gamma min_decay optimization_step power
-    update_after_step use_ema_warmup flip_sin_to_cos freq_shift norm_eps scaling_factor shift_factor latents_mean
-    latents_std force_upcast mid_block_scale_factor resnet_out_scale_factor interpolation_scale eps rope_theta
-    """.split()
+    f"{_OF_FILES} {_OF_AVERAGES} {_OF_LATENTS} {_FACTORS}".split()
 )
 """Keys of any class that change no cost: settings of the file, and numbers that are a factor in a step that runs
 whatever they are."""

@@ -41,7 +41,7 @@ def sides(config: Any) -> tuple[Dim, Dim]:
 
 
 def pixels_of_latent(config: Any) -> Dim:
-    """Returns how many pixels of a side one latent stands for: what the user says, or 8, or 1 for a model of colours."""
+    """Returns the pixels of a side for each latent: what the user says, or 8, or 1 for a model of colours."""
     if config.vae_scale_factor is not None:
         return config.vae_scale_factor
     return 1 if config.in_channels in COLOURS else PIXELS

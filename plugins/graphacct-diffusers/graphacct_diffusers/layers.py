@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphacct_architectures.layers import dropped, linear
-from graphacct_diffusers.keys import ACTIVATIONS
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div
+from graphacct_diffusers.keys import ACTIVATIONS
 
 FEED_FORWARDS = ("geglu", "gelu", "gelu-approximate", "geglu-approximate", "swiglu", "linear-silu")
 """The activations of diffusers' FeedForward."""

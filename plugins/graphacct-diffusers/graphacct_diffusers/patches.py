@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphacct_architectures.layers import embedding, linear
-from graphacct_diffusers.layers import conv, sinusoids, text_projection, time_embedding, tokens
 
 from graphacct import Builder, ConfigError, Dim, Value
+from graphacct_diffusers.layers import conv, sinusoids, text_projection, time_embedding, tokens
 
 STEPS = 256
 """Channels of the sinusoids of a time, which no key of a file sets."""

@@ -7,6 +7,8 @@ from typing import Any
 
 import attrs
 from graphacct_architectures.layers import linear
+
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
 from graphacct_diffusers import keys, latents
 from graphacct_diffusers.attention import KINDS, attention
 from graphacct_diffusers.dit import PatchConfig
@@ -23,8 +25,6 @@ from graphacct_diffusers.layers import (
 from graphacct_diffusers.losses import LOSSES
 from graphacct_diffusers.patches import STEPS, normed, patched, time_told
 from graphacct_diffusers.stack import stacked
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
 
 TOKENS = 120
 """Tokens of T5's texts in PixArt-α; PixArt-Σ has 300."""
@@ -107,9 +107,7 @@ def table(b: Builder, name: str, time: Value, count: int) -> Any:
     return b.apply("split", b.apply("add", own, time, name=f"{name}shifts"), name=f"{name}parts", parts=count, dim=1)
 
 
-def block(
-    c: PixArtConfig, workload: Workload, b: Builder, x: Value, time: Value, text: Value | None = None
-) -> Value:
+def block(c: PixArtConfig, workload: Workload, b: Builder, x: Value, time: Value, text: Value | None = None) -> Value:
     """Applies BasicTransformerBlock whose norms one time for all layers shifts and scales."""
     batch = x.spec.shape[0]
     time = b.apply("reshape", time, name="time", shape=(batch, 6, c.width))

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import attrs
 from graphacct_architectures.layers import dropped, linear
-from graphacct_diffusers.layers import act, conv, group_norm
 
 from graphacct import Builder, Dim, Value, Workload, equal
+from graphacct_diffusers.layers import act, conv, group_norm
 
 SHIFT, SCALE_SHIFT = "default", "scale_shift"
 

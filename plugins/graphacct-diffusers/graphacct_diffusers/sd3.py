@@ -7,13 +7,13 @@ from typing import Any
 
 import attrs
 from graphacct_architectures.layers import linear, rms_norm
-from graphacct_diffusers import keys, latents
-from graphacct_diffusers.layers import as_map, grid_of, modulated
-from graphacct_diffusers.joint import after, joint_attention
-from graphacct_diffusers.losses import LOSSES
-from graphacct_diffusers.patches import normed, patched, shifts, time_and_text
 
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, fields
+from graphacct_diffusers import keys, latents
+from graphacct_diffusers.joint import after, joint_attention
+from graphacct_diffusers.layers import as_map, grid_of, modulated
+from graphacct_diffusers.losses import LOSSES
+from graphacct_diffusers.patches import normed, patched, shifts, time_and_text
 
 TOKENS = 333
 """77 tokens of CLIP's and 256 of T5's, which the pipeline joins."""

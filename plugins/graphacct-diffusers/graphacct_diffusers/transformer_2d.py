@@ -6,11 +6,11 @@ from functools import partial
 
 import attrs
 from graphacct_architectures.layers import layer_norm, linear
+
+from graphacct import Builder, Dim, Value, Workload
 from graphacct_diffusers.attention import attention
 from graphacct_diffusers.layers import conv, feed_forward, group_norm
 from graphacct_diffusers.stack import stacked
-
-from graphacct import Builder, Dim, Value, Workload
 
 
 @attrs.frozen(kw_only=True)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+from graphacct_architectures.layers import embedding
+
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
 from graphacct_diffusers import keys, latents
 from graphacct_diffusers.attention import KINDS
 from graphacct_diffusers.layers import conv, group_norm, sinusoids, time_embedding
 from graphacct_diffusers.losses import LOSSES
 from graphacct_diffusers.resnet import SCALE_SHIFT, SHIFT, Resnet
-from graphacct_diffusers.unet_blocks import Block, down, middle, up
 from graphacct_diffusers.unet_2d_condition import centred, fourier
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
-from graphacct_architectures.layers import embedding
+from graphacct_diffusers.unet_blocks import Block, down, middle, up
 
 DOWN = ("DownBlock2D", "AttnDownBlock2D", "ResnetDownsampleBlock2D")
 UP = ("UpBlock2D", "AttnUpBlock2D", "ResnetUpsampleBlock2D")

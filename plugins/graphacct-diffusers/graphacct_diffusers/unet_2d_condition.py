@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
 from graphacct_diffusers import conditions, keys, latents
 from graphacct_diffusers.attention import KINDS
 from graphacct_diffusers.layers import conv, group_norm, sinusoids, time_embedding
 from graphacct_diffusers.losses import LOSSES
 from graphacct_diffusers.resnet import SCALE_SHIFT, SHIFT, Resnet
 from graphacct_diffusers.unet_blocks import CROSS, DOWN, MID, UP, Block, down, middle, up
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
 
 TOKENS = 77
 """Tokens of CLIP's texts."""
@@ -81,9 +81,9 @@ class UNetConfig:
                 raise ConfigError(f"{name} has {len(getattr(self, name))} blocks, and block_out_channels {count}")
         for name in ("layers_per_block", "attention_head_dim", "cross_attention_dim", "only_cross_attention"):
             keys.per_block(getattr(self, name), count, name)
-        if any(isinstance(depth, tuple) for depth in keys.per_block(self.depths_down, count, TRANSFORMERS)):
-            if self.reverse_transformer_layers_per_block is None:
-                raise ConfigError(f"{TRANSFORMERS} is a list of lists, which needs reverse_{TRANSFORMERS}")
+        nested = any(isinstance(depth, tuple) for depth in keys.per_block(self.depths_down, count, TRANSFORMERS))
+        if nested and self.reverse_transformer_layers_per_block is None:
+            raise ConfigError(f"{TRANSFORMERS} is a list of lists, which needs reverse_{TRANSFORMERS}")
         keys.per_block(self.depths_up, count, f"reverse_{TRANSFORMERS}")
 
     @property
@@ -150,9 +150,7 @@ def told(c: Any, workload: Workload, b: Builder) -> tuple[Value, Value | None]:
         x = fourier(b, "time_proj", steps, width)
     given = x.spec.shape[-1]
     condition = b.input("timestep_cond", (batch, c.time_cond_proj_dim)) if c.time_cond_proj_dim else None
-    time = time_embedding(
-        b, "time_embedding", x, width, kind=c.act_fn, post=c.timestep_post_act, condition=condition
-    )
+    time = time_embedding(b, "time_embedding", x, width, kind=c.act_fn, post=c.timestep_post_act, condition=condition)
     label = conditions.of_class(c, b, batch, given, width)
     if label is not None and c.class_embeddings_concat:
         time = b.apply("concat", time, label, name="time_and_class", dim=-1)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import attrs
 from graphacct_architectures.layers import layer_norm, linear, merge_heads, split_heads
+
+from graphacct import Builder, Dim, Value
 from graphacct_diffusers.attention import attend, map_attention
 from graphacct_diffusers.layers import group_norm
 from graphacct_diffusers.resnet import Resnet, downsample, resnet, upsample
 from graphacct_diffusers.transformer_2d import Transformer, transformer
-
-from graphacct import Builder, Dim, Value
 
 DOWN = (
     "DownBlock2D",
@@ -91,7 +91,9 @@ class Block:
         return x
 
 
-def down(b: Builder, name: str, x: Value, time: Value | None, text: Value | None, d: Block) -> tuple[Value, list[Value]]:
+def down(
+    b: Builder, name: str, x: Value, time: Value | None, text: Value | None, d: Block
+) -> tuple[Value, list[Value]]:
     """Applies a block that goes down. Returns its output, and the maps that its counterpart takes."""
     skipped = []
     with b.scope(name):

@@ -8,13 +8,21 @@ from typing import Any
 
 import attrs
 from graphacct_architectures.layers import layer_norm, linear, rms_norm
-from graphacct_diffusers import keys
-from graphacct_diffusers.layers import conv, feed_forward, gated_sum, modulated, sinusoids, text_projection
-from graphacct_diffusers.layers import time_embedding, tokens
-from graphacct_diffusers.losses import LOSSES
-from graphacct_diffusers.patches import normed
 
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields
+from graphacct_diffusers import keys
+from graphacct_diffusers.layers import (
+    conv,
+    feed_forward,
+    gated_sum,
+    modulated,
+    sinusoids,
+    text_projection,
+    time_embedding,
+    tokens,
+)
+from graphacct_diffusers.losses import LOSSES
+from graphacct_diffusers.patches import normed
 
 TOKENS = 512
 """Tokens of UMT5's texts. A model of images is written for this number alone."""
@@ -73,7 +81,8 @@ class WanConfig:
 
 def latents(c: WanConfig, workload: Workload) -> tuple[Dim, Dim, Dim]:
     """Returns the frames, the height and the width of the latents of a video."""
-    assert workload.image_size is not None and workload.frames is not None
+    assert workload.image_size is not None
+    assert workload.frames is not None
     each = c.vae_temporal_factor
     rest = workload.frames - 1
     if type(rest) is int and type(each) is int and rest % each:
@@ -96,10 +105,14 @@ def build(c: WanConfig, workload: Workload, b: Builder) -> Value:
     for side, patch in zip(space, c.patch_size, strict=True):
         if type(side) is int and type(patch) is int and side % patch:
             raise ConfigError(f"the video has {side} latents along an axis, which patch_size {patch} does not divide")
-    grid = tuple(exact_div(side, patch, "latents / patch_size") for side, patch in zip(space, c.patch_size, strict=True))
+    grid = tuple(
+        exact_div(side, patch, "latents / patch_size") for side, patch in zip(space, c.patch_size, strict=True)
+    )
     words = workload.seq_len or TOKENS
     if c.image_dim is not None and type(words) is int and words != TOKENS:
-        raise ConfigError(f"seq_len {words}: a model told an image takes {TOKENS} tokens of text, as its class is written")
+        raise ConfigError(
+            f"seq_len {words}: a model told an image takes {TOKENS} tokens of text, as its class is written"
+        )
     x = b.input("hidden_states", (batch, c.in_channels, *space))
     steps = b.input("timestep", (batch,), "int64")
     text = b.input("encoder_hidden_states", (batch, words, c.text_dim))
@@ -150,7 +163,9 @@ def block(
     c: WanConfig, workload: Workload, b: Builder, x: Value, text: Value, time: Value, cos: Value, sin: Value
 ) -> Value:
     """Applies WanTransformerBlock; norms and what they are shifted by are in float32."""
-    shifts = b.apply("add", b.parameter("scale_shift_table", (1, 6, c.width)), wide(b, "time_wide", time), name="shifts")
+    shifts = b.apply(
+        "add", b.parameter("scale_shift_table", (1, 6, c.width)), wide(b, "time_wide", time), name="shifts"
+    )
     shift, scale, gate, shift_mlp, scale_mlp, gate_mlp = b.apply("split", shifts, name="parts", parts=6, dim=1)
     y = narrow(b, "norm1_narrow", modulated(b, "norm1_modulated", wide_norm(b, "norm1", x), scale, shift))
     y = attention(c, b, "attn1", y, None, (cos, sin))
@@ -172,7 +187,9 @@ def attention(
     with b.scope(name):
         if other is not None and c.added_kv_proj_dim is not None:
             image = b.apply("slice", other, name="image", dim=1, start=0, length=IMAGE_TOKENS)
-            other = b.apply("slice", other, name="text", dim=1, start=IMAGE_TOKENS, length=other.spec.shape[1] - IMAGE_TOKENS)
+            other = b.apply(
+                "slice", other, name="text", dim=1, start=IMAGE_TOKENS, length=other.spec.shape[1] - IMAGE_TOKENS
+            )
         asked = x if other is None else other
         q = rms_norm(b, "norm_q", linear(b, "to_q", x, c.width))
         k = rms_norm(b, "norm_k", linear(b, "to_k", asked, c.width))
@@ -195,7 +212,9 @@ def attention(
 def heads_of(c: WanConfig, b: Builder, x: Value, label: str) -> Value:
     """Returns x (batch, n, width) by head: (batch, n, heads, width / heads), a view."""
     batch, count, _ = x.spec.shape
-    return b.apply("reshape", x, name=f"{label}_heads", shape=(batch, count, c.num_attention_heads, c.attention_head_dim))
+    return b.apply(
+        "reshape", x, name=f"{label}_heads", shape=(batch, count, c.num_attention_heads, c.attention_head_dim)
+    )
 
 
 def attended(b: Builder, label: str, q: Value, k: Value, v: Value) -> Value:
@@ -242,8 +261,12 @@ def turned(b: Builder, name: str, x: Value, cos: Value, sin: Value) -> Value:
             y = b.apply("reshape", part, name=f"{kind}_pairs", shape=(1, count, 1, half, 2))
             halves.append(b.apply("select", y, name=kind, dim=-1, index=start))
         c, s = halves
-        first = b.apply("sub", b.apply("mul", one, c, name="one_cos"), b.apply("mul", two, s, name="two_sin"), name="first")
-        second = b.apply("add", b.apply("mul", one, s, name="one_sin"), b.apply("mul", two, c, name="two_cos"), name="second")
+        first = b.apply(
+            "sub", b.apply("mul", one, c, name="one_cos"), b.apply("mul", two, s, name="two_sin"), name="first"
+        )
+        second = b.apply(
+            "add", b.apply("mul", one, s, name="one_sin"), b.apply("mul", two, c, name="two_cos"), name="second"
+        )
         parts = [
             b.apply("reshape", part, name=f"column_{i}", shape=(batch, count, heads, half, 1))
             for i, part in enumerate((first, second))

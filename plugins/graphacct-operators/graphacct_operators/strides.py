@@ -42,7 +42,7 @@ def channels_last(x: TensorSpec) -> bool:
     (c10/core/MemoryFormat.h)."""
     if x.strides is None or len(x.shape) != 4 or not all(type(step) is int for step in (*x.strides, *x.shape)):
         return False
-    least = 0
+    least: Any = 0
     for axis in (1, 3, 2, 0) if x.shape[0] != 1 else (1, 3, 2):  # a batch of 1 has any stride
         step = x.strides[axis]
         if step < least or (axis == 1 and step == 0) or (axis == 0 and least == x.strides[1]):

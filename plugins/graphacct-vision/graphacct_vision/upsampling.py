@@ -7,8 +7,9 @@ operations per position of an axis, and not counted.
 
 from typing import Any
 
-from graphacct import OperatorError, TensorSpec, Work, maximum, minimum, operator
 from graphacct_operators.strides import in_layout
+
+from graphacct import OperatorError, TensorSpec, Work, maximum, minimum, operator
 from graphacct_vision.pooling import check_rank, per_axis
 
 

@@ -37,6 +37,7 @@ MAIN = (
     ("projected_states", "projected_quantized_states"),
     ("text_embeds", "image_embeds", "last_hidden_state", "pooler_output"),
     ("sample",),
+    ("down_block_res_samples", "mid_block_res_sample"),
 )
 """Outputs that a loss would use, by kind of model; a model's are the first of these groups that it has any of."""
 EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
@@ -270,7 +271,8 @@ def summed(returned: Any) -> torch.Tensor:
         found = [returned[name] for name in names if name in returned and returned[name] is not None]
         if found:
             break
-    return reduce(torch.add, [tensor.sum() for tensor in found])
+    parts = [tensor for item in found for tensor in (item if isinstance(item, (tuple, list)) else (item,))]
+    return reduce(torch.add, [tensor.sum() for tensor in parts])
 
 
 def memory_of(captured: Captured) -> dict[str, int]:

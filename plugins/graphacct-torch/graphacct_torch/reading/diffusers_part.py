@@ -67,19 +67,21 @@ def inputs_of(module: nn.Module, keys: Mapping[str, Any], workload: Mapping[str,
     return found
 
 
-def set_attention(module: nn.Module, kind: str) -> None:
-    """Makes a module compute attention written out, if `kind` is `eager` and its class knows how."""
-    if kind == "eager" and hasattr(module, "set_attn_processor"):
-        from diffusers.models import attention_processor as processors
-
-        for name, part in module.named_modules():
-            processor = getattr(part, "processor", None)
-            plain = PLAIN.get(type(processor).__name__)
-            if plain is None and processor is not None:
-                raise CaptureError(f"diffusers has no attention written out for {name}: leave attention out")
-            if plain is not None:
-                part.set_processor(getattr(processors, plain)())
-
-
 PLAIN = {"AttnProcessor2_0": "AttnProcessor", "AttnAddedKVProcessor2_0": "AttnAddedKVProcessor"}
 """diffusers' kinds of fused attention, and the same written out."""
+
+
+def set_attention(module: nn.Module, kind: str) -> None:
+    """Makes a module compute attention written out, if `kind` is `eager`. Raises CaptureError if its class cannot."""
+    if kind != "eager":
+        return
+    from diffusers.models import attention_processor as processors
+
+    for name, part in module.named_modules():
+        processor: Any = getattr(part, "processor", None)
+        if processor is None:
+            continue
+        plain = PLAIN.get(type(processor).__name__)
+        if plain is None:
+            raise CaptureError(f"diffusers has no attention written out for {name}: leave attention out")
+        part.processor = getattr(processors, plain)()
