@@ -40,8 +40,11 @@ def strided(shape: Sequence[Any], strides: Sequence[Any], dtype: str) -> TensorS
 def channels_last(x: TensorSpec) -> bool:
     """Returns whether a map (b, c, h, w) lies in memory with its channels last, by torch's rule
     (c10/core/MemoryFormat.h)."""
-    if x.strides is None or len(x.shape) != 4 or not all(type(step) is int for step in (*x.strides, *x.shape)):
+    if x.strides is None or len(x.shape) != 4:
         return False
+    if not all(type(step) is int for step in (*x.strides, *x.shape)):
+        _, c, _, w = x.shape
+        return same(x.strides[1], 1) and same(x.strides[3], c) and same(x.strides[2], c * w)
     least: Any = 0
     for axis in (1, 3, 2, 0) if x.shape[0] != 1 else (1, 3, 2):  # a batch of 1 has any stride
         step = x.strides[axis]
