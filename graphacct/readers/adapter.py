@@ -114,9 +114,7 @@ def choose(model: str, plugins: Plugins, overrides: Mapping[str, Any] = NO_OVERR
             raise ReadError(f"is {brief(content)}, not an object with the settings of an adapter")
         kind = content.get("peft_type", "LORA")
         if kind not in (LORA, IA3):
-            raise ReadError(
-                f"is {_adapter()}, of peft_type {brief(kind)}: LORA and IA3 are read\n{_way_out(content)}"
-            )
+            raise ReadError(f"is {_adapter()}, of peft_type {brief(kind)}: LORA and IA3 are read\n{_way_out(content)}")
         if not isinstance(content.get("use_dora", False), (bool, type(None))):
             raise ReadError(f"use_dora is {brief(content['use_dora'])}, not true or false\n{_way_out(content)}")
         _check_settings(content)
@@ -180,16 +178,13 @@ def _check_settings(content: Mapping[str, Any]) -> None:
 def _vectors(content: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the options of the transform that gives a model the vectors of (IA)³. Raises ReadError for what is not
     read."""
-    modules, inside = content.get("target_modules"), content.get("feedforward_modules")
     other = next((key for key in OF_LORA if content.get(key) not in (None, False, "none", 0, [], {})), None)
     if other is not None:
         raise ReadError(f"has {other}, which {IA3} has not\n{_way_out(content)}")
-    if not _are_names(inside, empty=True):
-        raise ReadError(f"feedforward_modules is {brief(inside)}, not a list of modules\n{_way_out(content)}")
-    if modules == "all-linear":
-        return {"modules": (modules,), "feedforward": tuple(inside)}
-    if not _are_names(modules):
-        raise ReadError(f"target_modules is {brief(modules)}, not a list of modules\n{_way_out(content)}")
+    inside = _names(content, "feedforward_modules", empty=True)
+    if content.get("target_modules") == "all-linear":
+        return {"modules": ("all-linear",), "feedforward": tuple(inside)}
+    modules = _names(content, "target_modules")
     strange = [name for name in inside if name not in modules]
     if strange:
         raise ReadError(
@@ -202,9 +197,7 @@ def _saved(content: Mapping[str, Any], base: ModelChoice) -> tuple[str, ...]:
     """Returns the modules that are trained whole: those of the file and of the head of its task. Raises ReadError for a
     task of another head than the base's file says, and for what is no list of names."""
     task, own = content.get("task_type"), content.get("modules_to_save")
-    if own is not None and not _are_names(own, empty=True):
-        raise ReadError(f"modules_to_save is {brief(own)}, not a list of modules\n{_way_out(content)}")
-    names = tuple(own or ())
+    names = () if own is None else tuple(_names(content, "modules_to_save", empty=True))
     if task in TASKS:
         return names
     ending, heads = HEADS.get(task, ("", ())) if isinstance(task, str) else ("", ())
@@ -217,9 +210,12 @@ def _saved(content: Mapping[str, Any], base: ModelChoice) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*names, *heads)))
 
 
-def _are_names(value: Any, empty: bool = False) -> bool:
-    """Returns whether a setting is a list of names of modules, of none too if it may be `empty`."""
-    return isinstance(value, list) and (empty or bool(value)) and len(value) <= MOST_LAYERS and all(map(_is_name, value))
+def _names(content: Mapping[str, Any], key: str, empty: bool = False) -> list[str]:
+    """Returns a list of names of modules, of none too if it may be `empty`. Raises ReadError for anything else."""
+    value = content.get(key)
+    if not isinstance(value, list) or not (empty or value) or len(value) > MOST_LAYERS or not all(map(_is_name, value)):
+        raise ReadError(f"{key} is {brief(value)}, not a list of modules\n{_way_out(content)}")
+    return value
 
 
 def _adapters(content: Mapping[str, Any]) -> tuple[str, ...]:
@@ -234,22 +230,21 @@ def _adapters(content: Mapping[str, Any]) -> tuple[str, ...]:
         if ranks or content.get("layers_to_transform") is not None:
             raise ReadError(f"has all-linear with rank_pattern or layers_to_transform, not read\n{_way_out(content)}")
         return (f"{_rank(rank)}:{modules}",)
-    if not _are_names(modules):
-        raise ReadError(f"target_modules is {brief(modules)}, not a list of modules\n{_way_out(content)}")
-    if not isinstance(ranks, Mapping) or any(name not in modules for name in ranks):
+    names = _names(content, "target_modules")
+    if not isinstance(ranks, Mapping) or any(name not in names for name in ranks):
         raise ReadError(
             f"rank_pattern is {brief(ranks)}: ranks are read of whole target_modules alone\n{_way_out(content)}"
         )
     layers = content.get("layers_to_transform")
     by_rank: dict[int, list[str]] = {}
-    for name in modules:
+    for name in names:
         by_rank.setdefault(_rank(ranks.get(name, rank)), []).append(name)
     if layers is None:
-        return tuple(f"{each}:{','.join(names)}" for each, names in by_rank.items())
+        return tuple(f"{each}:{','.join(alike)}" for each, alike in by_rank.items())
     layers = layers if isinstance(layers, list) else [layers]
     if not 0 < len(layers) <= MOST_LAYERS or not all(type(layer) is int and layer >= 0 for layer in layers):
         raise ReadError(f"layers_to_transform is {brief(layers)}, not a list of layers\n{_way_out(content)}")
-    return tuple(f"{each}:*.{layer}.*.{name}" for each, names in by_rank.items() for name in names for layer in layers)
+    return tuple(f"{each}:*.{layer}.*.{name}" for each, alike in by_rank.items() for name in alike for layer in layers)
 
 
 def _is_name(name: Any) -> bool:

@@ -126,8 +126,8 @@ def of_read_types() -> str:
     found = classes()
     left = [(kind, name) for kind, name, read in found if not read]
     text = "\n## Classes of the types that are read\n\n"
-    text += f"The library's mappings name {len(found):,} classes for types that are read. {len(found) - len(left):,} of "
-    text += "them are read.\n\n| not read | of type | why |\n|---|---|---|\n"
+    text += f"The library's mappings name {len(found):,} classes for types that are read. {len(found) - len(left):,} "
+    text += "of them are read.\n\n| not read | of type | why |\n|---|---|---|\n"
     return text + "".join(f"| `{name}` | `{kind}` | {why.get((kind, name), 'not said')} |\n" for kind, name in left)
 
 

@@ -31,6 +31,8 @@ def save(folder: Path, **changes: Any) -> Path:
     file = folder / "adapter_config.json"
     file.write_text(json.dumps({**ADAPTER, **changes}))
     return file
+
+
 VECTORS = {"peft_type": "IA3", "r": None, "lora_dropout": None, "feedforward_modules": ["c_fc"]}
 CASES = json.loads((Path(__file__).parents[1] / "goldens" / "peft" / "truth.json").read_text())["cases"]
 

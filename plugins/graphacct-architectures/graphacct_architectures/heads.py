@@ -106,8 +106,8 @@ def headed(
 ) -> Decoder:
     """Returns the decoder of the class that the file names; `d` is the family's language model.
 
-    `tokens` and `texts` are the names of the classifiers of tokens and of texts. `span` is the decoder's name in a class that answers questions, if
-    it differs from the language model's.
+    `tokens` and `texts` are the names of the classifiers of tokens and of texts. `span` is the decoder's name in a
+    class that answers questions, if it differs from the language model's.
     """
     _, _, rest = d.module.partition(".")
     if ending == ALONE:
@@ -117,7 +117,8 @@ def headed(
 
 
 def labels_head(config: HeadConfig, ending: str, tokens: str, texts: str = "score") -> Classifier | None:
-    """Returns the classification head of a class, named `tokens` if it classifies tokens, or else `texts`; None if there is none."""
+    """Returns the classification head of a class, named `tokens` if it classifies tokens, or else
+    `texts`; None if there is none."""
     if ending not in (SEQUENCE, SPAN, TOKENS):
         return None
     from graphacct_architectures.classifier import Classifier  # a language model saves 1 ms of its report's 95

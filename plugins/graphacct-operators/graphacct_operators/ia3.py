@@ -1,9 +1,9 @@
-"""(IA)³ (Liu et al., "Few-Shot Parameter-Efficient Fine-Tuning is Better and Cheaper than In-Context Learning", 2022) as
-a transform of a graph.
+"""(IA)³ (Liu et al., "Few-Shot Parameter-Efficient Fine-Tuning is Better and Cheaper than In-Context Learning", 2022)
+as a transform of a graph.
 
-Each adapted matrix W (out, in) gets one trained vector: of its outputs, base(x) · l, or in a feed-forward network of its
-inputs, base(x · l). The order of operations is that of the peft library (`tuners/ia3/layer.py`), and so are the vectors'
-names. Everything else is frozen. Modules are named as for low-rank adapters.
+Each adapted matrix W (out, in) gets one trained vector: of its outputs, base(x) · l, or in a feed-forward network of
+its inputs, base(x · l). The order of operations is that of the peft library (`tuners/ia3/layer.py`), and so are the
+vectors' names. Everything else is frozen. Modules are named as for low-rank adapters.
 """
 
 from collections.abc import Mapping, Sequence
@@ -66,9 +66,7 @@ def _asked(name: str) -> Adapters:
     return Adapters(1, (ALL_LINEAR,) if name.lower() == ALL_LINEAR else (name,), name)
 
 
-def _vector(
-    node: Node, place: Replacement, inputs: Sequence[Value | Parameter], found: Matrix, before: bool
-) -> Any:
+def _vector(node: Node, place: Replacement, inputs: Sequence[Value | Parameter], found: Matrix, before: bool) -> Any:
     """base(x · l) where the vector is `before` the matrix, or else base(x) · l."""
     name, x = node.name, inputs[0]
     dtype = x.spec.dtype if x.spec.dtype in FLOATING else node.outputs[0].spec.dtype

@@ -64,7 +64,8 @@ def adapted(
     Each of the `adapters` is `RANK:GLOB`: names of modules as peft takes them (`q_proj`, or several with commas),
     `all-linear`, or a glob, which is matched against nodes and their weights. One that names single layers writes the
     blocks out. `dropout` is that of the adapters' input, in a training step. `dora` says that the adapters are DoRA's;
-    `saved` are modules that are trained whole. Raises ConfigError, which names what is asked for and the way out, for an item that cannot be read, a rank above
+    `saved` are modules that are trained whole.
+    Raises ConfigError, which names what is asked for and the way out, for an item that cannot be read, a rank above
     the matrix, modules that are no matrix, and a matrix that is matched twice.
     """
     asked = [parse(text) for text in adapters]
@@ -288,9 +289,7 @@ def _adapter(
     return place.apply("add", base, scaled, name=f"{name}.lora_add")
 
 
-def frozen_operand(
-    item: Value | Parameter, node: Node, place: Replacement, whole: SavedModules
-) -> Value | Parameter:
+def frozen_operand(item: Value | Parameter, node: Node, place: Replacement, whole: SavedModules) -> Value | Parameter:
     """Returns an operand of a node with its parameter frozen, or its copy if its module is trained whole."""
     if isinstance(item, Value) or item.buffer:
         return item

@@ -26,7 +26,6 @@ from graphacct_architectures.losses import (
     words_and_pairs,
 )
 
-
 CHOICE = "ForMultipleChoice"
 """How the names of classes end that choose one of several answers to a question."""
 Model: TypeAlias = Callable[[Any, Workload, Builder], Value | tuple[Value, ...]]
