@@ -160,8 +160,8 @@ def decoder(
 
     `translated` are the aliases that win over the key when a file has both, `classes` the classes that the family has,
     `no_cost` the keys of its files that change no cost; `tokens`, `span` and `texts` are passed to `heads.headed`,
-    `stem` to `heads.checked`. `token_loss` is the cross-entropy of the classifier of tokens, in float32 as in the library's
-    generic class unless given. `inexact` is the Architecture's.
+    `stem` to `heads.checked`. `token_loss` is the cross-entropy of the classifier of tokens, in float32 as in the
+    library's generic class unless given. `inexact` is the Architecture's.
     """
 
     return Architecture(
