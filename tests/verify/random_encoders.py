@@ -462,7 +462,7 @@ def given(model: Any, sizes: dict[str, Any]) -> dict[str, Any]:
     if model.main_input_name == "input_features":
         found["input_features"] = numbers(config.num_mel_bins, 2 * config.max_source_positions)
     if "MultipleChoice" in name:
-        return {"input_ids": ids(sizes["seq_len"]).unsqueeze(1).expand(-1, sizes["choices"], -1)}
+        return {"input_ids": ids(sizes["seq_len"]).unsqueeze(1).repeat(1, sizes["choices"], 1)}
     if "seq_len" not in sizes or name.endswith(("ForImageClassification", "ForAudioClassification")):
         return found
     seq = sizes["seq_len"]
