@@ -23,15 +23,18 @@ MOST_MODULES = 16
 HEAD = re.compile(r"(For[A-Z]\w*|WithLMHeadModel|LMHeadModel)$")
 NORMALIZE, DROPOUT = "Normalize", "Dropout"
 POOLING, DENSE, LAYER_NORM = "Pooling", "Dense", "LayerNorm"
-MODES = {
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_max_tokens": "max",
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
-    "pooling_mode_weightedmean_tokens": "weightedmean",
-    "pooling_mode_lasttoken": "lasttoken",
-}
-"""Older keys of a pooling's file, each a flag, with the mode that it switches on."""
+USUAL = "pooling_mode_mean_tokens"
+FLAGS = (
+    "pooling_mode_cls_token",
+    "pooling_mode_max_tokens",
+    USUAL,
+    "pooling_mode_mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens",
+    "pooling_mode_lasttoken",
+)
+"""Older keys of a pooling's file, each a flag that switches a mode on."""
+MODES = {key: re.sub(r"^pooling_mode_|(?<!len)_tokens?$", "", key) for key in FLAGS}
+"""The mode of each of these keys."""
 EMBEDDING = "sentence_embedding"
 
 
@@ -107,7 +110,7 @@ def _pooling(settings: Mapping[str, Any], file: str) -> str:
         for key in MODES:
             if not isinstance(settings.get(key, False), bool):
                 raise ReadError(f"{file}: {key} is {brief(settings[key])}, not true or false")
-        modes = [mode for key, mode in MODES.items() if settings.get(key)] or ["mean"]
+        modes = [mode for key, mode in MODES.items() if settings.get(key)] or [MODES[USUAL]]
     modes = [modes] if isinstance(modes, str) else modes
     if not isinstance(modes, list) or not modes or any(mode not in MODES.values() for mode in modes):
         raise ReadError(f"{file}: pooling_mode is {brief(modes)}: known are {', '.join(MODES.values())}")

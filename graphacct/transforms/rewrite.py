@@ -90,8 +90,8 @@ def extended(
     operators: Mapping[str, Operator],
     extend: Callable[[Replacement, tuple[Value, ...]], tuple[Value, ...]],
 ) -> Graph:
-    """Returns the graph with further nodes at its end: `extend(place, outputs)` adds them with `place.apply(...)`, behind
-    the graph's outputs, and returns the new outputs."""
+    """Returns the graph with further nodes at its end: `extend(place, outputs)` adds them with `place.apply(...)`
+    behind the graph's outputs, and returns the new outputs."""
     place = Replacement(None, graph.outputs, operators)
     outputs = extend(place, graph.outputs)
     return attrs.evolve(graph, nodes=(*graph.nodes, *place._nodes), outputs=outputs)

@@ -22,7 +22,13 @@ def _twin(name: str, path: str, own: str, others: str, **differences: Any) -> Re
 
 
 TWINS: tuple[RenamedArchitecture, ...] = (
-    _twin("mvp", "encoder_decoders.bart", "Mvp", "Bart", no_cost={"use_prompt": (False,), "prompt_length": None, "prompt_mid_dim": None}),
+    _twin(
+        "mvp",
+        "encoder_decoders.bart",
+        "Mvp",
+        "Bart",
+        no_cost={"use_prompt": (False,), "prompt_length": None, "prompt_mid_dim": None},
+    ),
     _twin("metaclip_2", "multimodal.clip", "MetaClip2", "CLIP"),
     _twin("metaclip_2_text_model", "multimodal.clip_text", "MetaClip2", "CLIP"),
     _twin("metaclip_2_vision_model", "multimodal.clip_vision", "MetaClip2", "CLIP"),

@@ -119,17 +119,29 @@ def _pooled(place: Replacement, x: Value, modes: Sequence[str], at: str) -> Valu
             turned = here("flip", ones, called="turned", dims=(1,))
             last = here("scale", here("argmax", turned, called="last_seen"), called="last_token")
             seen = here("reshape", ones, called="last_rows", shape=(batch, seq, 1))
-            seen = here("cast", here("expand", seen, called="last_mask", shape=(batch, seq, width)),
-                        called="last_mask_cast", dtype=x.spec.dtype)
+            seen = here(
+                "cast",
+                here("expand", seen, called="last_mask", shape=(batch, seq, width)),
+                called="last_mask_cast",
+                dtype=x.spec.dtype,
+            )
             parts.append(_token(here, here("mul", x, seen, called="last_masked"), last, mode))
         elif mode == "max":
-            seen = here("expand", here("reshape", ones, called="max_rows", shape=(batch, seq, 1)),
-                        called="max_mask", shape=(batch, seq, width))
+            seen = here(
+                "expand",
+                here("reshape", ones, called="max_rows", shape=(batch, seq, 1)),
+                called="max_mask",
+                shape=(batch, seq, width),
+            )
             unseen = here("logical_not", here("cast", seen, called="max_seen", dtype="bool"), called="max_unseen")
             parts.append(here("amax", here("masked_fill", x, unseen, called="max_filled"), called="max", dim=1))
         elif mode == "weightedmean":
-            rows = here("cast", here("reshape", ones, called="weight_rows", shape=(batch, seq, 1)),
-                        called="weight_mask", dtype=summed)
+            rows = here(
+                "cast",
+                here("reshape", ones, called="weight_rows", shape=(batch, seq, 1)),
+                called="weight_mask",
+                dtype=summed,
+            )
             weights = _as(here, here("arange", called="weights", n=seq), summed, "weights")
             weights = here("reshape", weights, called="weight_column", shape=(1, seq, 1))
             mask = here("mul", rows, weights, called="weighted_mask")
