@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FILE = "config.json"
 MODULES = "modules.json"
 """The file of sentence-transformers beside a config.json."""
-OTHER_FILES = ("params.json", "hparams.json")
+OTHER_FILES = ("params.json", "hparams.json", "open_clip_config.json")
 """Files that describe a model in other words, for a translation to read."""
 MOST_BYTES = 16 * 2**20
 """The largest config.json that is read; published ones have some kB."""
