@@ -133,6 +133,15 @@ def labels_head(config: HeadConfig, ending: str, tokens: str, texts: str = "scor
     return Classifier(tokens, config.num_labels, dropout=chance)
 
 
+def text_logits(config: HeadConfig, workload: Workload, b: Builder, x: Value, ids: Value) -> Value:
+    """Returns the logits of a classifier of texts, read from x (batch, seq, width) where each of the texts `ids` ends."""
+    from graphacct_architectures.classifier import classified
+
+    head = labels_head(config, SEQUENCE, "")
+    assert head is not None
+    return classified(head, workload, b, x, ids)[0]
+
+
 def check_outputs(ending: str, config: HeadConfig, workload: Workload) -> None:
     """Raises ConfigError if the workload asks for outputs that the class does not have."""
     if workload.logits == "last" and ending not in (CAUSAL, TWO_HEADS):

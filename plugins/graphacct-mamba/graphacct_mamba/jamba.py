@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.classifier import Classifier, classified
 from graphacct_architectures.decoders import (
     Attention,
     DecoderConfig,
@@ -23,6 +22,7 @@ from graphacct_architectures.decoders import (
     stack,
     whole,
 )
+from graphacct_architectures.heads import text_logits
 from graphacct_architectures.layers import embedding, for_logits, linear, norm
 from graphacct_architectures.losses import CROSS_ENTROPY, SUM, cross_entropy, entropy_if, next_token, total
 
@@ -138,7 +138,7 @@ def build(config: JambaConfig, workload: Workload, b: Builder) -> Value:
     if not headed:
         return x
     if config.architectures == SEQUENCE:
-        return classified(Classifier("score", config.num_labels, bias=False, pooled=True), workload, b, x, ids)[0]
+        return text_logits(config, workload, b, x, ids)
     tied = "model.embed_tokens.weight" if config.tie_word_embeddings else ""
     return linear(b, "lm_head", for_logits(b, x, workload), config.vocab_size, bias=False, tied_to=tied)
 
