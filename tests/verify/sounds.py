@@ -18,12 +18,15 @@ import torch
 import transformers
 from graphacct_torch.measuring.measured import BY_GROUP
 from measure import flops_of, parameters
-from random_sounds import CASES, Case
+from random_sounds import CASES as BESIDE_TEXT
+from random_sounds import Case
+from random_speech import CASES as OTHERS
 from torch.utils.flop_counter import FlopCounterMode
 from truth import MAIN
 
 PAGE = Path(__file__).parents[1] / "goldens" / "sounds.json"
 SEEDS = range(2)
+CASES = {**BESIDE_TEXT, **OTHERS}
 
 
 def model_of(content: Mapping[str, Any]) -> torch.nn.Module:
@@ -79,7 +82,7 @@ def decoding_step(model: torch.nn.Module, cached: int, given: Mapping[str, Any])
         if model.config.is_encoder_decoder:
             name, more = (
                 "decoder_input_ids",
-                {**more, "encoder_outputs": model.get_encoder()(given["input_features"][:1])},
+                {**more, "encoder_outputs": model.get_encoder()(given[model.main_input_name][:1])},
             )
         cache = model(**{name: ids}, **more).past_key_values
         found = flops_of(model, lambda: model(**{name: ids[:, :1]}, past_key_values=cache, **more))

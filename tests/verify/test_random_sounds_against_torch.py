@@ -13,8 +13,7 @@ from random import randrange
 import pytest
 from comparison import accounted, same_parameters
 from measure import flops_of
-from random_sounds import CASES
-from sounds import decoding_step, drawn, model_of, step
+from sounds import CASES, decoding_step, drawn, model_of, step
 
 SEEDS = [randrange(2**32) for _ in range(3)] if os.environ.get("EXAMPLES") == "random" else range(2, 4)
 
@@ -44,6 +43,6 @@ def test_a_random_configuration(family: str, seed: int, tmp_path: Path) -> None:
     fused = accounted(tmp_path, attention="fused", **case.workload)
     assert fused.total["matmul_flops"] == found.total["matmul_flops"]
     if case.cached is not None:
-        frames = {key: case.workload[key] for key in ("frames",) if key in case.workload}
+        frames = {key: case.workload[key] for key in ("frames", "samples") if key in case.workload}
         decoding = accounted(tmp_path, attention="eager", phase="decode", cache_len=case.cached, **frames)
         assert decoding.total["matmul_flops"] == decoding_step(model.eval(), case.cached, given)

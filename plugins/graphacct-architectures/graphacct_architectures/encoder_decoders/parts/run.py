@@ -18,6 +18,7 @@ from graphacct_architectures.encoder_decoders.parts.attention import (
     MASK,
     STATES,
     attention,
+    turns,
     unused,
 )
 from graphacct_architectures.encoder_decoders.parts.description import (
@@ -51,8 +52,8 @@ def run(d: EncoderDecoder, workload: Workload, b: Builder) -> Value | tuple[Valu
             resident(b, d.shared, b.parameter(f"{d.shared}.weight", (d.vocab_size, d.width)), lookup=True)
     if workload.phase == "decode":
         aside = Builder("encoder", b.operators, b.dtype)
-        aside_states = encoded(d, workload, aside)
-        reside(b, aside.graph(aside_states))
+        states = encoded(d, workload, aside)
+        reside(b, aside.graph(states))
         given = {}
     else:
         states = encoded(d, workload, b)
@@ -60,7 +61,22 @@ def run(d: EncoderDecoder, workload: Workload, b: Builder) -> Value | tuple[Valu
             return finished(d, workload, b, states)
         b.hold(states)
         given = {STATES: states}
+    if d.encoder.entry is not None:
+        workload = attrs.evolve(workload, encoder_seq_len=states.spec.shape[1])
+    if d.decoder is not None and d.decoder.taken is not None:
+        taken = read_by_decoder(d, d.decoder, workload, b, states)
+        given = {} if workload.phase == "decode" else {STATES: taken}
     return finished(d, workload, b, decoded(d, workload, b, given))
+
+
+def read_by_decoder(d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, states: Value) -> Value:
+    """Returns what the decoder makes of the encoder's output. A decoding step makes it again, although the cache has
+    what is read of it."""
+    assert stack.taken is not None
+    if workload.phase == "decode":
+        states = b.input("encoder_hidden_states", states.spec.shape, b.dtype)
+    with b.scope(d.module), b.scope(stack.module):
+        return stack.taken(workload, b, states)
 
 
 def attending(d: EncoderDecoder, workload: Workload, b: Builder, states: Value | None) -> Value | tuple[Value, ...]:
@@ -122,20 +138,26 @@ def encoded(d: EncoderDecoder, workload: Workload, b: Builder) -> Value:
     """Returns the encoder's output, or the weighted sum of all its layers' if a classifier reads them."""
     stack = d.encoder
     assert stack is not None
-    if stack.frames is not None:
+    if stack.entry is not None:
+        entering = stack.entry.given(workload, b)
+    elif stack.frames is not None:
         entering = b.input("input_features", (workload.batch, stack.frames.bins, stack.frames.count))
     else:
         entering = b.input("input_ids", (workload.batch, workload.encoder_seq_len), "int64")
     states: list[Value] = []
     with b.scope(d.module), b.scope(stack.module):
         x = embedded(d, stack, workload, b, entering)
+        if stack.entry is not None:
+            workload = attrs.evolve(workload, encoder_seq_len=x.spec.shape[1])
         x = layers(d, stack, workload, b, x, {}, states)
     return weighted_sum(b, [*states, x]) if d.weighted else x
 
 
 def embedded(d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, entering: Value) -> Value:
     """Returns the stream that enters the layers."""
-    if stack.frames is not None:
+    if stack.entry is not None:
+        x = stack.entry.stream(workload, b, entering)
+    elif stack.frames is not None:
         x = convolved(b, entering, d.width)
     else:
         tied = d.table if d.shared and d.shares else ""
@@ -231,6 +253,9 @@ def scores_tables(stack: Stack, causal: bool, workload: Workload, b: Builder) ->
     if causal and (workload.attention == "eager" or stack.attention.written_out):
         mask = {"batch": workload.batch, "seq": queries, "keys": keys, "dtype": b.dtype}
         found[MASK] = b.apply("causal_mask", name=MASK, **mask)
+    rotary = stack.attention.rotary
+    if not equal(rotary, 0):
+        found |= turns(rotary, queries, b)
     if stack.relative is not None and not stack.relative.each:
         heads = stack.attention.heads
         table = b.parameter(f"{stack.relative.module}.weight", (stack.relative.buckets, heads))

@@ -1,0 +1,72 @@
+"""More small models that read or make sounds: those that are no text model beside an encoder of sound.
+
+Drawn at random as in `random_sounds.py`, whose cases these are too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import Any
+
+import torch
+from random_sounds import Case, act
+
+
+def yes(random: Random) -> bool:
+    return random.random() < 0.5
+
+
+def spoken(
+    random: Random, content: Mapping[str, Any], name: str, shape: tuple[int, ...], size: tuple[str, int], **rest: Any
+) -> Case:
+    """A model of sounds `name`, of this shape without the batch, and of a text that a decoder makes; `size` is a word
+    of the workload and its value."""
+    batch, seq_len = random.randint(1, 2), random.choice((5, 9))
+
+    def inputs(model: Any) -> dict[str, Any]:
+        ids = torch.full((batch, seq_len), 5, dtype=torch.long)
+        return {name: torch.randn((batch, *shape)), "decoder_input_ids": ids, "use_cache": False}
+
+    return Case(content, {"batch": batch, size[0]: size[1], "seq_len": seq_len}, inputs, **{"cached": 7, **rest})
+
+
+def speech_to_text(random: Random) -> Case:
+    stem = "Speech2Text"
+    layers, bins, channels = random.randint(1, 3), random.choice((8, 10)), random.randint(1, 2)
+    frames = random.choice((40, 61, 80))
+    content = {
+        **{"model_type": "speech_to_text", "vocab_size": 50, "d_model": 24, "activation_function": act(random)},
+        **{"architectures": [random.choice((f"{stem}ForConditionalGeneration", f"{stem}Model"))]},
+        **{"encoder_layers": random.randint(1, 3), "encoder_attention_heads": random.choice((2, 3))},
+        **{"decoder_layers": random.randint(1, 3), "decoder_attention_heads": random.choice((2, 4))},
+        **{"encoder_ffn_dim": 20, "decoder_ffn_dim": 28, "num_conv_layers": layers, "conv_channels": 12},
+        **{"conv_kernel_sizes": [random.choice((3, 5)) for _ in range(layers)], "input_channels": channels},
+        **{"input_feat_per_channel": bins, "max_source_positions": 90, "max_target_positions": 40},
+        **{"tie_word_embeddings": yes(random), "scale_embedding": yes(random)},
+    }
+    return spoken(random, content, "input_features", (frames, bins * channels), ("frames", frames))
+
+
+def moonshine(random: Random) -> Case:
+    stem, heads = "Moonshine", random.choice((2, 3))
+    samples = random.choice((1600, 2100, 4000))
+    content = {
+        **{"model_type": "moonshine", "vocab_size": 50, "hidden_size": 48, "intermediate_size": 20},
+        **{"architectures": [random.choice((f"{stem}ForConditionalGeneration", f"{stem}Model"))]},
+        **{"encoder_num_hidden_layers": random.randint(1, 3), "encoder_num_attention_heads": heads},
+        **{"decoder_num_hidden_layers": random.randint(1, 3), "decoder_num_attention_heads": random.choice((2, 4))},
+        **{"encoder_hidden_act": act(random), "decoder_hidden_act": act(random), "max_position_embeddings": 60},
+        **{"attention_bias": yes(random), "tie_word_embeddings": yes(random), "pad_token_id": 0},
+        **random.choice(({}, {"pad_head_dim_to_multiple_of": 10}, {"partial_rotary_factor": 0.5})),
+    }
+    return spoken(random, content, "input_values", (samples,), ("samples", samples))
+
+
+CASES: Mapping[str, Callable[[Random], Case]] = {
+    function.__name__: function
+    for function in (
+        moonshine,
+        speech_to_text,
+    )
+}
