@@ -63,10 +63,47 @@ def moonshine(random: Random) -> Case:
     return spoken(random, content, "input_values", (samples,), ("samples", samples))
 
 
+def speecht5(random: Random) -> Case:
+    kind = random.choice(("SpeechToText", "TextToSpeech", "SpeechToSpeech", "Model"))
+    name = "SpeechT5Model" if kind == "Model" else f"SpeechT5For{kind}"
+    heads = random.choice((2, 3))
+    content = {
+        **{"model_type": "speecht5", "architectures": [name], "vocab_size": 50, "hidden_size": 24},
+        **{"encoder_layers": random.randint(1, 3), "encoder_attention_heads": heads, "encoder_ffn_dim": 20},
+        **{"decoder_layers": random.randint(1, 3), "decoder_attention_heads": 4, "decoder_ffn_dim": 28},
+        **{"encoder_layerdrop": 0.0, "decoder_layerdrop": 0.0, "hidden_act": act(random), "conv_bias": yes(random)},
+        **{"feat_extract_norm": random.choice(("group", "layer")), "conv_dim": [8, 10, 12], "conv_stride": [5, 2, 2]},
+        **{"conv_kernel": [10, 3, 2], "num_conv_pos_embeddings": random.choice((8, 7)), "pad_token_id": 1},
+        **{"num_conv_pos_embedding_groups": 4, "mask_time_prob": random.choice((0.0, 0.05)), "num_mel_bins": 10},
+        **{"speech_decoder_prenet_layers": random.randint(1, 3), "speech_decoder_prenet_units": 14},
+        **{"speaker_embedding_dim": 9, "speech_decoder_postnet_layers": random.randint(1, 3)},
+        **{"speech_decoder_postnet_units": 16, "speech_decoder_postnet_kernel": random.choice((3, 5))},
+        **{"reduction_factor": random.choice((1, 2)), "max_speech_positions": 60, "max_text_positions": 40},
+        **{"encoder_max_relative_position": 8, "tie_word_embeddings": yes(random), "scale_embedding": yes(random)},
+    }
+    batch, seq_len, samples, words = random.randint(1, 2), random.choice((5, 9)), 800, random.choice((6, 11))
+
+    def inputs(model: Any) -> dict[str, Any]:
+        read = torch.randn((batch, samples))
+        if kind == "TextToSpeech":
+            read = torch.full((batch, words), 5, dtype=torch.long)
+        elif kind == "Model":
+            read = torch.randn((batch, words, 24))
+        made = torch.randn((batch, seq_len, 24 if kind == "Model" else 10))
+        first = "input_ids" if kind == "TextToSpeech" else "input_values"
+        if kind == "SpeechToText":
+            return {first: read, "decoder_input_ids": torch.full((batch, seq_len), 5), "use_cache": False}
+        return {first: read, "decoder_input_values": made, "use_cache": False}
+
+    sizes = {"samples": samples} if kind.startswith("Speech") else {"encoder_seq_len": words}
+    return Case(content, {"batch": batch, "seq_len": seq_len, **sizes}, inputs, 7 if kind == "SpeechToText" else None)
+
+
 CASES: Mapping[str, Callable[[Random], Case]] = {
     function.__name__: function
     for function in (
         moonshine,
         speech_to_text,
+        speecht5,
     )
 }

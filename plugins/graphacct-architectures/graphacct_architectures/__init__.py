@@ -180,6 +180,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("encoder_decoders.encoder_decoder", "encoder-decoder"),
     _family("encoder_decoders.speech_encoder_decoder", "speech-encoder-decoder"),
     _family("encoder_decoders.speech_to_text"),
+    _family("encoder_decoders.speecht5"),
     _family("encoder_decoders.trocr"),
     _family("encoder_decoders.vision_encoder_decoder", "vision-encoder-decoder"),
     _family("vision.vit"),

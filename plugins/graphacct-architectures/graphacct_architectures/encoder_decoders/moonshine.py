@@ -10,10 +10,11 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, ceil_div, differ, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, ceil_div, differ, fields, floor_div
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.stem import convolution
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Mlp, Norm
+from graphacct_architectures.decoders.parts.family import rotary_dims
 from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
 from graphacct_architectures.encoder_decoders.parts.description import (
     Attention,
@@ -59,6 +60,11 @@ class MoonshineConfig:
     tie_word_embeddings: bool = fields.flag(True)
     dtype: str | None = fields.dtype()
 
+    @property
+    def d_head(self) -> Dim:
+        """The width of a head."""
+        return floor_div(self.hidden_size, self.encoder_num_attention_heads) if self.head_dim is None else self.head_dim
+
     def __attrs_post_init__(self) -> None:
         shared, heads = self.encoder_num_key_value_heads, self.encoder_num_attention_heads
         if shared is not None and differ(shared, heads):
@@ -66,12 +72,6 @@ class MoonshineConfig:
                 f"encoder_num_key_value_heads is {shared} and encoder_num_attention_heads {heads}: the class runs only "
                 "with as many of both"
             )
-
-
-def rotated(share: float, d_head: Dim) -> Dim:
-    """Returns how many dimensions of a head are rotated: a share, made even."""
-    width = d_head if share == 1 else int(d_head * share)
-    return 2 * ceil_div(width, 2)
 
 
 def padding(d_head: Dim, multiple: Dim | None) -> Dim:
@@ -124,8 +124,7 @@ def decoder_layer(config: Any, own: Attention) -> tuple[Part, ...]:
 def describe(config: MoonshineConfig) -> EncoderDecoder:
     """Returns equal layers in both stacks, with norms that have no bias."""
     width, heads = config.hidden_size, config.encoder_num_attention_heads
-    d_head = width // heads if config.head_dim is None else config.head_dim
-    share = config.rope_parameters.get("partial_rotary_factor", config.partial_rotary_factor)
+    d_head = config.d_head
     own = Attention(
         heads,
         d_head,
@@ -134,7 +133,7 @@ def describe(config: MoonshineConfig) -> EncoderDecoder:
         bias=config.attention_bias,
         out_bias=False,
         dropout=config.attention_dropout,
-        rotary=rotated(share, d_head),
+        rotary=rotary_dims(config, paired=True),
         padded=padding(d_head, config.pad_head_dim_to_multiple_of),
     )
     act = ACTIVATIONS[config.encoder_hidden_act]

@@ -5,6 +5,7 @@ Wang et al., 2020 (arXiv:2010.05171).
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 import attrs
@@ -23,6 +24,8 @@ from graphacct_architectures.encoder_decoders.parts.description import (
     Stack,
 )
 from graphacct_architectures.encoder_decoders.parts.family import encoder_decoder
+from graphacct_architectures.encoder_decoders.parts.run import placed
+from graphacct_architectures.layers import dropped
 
 LM, MODEL = "Speech2TextForConditionalGeneration", "Speech2TextModel"
 SPARE = 2
@@ -88,6 +91,12 @@ def subsampled(config: Speech2TextConfig, b: Builder, x: Value) -> Value:
     return b.apply("scale", x, name="frames_scaled")
 
 
+def entered(config: Speech2TextConfig, table: Positions, workload: Workload, b: Builder, x: Value) -> Value:
+    """Returns the stream that enters the encoder's layers."""
+    x = placed(table, True, workload, b, subsampled(config, b, x))
+    return dropped(b, "drop", x, config.dropout, workload)
+
+
 def describe(config: Speech2TextConfig) -> EncoderDecoder:
     """Returns equal layers in both stacks. A sequence for which a table of positions is too short makes a longer one,
     which changes no FLOPs."""
@@ -113,12 +122,9 @@ def describe(config: Speech2TextConfig) -> EncoderDecoder:
         (own, network(config.encoder_ffn_dim)),
         config.encoder_layers,
         "encoder",
-        positions=positions(config.max_source_positions),
         norm="layer_norm",
         norm_kind=Norm(LAYER_NORM, bias=True),
-        entry=Entry(
-            lambda workload, b: given(config, workload, b), lambda workload, b, x: subsampled(config, b, x)
-        ),
+        entry=Entry(partial(given, config), partial(entered, config, positions(config.max_source_positions))),
     )
     causal = attention("self_attn", config.decoder_attention_heads)
     other = attention("encoder_attn", config.decoder_attention_heads, cross=True)

@@ -46,6 +46,19 @@ def attention(
     return linear(b, a.out, merge_heads(b, y), width, bias=a.biased_out), *weights
 
 
+def of_distances(b: Builder, q: Value, vectors: Value) -> Value:
+    """Returns the products of queries (batch, heads, seq, d_head) and the vectors of their distances to each key, (seq,
+    keys, d_head): (batch, heads, seq, keys). Shaw et al., 2018 (arXiv:1803.02155)."""
+    batch, heads, seq, d_head = q.spec.shape
+    keys = vectors.spec.shape[1]
+    rows = b.apply("reshape", q, name="queries_flat", shape=(batch * heads, seq, d_head))
+    rows = b.apply("transpose", rows, name="queries_first", dims=(0, 1))
+    vectors = b.apply("transpose", vectors, name="distances_last", dims=(-2, -1))
+    scores = b.apply("matmul", rows, vectors, name="distance_scores")
+    scores = b.apply("transpose", scores, name="distance_scores_first", dims=(0, 1))
+    return b.apply("reshape", scores, name="distances", shape=(batch, heads, seq, keys))
+
+
 def turns(rotary: Dim, count: Dim, b: Builder) -> dict[str, Value]:
     """Returns the cosines and sines of `count` positions, (count, rotary), which are computed in float32."""
     half = exact_div(rotary, 2, "dimensions rotated / 2")
@@ -163,9 +176,12 @@ def eager(
     given: Mapping[str, Value],
 ) -> tuple[Value, ...]:
     """Adds scores, biases, mask, softmax and values as separate nodes. The scores are multiplied even by 1, as in the
-    transformers library."""
+    transformers library, but by a class that knows no other form and has scaled the queries."""
     scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
-    scores = b.apply("scale", scores, name="scale")
+    if not (a.written_out and a.query_scaled):
+        scores = b.apply("scale", scores, name="scale")
+    if a.by_query:
+        scores = b.apply("add", scores, of_distances(b, q, given[a.by_query]), name="distances_added")
     if a.biased:
         scores = b.apply("add", scores, given[CROSS_BIASES if a.cross else BIASES], name="biases")
     if causal:

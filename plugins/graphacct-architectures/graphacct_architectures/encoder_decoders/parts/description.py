@@ -36,6 +36,8 @@ class Attention:
         rotary: How many dimensions of each head of queries and keys are rotated by position, with the stack's tables.
         padded: Zeros that are added to each head before the scores, and cut off behind the values.
         out_bias: Whether the output projection has a bias; None if it has what the others have.
+        by_query: The name of the stack's table of vectors, (queries, keys, d_head), whose products with the queries are
+            added to the scores; empty for none.
     """
 
     heads: Dim
@@ -58,6 +60,7 @@ class Attention:
     rotary: Dim = 0
     padded: Dim = 0
     out_bias: bool | None = None
+    by_query: str = ""
 
     @property
     def biased_out(self) -> bool:
@@ -179,6 +182,7 @@ class Stack:
         entry: What it reads instead of ids, or None.
         taken: What a decoder makes of the encoder's output before its layers read it, in the stack's scope, in each
             decoding step again; None for nothing.
+        tables: Makes further tables that all layers are given, by name, of the length of the stream; None for none.
     """
 
     parts: tuple[Part, ...]
@@ -198,6 +202,7 @@ class Stack:
     pool: Dim | None = None
     entry: Entry | None = None
     taken: Callable[[Workload, Builder, Value], Value] | None = None
+    tables: Callable[[Dim, Builder], dict[str, Value]] | None = None
 
     @property
     def attention(self) -> Attention:
@@ -241,6 +246,7 @@ class EncoderDecoder:
         head_words: The number of logits, if it is not that of the decoder's embedding.
         weighted: Whether a classifier reads all layers of the encoder, each with a learned weight.
         alone: Whether the decoder runs without any encoder: its cross-attention is in memory, and does not run.
+        last: What is made of the last stream in the place of logits of words; None for nothing.
     """
 
     vocab_size: Dim
@@ -257,6 +263,7 @@ class EncoderDecoder:
     head_words: Dim | None = None
     weighted: bool = False
     alone: bool = False
+    last: Callable[[Workload, Builder, Value], Value | tuple[Value, ...]] | None = None
 
     @property
     def logits(self) -> Dim:

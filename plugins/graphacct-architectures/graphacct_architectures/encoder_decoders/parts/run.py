@@ -90,7 +90,10 @@ def decoded(d: EncoderDecoder, workload: Workload, b: Builder, given: Mapping[st
     """Returns the decoder's last stream."""
     assert d.decoder is not None
     name = "decoder_input_ids" if d.encoder is not None else "input_ids"
-    ids = b.input(name, (workload.batch, workload.seq_len), "int64")
+    if d.decoder.entry is None:
+        ids = b.input(name, (workload.batch, workload.seq_len), "int64")
+    else:
+        ids = d.decoder.entry.given(workload, b)
     with b.scope(d.module), b.scope(d.decoder.module):
         x = embedded(d, d.decoder, workload, b, ids)
         return layers(d, d.decoder, workload, b, x, given)
@@ -101,6 +104,8 @@ def finished(d: EncoderDecoder, workload: Workload, b: Builder, x: Value) -> Val
     if d.classifier is not None:
         return classified(d.classifier, workload, b, read(d.classifier, b, x))
     b.hold(x)
+    if d.last is not None:
+        return d.last(workload, b, x)
     return x if d.head is None else logits(d, d.head, workload, b, x)
 
 
@@ -156,8 +161,8 @@ def encoded(d: EncoderDecoder, workload: Workload, b: Builder) -> Value:
 def embedded(d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, entering: Value) -> Value:
     """Returns the stream that enters the layers."""
     if stack.entry is not None:
-        x = stack.entry.stream(workload, b, entering)
-    elif stack.frames is not None:
+        return stack.entry.stream(workload, b, entering)
+    if stack.frames is not None:
         x = convolved(b, entering, d.width)
     else:
         tied = d.table if d.shared and d.shares else ""
@@ -253,6 +258,8 @@ def scores_tables(stack: Stack, causal: bool, workload: Workload, b: Builder) ->
     if causal and (workload.attention == "eager" or stack.attention.written_out):
         mask = {"batch": workload.batch, "seq": queries, "keys": keys, "dtype": b.dtype}
         found[MASK] = b.apply("causal_mask", name=MASK, **mask)
+    if stack.tables is not None:
+        found |= stack.tables(queries, b)
     rotary = stack.attention.rotary
     if not equal(rotary, 0):
         found |= turns(rotary, queries, b)
