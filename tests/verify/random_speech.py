@@ -99,11 +99,39 @@ def speecht5(random: Random) -> Case:
     return Case(content, {"batch": batch, "seq_len": seq_len, **sizes}, inputs, 7 if kind == "SpeechToText" else None)
 
 
+def codec(
+    random: Random, content: Mapping[str, Any], channels: int, samples: int, attends: bool = False
+) -> Case:
+    """A model of samples that makes samples."""
+    batch = random.randint(1, 2)
+
+    def inputs(model: Any) -> dict[str, Any]:
+        return {"input_values": torch.randn((batch, channels, samples))}
+
+    return Case(content, {"batch": batch, "samples": samples}, inputs, attends=attends)
+
+
+def encodec(random: Random) -> Case:
+    channels = random.randint(1, 2)
+    content = {
+        **{"model_type": "encodec", "architectures": ["EncodecModel"], "audio_channels": channels},
+        **{"target_bandwidths": random.choice(([1.5, 3.0], [3.0])), "sampling_rate": 4000, "hidden_size": 12},
+        **{"normalize": yes(random), "num_filters": 4, "num_residual_layers": random.randint(1, 2)},
+        **{"upsampling_ratios": random.choice(([4, 2], [2, 5])), "kernel_size": random.choice((5, 7))},
+        **{"norm_type": random.choice(("weight_norm", "time_group_norm")), "last_kernel_size": 7},
+        **{"residual_kernel_size": 3, "use_causal_conv": yes(random), "compress": random.choice((1, 2))},
+        **{"num_lstm_layers": random.randint(1, 2), "codebook_size": 16, "use_conv_shortcut": yes(random)},
+        **random.choice(({}, {"chunk_length_s": 0.1, "overlap": random.choice((0.01, 0.25))})),
+    }
+    return codec(random, content, channels, random.choice((400, 777, 1001)))
+
+
 CASES: Mapping[str, Callable[[Random], Case]] = {
     function.__name__: function
     for function in (
         moonshine,
         speech_to_text,
         speecht5,
+        encodec,
     )
 }

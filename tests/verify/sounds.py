@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random
@@ -17,13 +18,14 @@ from typing import Any
 import torch
 import transformers
 from graphacct_torch.measuring.measured import BY_GROUP
-from measure import flops_of, parameters
+from measure import flops_of, parameters, pattern
 from random_sounds import CASES as BESIDE_TEXT
 from random_sounds import Case
 from random_speech import CASES as OTHERS
 from torch.utils.flop_counter import FlopCounterMode
 from truth import MAIN
 
+torch.backends.mkldnn.enabled = False  # whose kernel for long short-term memory torch's counter does not see
 PAGE = Path(__file__).parents[1] / "goldens" / "sounds.json"
 SEEDS = range(2)
 OUTPUTS = (*MAIN, ("spectrogram",), ("waveform",), ("audio_values",))
@@ -49,16 +51,30 @@ def measured(case: Case) -> dict[str, Any]:
     """Parameters; FLOPs of a pass by module, of a step from the sum of the outputs, and of a decoding step."""
     model = model_of(case.content)
     given = case.inputs(model)
-    forward = flops_of(model, lambda: model(**given))
+    forward = modules_of(model, given)
     found = {
         "config": dict(case.content),
         "workload": dict(case.workload),
         "params": parameters(model),
         "forward": {"total": forward["total"], "by_module": forward["by_module"]},
     }
+    if not case.attends:
+        found["attends"] = False
     if case.cached is not None:
         found["decode"] = {"cached_tokens": case.cached, "total": decoding_step(model, case.cached, given)}
     return {**found, "step": step(model, given)}
+
+
+def modules_of(model: torch.nn.Module, given: Mapping[str, Any]) -> dict[str, Any]:
+    """FLOPs of a pass, and of each of its modules with how many of its name have any, and how many there are if some
+    have none: activations in a Sequential."""
+    found = flops_of(model, lambda: model(**given))
+    count = Counter(pattern(name) or "(root)" for name, _ in model.named_modules())
+    return {**found, "by_module": {path: counted(row, count[path]) for path, row in found["by_module"].items()}}
+
+
+def counted(row: list[int], modules: int) -> list[int]:
+    return row if row[1] == modules else [*row, modules]
 
 
 def step(model: torch.nn.Module, given: Mapping[str, Any]) -> int:

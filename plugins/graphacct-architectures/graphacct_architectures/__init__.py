@@ -190,6 +190,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("audio.ast", "audio-spectrogram-transformer"),
     _family("audio.cohere_asr"),
     _family("audio.data2vec_audio", "data2vec-audio"),
+    _family("audio.encodec"),
     _family("audio.gemma4_audio"),
     _family("audio.glmasr_encoder"),
     _family("audio.granite_speech_encoder"),

@@ -14,7 +14,7 @@ from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, c
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.stem import convolution
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Mlp, Norm
-from graphacct_architectures.decoders.parts.family import rotary_dims
+from graphacct_architectures.decoders.parts.family import fraction, rotary_dims
 from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
 from graphacct_architectures.encoder_decoders.parts.description import (
     Attention,
@@ -53,7 +53,7 @@ class MoonshineConfig:
     encoder_hidden_act: str = activation("gelu")
     decoder_hidden_act: str = activation("silu")
     max_position_embeddings: Dim = fields.size(512)
-    partial_rotary_factor: float = fields.probability(ROTATED)
+    partial_rotary_factor: float = fraction(ROTATED)
     rope_parameters: Mapping[str, Any] = rope_parameters()
     attention_bias: bool = fields.flag(False)
     attention_dropout: float = fields.probability(0.0)
