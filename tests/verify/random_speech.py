@@ -126,6 +126,50 @@ def encodec(random: Random) -> Case:
     return codec(random, content, channels, random.choice((400, 777, 1001)))
 
 
+def dac(random: Random) -> Case:
+    content = {
+        **{"model_type": "dac", "architectures": ["DacModel"], "encoder_hidden_size": 4, "codebook_dim": 3},
+        **{"downsampling_ratios": random.choice(([2, 4], [3, 2, 5])), "decoder_hidden_size": random.choice((32, 40))},
+        **{"n_codebooks": random.randint(1, 4), "codebook_size": 16, "sampling_rate": 4000},
+    }
+    return codec(random, content, 1, random.choice((400, 777, 1001)))
+
+
+def mimi_keys(random: Random) -> dict[str, Any]:
+    width = random.choice((16, 24))
+    return {
+        **{"sampling_rate": 4000, "audio_channels": random.randint(1, 2), "hidden_size": width, "num_filters": 4},
+        **{"num_residual_layers": random.randint(1, 2), "upsampling_ratios": random.choice(([4, 2], [2, 5]))},
+        **{"kernel_size": 5, "last_kernel_size": 3, "residual_kernel_size": 3, "use_causal_conv": yes(random)},
+        **{"codebook_size": 16, "codebook_dim": 16, "vector_quantization_hidden_dimension": 16, "num_quantizers": 4},
+        **{"num_semantic_quantizers": random.randint(1, 2), "upsample_groups": random.choice((1, width))},
+        **{"use_conv_shortcut": yes(random), "num_hidden_layers": random.randint(1, 3), "intermediate_size": 20},
+        **{"num_attention_heads": 2, "num_key_value_heads": random.randint(1, 2), "hidden_act": act(random)},
+        **{"sliding_window": random.choice((5, 500)), "attention_bias": yes(random), "compress": random.choice((1, 2))},
+        **random.choice(({}, {"head_dim": 6}, {"frame_rate": 100.0})),
+    }
+
+
+def mimi(random: Random) -> Case:
+    content = {"model_type": "mimi", "architectures": ["MimiModel"], **mimi_keys(random)}
+    return codec(random, content, content["audio_channels"], random.choice((400, 777, 1001)), attends=True)
+
+
+def mimi_encoder(random: Random) -> Case:
+    content = {"model_type": "mimi_encoder", "architectures": ["MimiEncoderModel"], **mimi_keys(random)}
+    return codec(random, content, content["audio_channels"], random.choice((400, 777, 1001)), attends=True)
+
+
+def mimi_decoder(random: Random) -> Case:
+    content = {"model_type": "mimi_decoder", "architectures": ["MimiDecoderModel"], **mimi_keys(random)}
+    batch, frames = random.randint(1, 2), random.choice((7, 20))
+
+    def inputs(model: Any) -> dict[str, Any]:
+        return {"latents": torch.randn((batch, content["hidden_size"], frames))}
+
+    return Case(content, {"batch": batch, "frames": frames}, inputs)
+
+
 CASES: Mapping[str, Callable[[Random], Case]] = {
     function.__name__: function
     for function in (
@@ -133,5 +177,9 @@ CASES: Mapping[str, Callable[[Random], Case]] = {
         speech_to_text,
         speecht5,
         encodec,
+        dac,
+        mimi,
+        mimi_encoder,
+        mimi_decoder,
     )
 }
