@@ -170,6 +170,32 @@ def mimi_decoder(random: Random) -> Case:
     return Case(content, {"batch": batch, "frames": frames}, inputs)
 
 
+def musicgen(random: Random) -> Case:
+    width, books = random.choice((24, 32)), random.randint(1, 3)
+    text = {
+        **{"model_type": "t5", "vocab_size": 40, "d_model": 24, "d_kv": 8, "d_ff": 20, "num_heads": 3},
+        **{"num_layers": 2, "feed_forward_proj": random.choice(("relu", "gated-gelu"))},
+    }
+    codec = dict(encodec(random).content) | {"chunk_length_s": None}
+    decoder = {
+        **{"model_type": "musicgen_decoder", "vocab_size": 30, "max_position_embeddings": 40, "ffn_dim": 20},
+        **{"num_hidden_layers": random.randint(1, 3), "num_attention_heads": 4, "activation_function": act(random)},
+        **{"hidden_size": width, "num_codebooks": books, "scale_embedding": yes(random), "pad_token_id": 30},
+        **{"bos_token_id": 30, "decoder_start_token_id": 30},
+    }
+    content = {
+        **{"model_type": "musicgen", "architectures": ["MusicgenForConditionalGeneration"], "text_encoder": text},
+        **{"audio_encoder": codec, "decoder": decoder},
+    }
+    batch, words, seq_len = random.randint(1, 2), random.choice((6, 11)), random.choice((5, 9))
+
+    def inputs(model: Any) -> dict[str, Any]:
+        ids = torch.full((batch * books, seq_len), 5)
+        return {"input_ids": torch.full((batch, words), 5), "decoder_input_ids": ids, "use_cache": False}
+
+    return Case(content, {"batch": batch, "encoder_seq_len": words, "seq_len": seq_len}, inputs)
+
+
 CASES: Mapping[str, Callable[[Random], Case]] = {
     function.__name__: function
     for function in (
@@ -181,5 +207,6 @@ CASES: Mapping[str, Callable[[Random], Case]] = {
         mimi,
         mimi_encoder,
         mimi_decoder,
+        musicgen,
     )
 }

@@ -174,6 +174,8 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("encoder_decoders.marian"),
     _family("encoder_decoders.mbart"),
     _family("encoder_decoders.moonshine"),
+    _family("encoder_decoders.musicgen"),
+    _family("encoder_decoders.musicgen_decoder"),
     _family("encoder_decoders.pegasus"),
     _family("encoder_decoders.plbart"),
     _family("encoder_decoders.t5"),
