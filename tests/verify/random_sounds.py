@@ -27,6 +27,7 @@ class Case:
         inputs: Makes the inputs of a pass of the model.
         cached: Earlier tokens of a decoding step; None if the class has no cache.
         attends: Whether the model has attention, which is measured written out.
+        fuses: Whether its attention is known in one operator too.
     """
 
     content: Mapping[str, Any]
@@ -34,6 +35,7 @@ class Case:
     inputs: Callable[[Any], dict[str, Any]]
     cached: int | None = None
     attends: bool = True
+    fuses: bool = True
 
     @property
     def eager(self) -> dict[str, str]:

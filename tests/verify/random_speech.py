@@ -196,6 +196,67 @@ def musicgen(random: Random) -> Case:
     return Case(content, {"batch": batch, "encoder_seq_len": words, "seq_len": seq_len}, inputs)
 
 
+def clap_audio(random: Random) -> dict[str, Any]:
+    depths = random.choice(([1, 2], [2, 2, 1]))
+    return {
+        **{"model_type": "clap_audio_model", "window_size": 4, "num_mel_bins": 16, "spec_size": 64, "mlp_ratio": 2.0},
+        **{"patch_size": random.choice((4, [4, 4])), "patch_stride": [4, 4], "depths": depths, "hidden_act": act(random)},
+        **{"num_attention_heads": [2, 4, 4][: len(depths)], "patch_embeds_hidden_size": 8, "qkv_bias": yes(random)},
+        **{"hidden_size": 8 * 2 ** (len(depths) - 1), "enable_fusion": yes(random), "fusion_type": "aff_2d"},
+        **{"enable_patch_layer_norm": yes(random), "aff_block_r": random.choice((2, 4))},
+    }
+
+
+def clap_text(random: Random) -> dict[str, Any]:
+    return {
+        **{"model_type": "clap_text_model", "vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 2},
+        **{"num_attention_heads": 2, "intermediate_size": 20, "hidden_act": act(random), "pad_token_id": 1},
+        **{"max_position_embeddings": 30, "type_vocab_size": random.randint(1, 2)},
+    }
+
+
+def heard_by_clap(fused: bool, batch: int, frames: int) -> dict[str, Any]:
+    """Spectra, all of longer sounds if the model fuses parts of them."""
+    found = {"input_features": torch.randn((batch, 4 if fused else 1, frames, 16))}
+    return found | ({"is_longer": torch.ones((batch,), dtype=torch.bool)} if fused else {})
+
+
+def clap(random: Random) -> Case:
+    content = {
+        **{"model_type": "clap", "architectures": ["ClapModel"], "text_config": clap_text(random)},
+        **{"audio_config": clap_audio(random), "projection_dim": 12, "projection_hidden_act": act(random)},
+    }
+    batch, seq_len, frames = random.randint(2, 3), random.choice((5, 9)), random.choice((200, 256))
+
+    def inputs(model: Any) -> dict[str, Any]:
+        ids = torch.full((batch, seq_len), 5)
+        return {"input_ids": ids, **heard_by_clap(content["audio_config"]["enable_fusion"], batch, frames)}
+
+    return Case(content, {"batch": batch, "seq_len": seq_len, "frames": frames}, inputs)
+
+
+def clap_audio_model(random: Random) -> Case:
+    name = random.choice(("ClapAudioModel", "ClapAudioModelWithProjection"))
+    content = {**clap_audio(random), "architectures": [name], "projection_dim": 12}
+    batch, frames = random.randint(2, 3), random.choice((200, 256))
+
+    def inputs(model: Any) -> dict[str, Any]:
+        return heard_by_clap(content["enable_fusion"], batch, frames)
+
+    return Case(content, {"batch": batch, "frames": frames}, inputs, fuses=False)
+
+
+def clap_text_model(random: Random) -> Case:
+    name = random.choice(("ClapTextModel", "ClapTextModelWithProjection"))
+    content = {**clap_text(random), "architectures": [name], "projection_dim": 12}
+    batch, seq_len = random.randint(1, 3), random.choice((5, 9))
+
+    def inputs(model: Any) -> dict[str, Any]:
+        return {"input_ids": torch.full((batch, seq_len), 5)}
+
+    return Case(content, {"batch": batch, "seq_len": seq_len}, inputs)
+
+
 CASES: Mapping[str, Callable[[Random], Case]] = {
     function.__name__: function
     for function in (
@@ -208,5 +269,8 @@ CASES: Mapping[str, Callable[[Random], Case]] = {
         mimi_encoder,
         mimi_decoder,
         musicgen,
+        clap,
+        clap_audio_model,
+        clap_text_model,
     )
 }

@@ -28,7 +28,7 @@ from truth import MAIN
 torch.backends.mkldnn.enabled = False  # whose kernel for long short-term memory torch's counter does not see
 PAGE = Path(__file__).parents[1] / "goldens" / "sounds.json"
 SEEDS = range(2)
-OUTPUTS = (*MAIN, ("spectrogram",), ("waveform",), ("audio_values",), ("latents",))
+OUTPUTS = (("logits_per_audio",), ("audio_embeds",), *MAIN, ("spectrogram",), ("waveform",), ("audio_values",), ("latents",))
 CASES = {**BESIDE_TEXT, **OTHERS}
 
 
@@ -58,6 +58,8 @@ def measured(case: Case) -> dict[str, Any]:
         "params": parameters(model),
         "forward": {"total": forward["total"], "by_module": forward["by_module"]},
     }
+    if not case.fuses:
+        found["fuses"] = False
     if not case.attends:
         found["attends"] = False
     if case.cached is not None:
