@@ -99,9 +99,7 @@ def speecht5(random: Random) -> Case:
     return Case(content, {"batch": batch, "seq_len": seq_len, **sizes}, inputs, 7 if kind == "SpeechToText" else None)
 
 
-def codec(
-    random: Random, content: Mapping[str, Any], channels: int, samples: int, attends: bool = False
-) -> Case:
+def codec(random: Random, content: Mapping[str, Any], channels: int, samples: int, attends: bool = False) -> Case:
     """A model of samples that makes samples."""
     batch = random.randint(1, 2)
 
@@ -200,7 +198,12 @@ def clap_audio(random: Random) -> dict[str, Any]:
     depths = random.choice(([1, 2], [2, 2, 1]))
     return {
         **{"model_type": "clap_audio_model", "window_size": 4, "num_mel_bins": 16, "spec_size": 64, "mlp_ratio": 2.0},
-        **{"patch_size": random.choice((4, [4, 4])), "patch_stride": [4, 4], "depths": depths, "hidden_act": act(random)},
+        **{
+            "patch_size": random.choice((4, [4, 4])),
+            "patch_stride": [4, 4],
+            "depths": depths,
+            "hidden_act": act(random),
+        },
         **{"num_attention_heads": [2, 4, 4][: len(depths)], "patch_embeds_hidden_size": 8, "qkv_bias": yes(random)},
         **{"hidden_size": 8 * 2 ** (len(depths) - 1), "enable_fusion": yes(random), "fusion_type": "aff_2d"},
         **{"enable_patch_layer_norm": yes(random), "aff_block_r": random.choice((2, 4))},

@@ -28,7 +28,15 @@ from truth import MAIN
 torch.backends.mkldnn.enabled = False  # whose kernel for long short-term memory torch's counter does not see
 PAGE = Path(__file__).parents[1] / "goldens" / "sounds.json"
 SEEDS = range(2)
-OUTPUTS = (("logits_per_audio",), ("audio_embeds",), *MAIN, ("spectrogram",), ("waveform",), ("audio_values",), ("latents",))
+OUTPUTS = (
+    ("logits_per_audio",),
+    ("audio_embeds",),
+    *MAIN,
+    ("spectrogram",),
+    ("waveform",),
+    ("audio_values",),
+    ("latents",),
+)
 CASES = {**BESIDE_TEXT, **OTHERS}
 
 

@@ -9,8 +9,8 @@ from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.encode import encode
 from graphacct_architectures.encoders.parts.family import EncoderConfig
-from graphacct_architectures.layers import linear, resident
 from graphacct_architectures.layers import activation as activated
+from graphacct_architectures.layers import linear, resident
 from graphacct_architectures.losses import SUM_ALONE
 
 from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields

@@ -9,8 +9,20 @@ from typing import Any
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, ceil_div, equal, fields
-from graphacct import floor_div, minimum
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    ceil_div,
+    equal,
+    fields,
+    floor_div,
+    minimum,
+)
 from graphacct_architectures.audio.parts.snake import snake
 from graphacct_architectures.audio.parts.stem import convolution
 from graphacct_architectures.layers import embedding

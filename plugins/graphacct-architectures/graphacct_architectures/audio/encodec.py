@@ -11,8 +11,19 @@ from typing import Any
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, ceil_div, fields
-from graphacct import minimum, prod
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    brief,
+    fields,
+    minimum,
+    prod,
+)
 from graphacct_architectures.audio.parts.codec import GROUP, WEIGHT, Seanet, decoded, encoded
 from graphacct_architectures.decoders.parts.family import fraction
 from graphacct_architectures.layers import resident
@@ -108,7 +119,7 @@ class EncodecConfig:
         """How many books of vectors there are, and how many of them the lowest bandwidth uses."""
         size, rate, hop = self.codebook_size, self.sampling_rate, prod(self.upsampling_ratios)
         if not all(type(dim) is int for dim in (size, rate, hop)):
-            raise ConfigError("codebook_size, sampling_rate and upsampling_ratios are integers: they say how many books")
+            raise ConfigError("codebook_size, sampling_rate, upsampling_ratios: integers, which say how many books")
         rows = ceil(rate / hop)
         count = int(1000 * self.target_bandwidths[-1] // (rows * ceil(log2(size))))
         used = int(max(1, floor(self.target_bandwidths[0] * 1000 / (log2(size) * rows))))
@@ -137,7 +148,8 @@ def build(config: EncodecConfig, workload: Workload, b: Builder) -> Value:
     shape = (workload.batch, config.audio_channels, workload.samples)
     sound = b.input("input_values", shape)
     sound = b.apply("mul", sound, b.apply("full", name="padding_mask", shape=shape, dtype="bool"), name="unpadded")
-    parts, count = [], 0
+    parts: list[Value] = []
+    count: Dim = 0
     known = chunks(config, workload.samples)
     for index, (start, length) in enumerate(known):
         whole = len(known) == 1

@@ -9,8 +9,19 @@ from typing import Any
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, DeclinedError, PresetFiles, SubModel, Value, Workload
-from graphacct import differ, fields, same
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    DeclinedError,
+    PresetFiles,
+    SubModel,
+    Value,
+    Workload,
+    differ,
+    fields,
+    same,
+)
 from graphacct_architectures.encoder_decoders.musicgen_decoder import crossing
 from graphacct_architectures.layers import linear
 from graphacct_architectures.losses import SUM, SUM_ALONE

@@ -107,9 +107,7 @@ def heard(config: SpeechT5Config, workload: Workload, b: Builder, samples: Value
             x = linear(b, "projection", layer_norm(b, "layer_norm", x), config.hidden_size)
             x = dropped(b, "dropout", x, config.feat_proj_dropout, workload)
         stored = config.mask_time_prob > 0 or config.mask_feature_prob > 0
-        own = Masks(
-            stored, config.apply_spec_augment and config.mask_time_prob > 0, channels=config.masks.channels
-        )
+        own = Masks(stored, config.apply_spec_augment and config.mask_time_prob > 0, channels=config.masks.channels)
         x = masked(config.hidden_size, own, workload, b, x)
         channels = b.apply("transpose", x, name="channels_first", dims=(1, 2))
         by = Convolved(config.num_conv_pos_embeddings, config.num_conv_pos_embedding_groups, act)
@@ -187,7 +185,10 @@ def spoken(config: SpeechT5Config, workload: Workload, b: Builder, frames: Value
         x = linear(b, "final_layer", x, width)
         x = with_scaled_positions(config, config.max_speech_positions, "seq_len", workload, b, x)
         shape = (width, config.speaker_embedding_dim + width)
-        speaker = [b.parameter("speaker_embeds_layer.weight", shape), b.parameter("speaker_embeds_layer.bias", (width,))]
+        speaker = [
+            b.parameter("speaker_embeds_layer.weight", shape),
+            b.parameter("speaker_embeds_layer.bias", (width,)),
+        ]
         resident(b, "speaker_embeds_layer", *speaker)
     return x
 
@@ -213,7 +214,10 @@ def spectrum(config: SpeechT5Config, workload: Workload, b: Builder, x: Value) -
         for index in range(count):
             last = index == count - 1
             with b.scope(f"layers.{index}"):
-                wide, kernel = bins if last else config.speech_decoder_postnet_units, config.speech_decoder_postnet_kernel
+                wide, kernel = (
+                    bins if last else config.speech_decoder_postnet_units,
+                    config.speech_decoder_postnet_kernel,
+                )
                 y = convolution(b, "conv", y, wide, kernel, bias=False, padding=(kernel - 1) // 2)
                 y = batch_norm(b, "batch_norm", y, workload)
                 y = y if last else b.apply("tanh", y, name="activation")
@@ -311,11 +315,8 @@ ARCHITECTURE = encoder_decoder(
     describe,
     PresetFiles(__file__),
     doc="SpeechT5: an encoder and a decoder for speech and text, with nets before and behind them.",
-    context=lambda config: config.max_speech_positions if config.speaks else config.max_text_positions,
-    sounds={
-        "encoder_seq_len": lambda config: config.max_text_positions if config.reads else None,
-        "samples": lambda config: RATE,
-    },
+    context=lambda config: config.max_text_positions,
+    sounds={"encoder_seq_len": lambda config: None, "samples": lambda config: RATE},
     per_second={"samples": lambda config: RATE},
     counts_dropped=True,
     no_cost=NO_COST,

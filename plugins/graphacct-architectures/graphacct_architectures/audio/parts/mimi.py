@@ -166,7 +166,7 @@ def quantized(config: MimiConfig, b: Builder, x: Value) -> Value:
     for name, books in groups.items():
         with b.scope(f"quantizer.{name}_residual_vector_quantizer"):
             rest = narrow(b, "input_proj", x, inner) if projected else x
-            chosen.append([vectors for vectors in found(config, b, rest, books)])
+            chosen.append(found(config, b, rest, books))
     made = []
     for name, parts in zip(groups, chosen, strict=True):
         with b.scope(f"quantizer.{name}_residual_vector_quantizer"):

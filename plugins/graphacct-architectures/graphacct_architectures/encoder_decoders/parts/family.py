@@ -51,7 +51,7 @@ def encoder_decoder(
     the library, and `counts_dropped` whether whole layers that chance drops in training are counted as if they ran,
     because published files drop some; otherwise they are an error. `language_model` is the name of the class that is
     the decoder alone, which attends to another model in a composition. `sounds` are the lengths of what an encoder of
-    sounds reads, with their defaults, and `per_second` how many there are in a second; `rest` are the Architecture's."""
+    sounds reads, with their defaults, `per_second` how many there are in a second, `rest` the Architecture's."""
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
         for key in ("encoder_layerdrop", "decoder_layerdrop"):
