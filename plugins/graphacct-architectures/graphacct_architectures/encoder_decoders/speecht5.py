@@ -239,7 +239,7 @@ def describe(config: SpeechT5Config) -> EncoderDecoder:
         return Attention(heads, exact_div(width, heads, "hidden_size / attention heads"), module, **by_hand, **rest)
 
     def network(inner: Dim) -> Part:
-        names = {"module": "feed_forward", "up": "intermediate_dense", "down": "output_dense"}
+        names: dict[str, Any] = {"module": "feed_forward", "up": "intermediate_dense", "down": "output_dense"}
         act = ACTIVATIONS[config.hidden_act]
         module = Mlp(inner, act, gated=False, bias=True, dropout=config.activation_dropout, **names)
         return Part(module, "final_layer_norm")
