@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 import torch
-from random_sounds import Case, act
+from random_sounds import AUDIO, Case, act, beside_text, class_of, text
 
 
 def yes(random: Random) -> bool:
@@ -260,6 +260,111 @@ def clap_text_model(random: Random) -> Case:
     return Case(content, {"batch": batch, "seq_len": seq_len}, inputs)
 
 
+def moonshine_streaming(random: Random) -> Case:
+    stem, frames = "MoonshineStreaming", random.choice((40, 61))
+    heard = {
+        **{"model_type": "moonshine_streaming_encoder", "hidden_size": random.choice((24, 32))},
+        **{"intermediate_size": 20, "num_hidden_layers": random.randint(1, 3), "num_attention_heads": 4},
+        **{"num_key_value_heads": random.choice((2, 4)), "attention_bias": yes(random), "sample_rate": 4000},
+        **{"sliding_windows": [[16, 4]] * 3, "frame_ms": 5.0, "hidden_act": act(random)},
+    }
+    content = {
+        **{"model_type": "moonshine_streaming", "vocab_size": 50, "hidden_size": 32, "intermediate_size": 20},
+        **{"architectures": [random.choice((f"{stem}ForConditionalGeneration", f"{stem}Model"))]},
+        **{"encoder_config": heard, "num_hidden_layers": random.randint(1, 3), "num_attention_heads": 4},
+        **{"num_key_value_heads": 4, "hidden_act": act(random), "max_position_embeddings": 60, "pad_token_id": 0},
+        **{"attention_bias": yes(random), "tie_word_embeddings": yes(random)},
+        **random.choice(({}, {"pad_head_dim_to_multiple_of": 10})),
+    }
+    return spoken(random, content, "input_values", (frames * 20,), ("samples", frames * 20))
+
+
+def fun_asr_audio(random: Random) -> dict[str, Any]:
+    layers = random.randint(1, 5)
+    return {
+        **{"model_type": "fun_asr_nano_encoder", "num_mel_bins": 8, "hidden_size": random.choice((16, 24))},
+        **{"num_attention_heads": 2, "intermediate_size": 20, "num_hidden_layers": layers, "hidden_act": act(random)},
+        **{"max_position_embeddings": 40, "num_stacked_frames": random.choice((2, 3))},
+        **{"num_timestamp_prediction_layers": random.randint(0, layers), "fsmn_kernel_size": random.choice((3, 4, 11))},
+    }
+
+
+def fun_asr_nano_encoder(random: Random) -> Case:
+    content = {**fun_asr_audio(random), "architectures": ["FunAsrNanoEncoder"]}
+    batch, frames, width = random.randint(1, 3), random.choice((12, 30)), 8 * content["num_stacked_frames"]
+
+    def inputs(model: Any) -> dict[str, Any]:
+        mask = torch.ones((batch, frames), dtype=torch.long)
+        return {"input_features": torch.randn((batch, frames, width)), "input_features_mask": mask}
+
+    return Case(content, {"batch": batch, "frames": frames}, inputs)
+
+
+def fun_asr_nano(random: Random) -> Case:
+    audio, frames = fun_asr_audio(random), random.choice((12, 17))
+    adaptor = {
+        **{"hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 8, "hidden_act": act(random)},
+        **{"num_hidden_layers": random.randint(0, 2), "projector_hidden_act": act(random)},
+        "projector_hidden_size": 28,
+    }
+    content = {
+        **{"model_type": "fun_asr_nano", "architectures": class_of(random, "FunAsrNano"), "audio_config": audio},
+        **{"adaptor_config": adaptor, "text_config": text(random, "qwen3"), "audio_token_id": AUDIO},
+        "tie_word_embeddings": yes(random),
+    }
+    shape = (8 * audio["num_stacked_frames"], frames)
+    return beside_text(random, content, shape, frames, by_bins=False)
+
+
+def phi4_multimodal(random: Random) -> Case:
+    crop = random.choice((16, 12))
+    vision = {
+        **{"hidden_size": 16, "intermediate_size": 20, "num_hidden_layers": 3, "num_attention_heads": 2},
+        **{"image_size": crop, "patch_size": 4, "crop_size": crop, "feature_layer": random.choice((-2, -1))},
+        **{"image_token_id": 8, "model_type": "phi4_multimodal_vision"},
+    }
+    audio = {
+        **{"hidden_size": 16, "intermediate_size": 20, "num_blocks": random.randint(1, 2), "num_attention_heads": 2},
+        **{"ext_pw_out_channel": 16, "depthwise_separable_out_channel": 16, "kernel_size": random.choice((1, 3))},
+        **{"depthwise_multiplier": random.randint(1, 2), "input_size": 20, "time_reduction": random.choice((4, 8))},
+        **{"bias_max_distance": 1000, "bias_symmetric": yes(random), "nemo_conv_channels": 6, "audio_token_id": AUDIO},
+        **{"model_type": "phi4_multimodal_audio", "nemo_activation": act(random), "activation": act(random)},
+    }
+    content = {
+        **{"model_type": "phi4_multimodal", "vocab_size": 50, "hidden_size": 32, "intermediate_size": 24},
+        **{"architectures": [random.choice(("Phi4MultimodalForCausalLM", "Phi4MultimodalModel"))]},
+        **{"num_hidden_layers": random.randint(1, 3), "num_attention_heads": 4, "num_key_value_heads": 2},
+        **{"tie_word_embeddings": yes(random), "vision_config": vision, "audio_config": audio, "pad_token_id": 0},
+        **{"bos_token_id": 1, "eos_token_id": 2, "original_max_position_embeddings": 4096},
+    }
+    batch, images, audios = random.randint(1, 2), random.randint(0, 1), random.randint(0, 1)
+    rows, columns = random.choice(((1, 1), (2, 1), (1, 3)))
+    frames = random.choice((61, 80, 4100 if audio["time_reduction"] == 8 else 2100))
+    batch = batch if frames < 2000 else 1  # the class cuts one long sound at a time
+    side, positions = (crop // 4 + 1) // 2, -(-frames // audio["time_reduction"])
+    squares = images * (rows * side * (columns * side + 1) + 1 + side * (side + 1))
+    seq_len = squares + audios * positions + random.randint(1, 9)
+
+    def inputs(model: Any) -> dict[str, Any]:
+        ids = torch.zeros((batch, seq_len), dtype=torch.long)
+        ids[:, :squares] = 8
+        ids[:, squares : squares + audios * positions] = AUDIO
+        found: dict[str, Any] = {"input_ids": ids, "use_cache": False}
+        if images:
+            count = rows * columns + 1
+            found["image_pixel_values"] = torch.randn((batch, count, 3, crop, crop))
+            found["image_sizes"] = torch.tensor([[rows * crop, columns * crop]] * batch)
+            found["image_attention_mask"] = torch.ones((batch, count, crop // 4, crop // 4))
+        if audios:
+            found["audio_input_features"] = torch.randn((batch, frames, 20))
+            found["audio_embed_sizes"] = torch.tensor([positions] * batch)
+            found["audio_attention_mask"] = torch.ones((batch, frames), dtype=torch.bool)
+        return found
+
+    workload = {"batch": batch, "images": images, "audios": audios, "frames": frames, "seq_len": seq_len}
+    return Case(content, {**workload, "image_size": [rows * crop, columns * crop]}, inputs, cached=5)
+
+
 CASES: Mapping[str, Callable[[Random], Case]] = {
     function.__name__: function
     for function in (
@@ -271,6 +376,10 @@ CASES: Mapping[str, Callable[[Random], Case]] = {
         mimi,
         mimi_encoder,
         mimi_decoder,
+        moonshine_streaming,
+        fun_asr_nano_encoder,
+        fun_asr_nano,
+        phi4_multimodal,
         musicgen,
         clap,
         clap_audio_model,

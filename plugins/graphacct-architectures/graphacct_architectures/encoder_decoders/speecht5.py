@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import attrs
 
 from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields
-from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.audio.parts.description import Convolved, Masks, Stem
+from graphacct_architectures.activations import ACTIVATIONS, activation
+from graphacct_architectures.audio.parts.description import EACH, FIRST, Convolved, Masks, Stem
 from graphacct_architectures.audio.parts.encode import masked
-from graphacct_architectures.audio.parts.family import RATE, SMALL, WavesConfig
+from graphacct_architectures.audio.parts.family import KERNELS, RATE, SMALL, STRIDES
 from graphacct_architectures.audio.parts.stem import batch_norm, convolution, stem
 from graphacct_architectures.audio.parts.stem import positions as convolved_positions
 from graphacct_architectures.decoders.parts.description import LAYER_NORM, Mlp, Norm
@@ -45,11 +45,28 @@ DISTANCES = "position_bias"
 
 
 @attrs.frozen(kw_only=True)
-class SpeechT5Config(WavesConfig):
+class SpeechT5Config:
     """The keys of the published config.json that the cost depends on."""
 
     architectures: str = fields.model_class(TO_TEXT, (TO_TEXT, TO_SPEECH, SPEECH, MODEL))
     vocab_size: Dim = fields.size(81)
+    hidden_size: Dim = fields.size(768)
+    hidden_act: str = activation("gelu")
+    hidden_dropout: float = fields.probability(0.1)
+    attention_dropout: float = fields.probability(0.1)
+    activation_dropout: float = fields.probability(0.1)
+    feat_proj_dropout: float = fields.probability(0.0)
+    feat_extract_norm: str = fields.choice(FIRST, (FIRST, EACH))
+    feat_extract_activation: str = activation("gelu")
+    conv_dim: tuple[Dim, ...] = fields.counts((512,) * 7)
+    conv_stride: tuple[Dim, ...] = fields.counts(STRIDES)
+    conv_kernel: tuple[Dim, ...] = fields.counts(KERNELS)
+    conv_bias: bool = fields.flag(False)
+    num_conv_pos_embeddings: Dim = fields.size(128)
+    num_conv_pos_embedding_groups: Dim = fields.size(16)
+    apply_spec_augment: bool = fields.flag(True)
+    mask_time_prob: float = fields.probability(0.05)
+    mask_feature_prob: float = fields.probability(0.0)
     encoder_layers: Dim = fields.size(12)
     encoder_attention_heads: Dim = fields.size(12)
     encoder_ffn_dim: Dim = fields.size(3072)
@@ -75,7 +92,15 @@ class SpeechT5Config(WavesConfig):
     encoder_max_relative_position: Dim = fields.size(160)
     tie_word_embeddings: bool = fields.flag(True)
 
-    KEYS_OF_OTHERS: ClassVar[tuple[str, ...]] = ("num_hidden_layers", "num_attention_heads", "intermediate_size")
+    dtype: str | None = fields.dtype()
+
+    def __attrs_post_init__(self) -> None:
+        for key in ("conv_stride", "conv_kernel"):
+            if len(getattr(self, key)) != len(self.conv_dim):
+                raise ConfigError(
+                    f"{key} has {len(getattr(self, key))} values and conv_dim {len(self.conv_dim)}: one for each "
+                    "convolution"
+                )
 
     @property
     def hears(self) -> bool:
@@ -107,7 +132,11 @@ def heard(config: SpeechT5Config, workload: Workload, b: Builder, samples: Value
             x = linear(b, "projection", layer_norm(b, "layer_norm", x), config.hidden_size)
             x = dropped(b, "dropout", x, config.feat_proj_dropout, workload)
         stored = config.mask_time_prob > 0 or config.mask_feature_prob > 0
-        own = Masks(stored, config.apply_spec_augment and config.mask_time_prob > 0, channels=config.masks.channels)
+        own = Masks(
+            stored,
+            config.apply_spec_augment and config.mask_time_prob > 0,
+            channels=config.apply_spec_augment and config.mask_feature_prob > 0,
+        )
         x = masked(config.hidden_size, own, workload, b, x)
         channels = b.apply("transpose", x, name="channels_first", dims=(1, 2))
         by = Convolved(config.num_conv_pos_embeddings, config.num_conv_pos_embedding_groups, act)
@@ -307,7 +336,7 @@ def describe(config: SpeechT5Config) -> EncoderDecoder:
 NO_COST: Mapping[str, tuple[Any, ...] | None] = {
     **SMALL,
     **dict.fromkeys(("use_guided_attention_loss", "guided_attention_loss_num_heads", "guided_attention_loss_sigma")),
-    **dict.fromkeys(("guided_attention_loss_scale", *SpeechT5Config.KEYS_OF_OTHERS)),
+    **dict.fromkeys(("guided_attention_loss_scale", "scale_embedding")),
 }
 ARCHITECTURE = encoder_decoder(
     "speecht5",
