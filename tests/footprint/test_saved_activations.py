@@ -291,6 +291,7 @@ NOT_MEASURED = frozenset(
         "modernbert",
         "modernbert-decoder",
         "moonshine",
+        "sew-d",
         "moonshine_streaming",
         "moonvit",
         "moss_transcribe_diarize",

@@ -365,6 +365,26 @@ def phi4_multimodal(random: Random) -> Case:
     return Case(content, {**workload, "image_size": [rows * crop, columns * crop]}, inputs, cached=5)
 
 
+def sew_d(random: Random) -> Case:
+    content = {
+        **{"model_type": "sew-d", "architectures": [random.choice(("SEWDModel", "SEWDForCTC"))], "vocab_size": 12},
+        **{"hidden_size": 24, "num_hidden_layers": random.randint(1, 3), "num_attention_heads": 3},
+        **{"intermediate_size": 20, "squeeze_factor": random.choice((2, 3)), "hidden_act": act(random)},
+        **{"max_position_embeddings": 40, "position_buckets": random.choice((8, -1)), "share_att_key": yes(random)},
+        **{"relative_attention": yes(random), "pos_att_type": random.choice((["p2c", "c2p"], ["c2p"], ["p2c"]))},
+        **{"norm_rel_ebd": random.choice(("layer_norm", "none")), "conv_bias": yes(random), "mask_time_prob": 0.0},
+        **{"feat_extract_norm": random.choice(("group", "layer")), "conv_dim": [8, random.choice((12, 24))]},
+        **{"conv_stride": [5, 4], "conv_kernel": [10, 3], "num_conv_pos_embeddings": 8},
+        "num_conv_pos_embedding_groups": 4,
+    }
+    batch, samples = random.randint(1, 2), random.choice((900, 1400))
+
+    def inputs(model: Any) -> dict[str, Any]:
+        return {"input_values": torch.randn((batch, samples))}
+
+    return Case(content, {"batch": batch, "samples": samples}, inputs)
+
+
 CASES: Mapping[str, Callable[[Random], Case]] = {
     function.__name__: function
     for function in (
@@ -380,6 +400,7 @@ CASES: Mapping[str, Callable[[Random], Case]] = {
         fun_asr_nano_encoder,
         fun_asr_nano,
         phi4_multimodal,
+        sew_d,
         musicgen,
         clap,
         clap_audio_model,

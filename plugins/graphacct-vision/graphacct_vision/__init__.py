@@ -25,7 +25,6 @@ FAMILIES = (
     _family("beit"),
     _family("clap"),
     _family("clap_audio_model", "clap_audio"),
-    _family("clap_text_model", "clap_text"),
     _family("convnext"),
     _family("convnextv2"),
     _family("detr"),

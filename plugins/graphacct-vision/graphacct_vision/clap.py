@@ -10,8 +10,8 @@ from graphacct_architectures.activations import activation
 from graphacct_architectures.losses import SUM, total
 
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, differ, fields
-from graphacct_vision import clap_audio, clap_text
-from graphacct_vision.clap_text import projected
+from graphacct_vision import clap_audio
+from graphacct_vision.clap_audio import projected
 
 MODEL = "ClapModel"
 
@@ -31,7 +31,7 @@ class ClapConfig:
 def build(config: ClapConfig, workload: Workload, b: Builder) -> tuple[Value, ...]:
     """Returns the graph from sounds and as many texts to how alike each pair is, by sound and by text, and the two
     embeddings."""
-    audio, text = config.audio_config.config, config.text_config.config
+    audio, text = config.audio_config.config, config.text_config
     with b.scope("audio_model"):
         _, sound = clap_audio.encoded(audio, workload, b)
     if differ(audio.hidden_size, sound.spec.shape[-1]):
@@ -39,7 +39,7 @@ def build(config: ClapConfig, workload: Workload, b: Builder) -> tuple[Value, ..
             f"audio_config.hidden_size is {audio.hidden_size}, and the last stage is {sound.spec.shape[-1]} wide"
         )
     with b.scope("text_model"):
-        _, words = clap_text.pooled(text, workload, b)
+        _, words = text.architecture.build(text.config, workload, b)
     act, width = config.projection_hidden_act, config.projection_dim
     with b.scope("audio_projection"):
         sound = projected(b, sound, width, act)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-from graphacct_architectures.activations import activation
-from graphacct_architectures.layers import layer_norm
+from graphacct_architectures.activations import ACTIVATIONS, activation
+from graphacct_architectures.layers import activation as activated
+from graphacct_architectures.layers import layer_norm, linear
 from graphacct_architectures.losses import SUM_ALONE
 
 from graphacct import (
@@ -26,7 +27,6 @@ from graphacct import (
     floor_div,
     prod,
 )
-from graphacct_vision.clap_text import projected
 from graphacct_vision.layers import batch_norm, convolution
 from graphacct_vision.swin_older import OlderSwinConfig
 from graphacct_vision.windows import Grid, alternating, merged
@@ -203,6 +203,12 @@ def pooled(config: ClapAudioConfig, b: Builder, x: Value) -> tuple[Value, Value]
     x = b.apply("reshape", x, name="map", shape=(batch, width, bins, config.folds * columns))
     flat = b.apply("reshape", x, name="places", shape=(batch, width, bins * config.folds * columns))
     return x, b.apply("mean", flat, name="avgpool", dim=-1)
+
+
+def projected(b: Builder, x: Value, width: Dim, act: str) -> Value:
+    """Returns x after two linear layers; the builder is in their scope."""
+    x = activated(b, ACTIVATIONS[act], linear(b, "linear1", x, width), "activation")
+    return linear(b, "linear2", x, width)
 
 
 def build(config: ClapAudioConfig, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:

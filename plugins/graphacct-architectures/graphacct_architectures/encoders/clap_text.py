@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.encode import encode
@@ -12,8 +14,6 @@ from graphacct_architectures.encoders.parts.family import EncoderConfig
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import linear, resident
 from graphacct_architectures.losses import SUM_ALONE
-
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields
 
 MODEL, PROJECTED = "ClapTextModel", "ClapTextModelWithProjection"
 
