@@ -134,7 +134,7 @@ def labels_head(config: HeadConfig, ending: str, tokens: str, texts: str = "scor
 
 
 def text_logits(config: HeadConfig, workload: Workload, b: Builder, x: Value, ids: Value) -> Value:
-    """Returns the logits of a classifier of texts, read from x (batch, seq, width) where each of the texts `ids` ends."""
+    """Returns the logits of a classifier of texts, read from x (batch, seq, width) where each of the `ids` ends."""
     from graphacct_architectures.classifier import classified
 
     head = labels_head(config, SEQUENCE, "")

@@ -47,7 +47,8 @@ def pooled(kind: ModifiedResNet, workload: Workload, b: Builder, x: Value) -> Va
     x = b.apply("avg_pool", x, name="avgpool", kernel=2)
     for index, depth in enumerate(kind.depths):
         first, other = (
-            partial(block, kind.width * 2**index, stride, workload.phase == "train") for stride in (2 if index else 1, 1)
+            partial(block, kind.width * 2**index, stride, workload.phase == "train")
+            for stride in (2 if index else 1, 1)
         )
         x = repeated(f"layer{index + 1}", depth, first, other, b, x)
     with b.scope("attnpool"):

@@ -50,8 +50,14 @@ def _layers() -> Any:
     def check(value: Any, field: attrs.Attribute[Any]) -> Any:
         if type(value) is int and 0 < value < 10_000:
             return value
-        if not isinstance(value, (list, tuple)) or len(value) != STAGES or not all(type(item) is int and 0 < item < 1000 for item in value):
-            raise ConfigError(f"{field.name} is {brief(value)}, neither a number of layers nor those of {STAGES} stages")
+        if (
+            not isinstance(value, (list, tuple))
+            or len(value) != STAGES
+            or not all(type(item) is int and 0 < item < 1000 for item in value)
+        ):
+            raise ConfigError(
+                f"{field.name} is {brief(value)}, neither a number of layers nor those of {STAGES} stages"
+            )
         return tuple(value)
 
     return fields.checked_field(check, 12, metadata=fields.SIZED)
@@ -239,7 +245,9 @@ def texts(config: OpenCLIPConfig, workload: Workload, b: Builder) -> Value:
 def normalized(b: Builder, x: Value, label: str) -> Value:
     """Returns each row divided by its length."""
     length = b.apply("vector_norm", x, name=f"{label}_length", dim=-1, keepdim=True)
-    length = b.apply("expand", b.apply("clamp", length, name=f"{label}_clamped"), name=f"{label}_lengths", shape=x.spec.shape)
+    length = b.apply(
+        "expand", b.apply("clamp", length, name=f"{label}_clamped"), name=f"{label}_lengths", shape=x.spec.shape
+    )
     found: Value = b.apply("div", x, length, name=f"{label}_normalized")
     return found
 
