@@ -102,6 +102,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.internlm2"),
     _family("decoders.jais2"),
     _family("decoders.klear", "Klear"),
+    _family("decoders.jetmoe"),
     _family("decoders.kolibri1"),
     _family("decoders.laguna"),
     _family("decoders.lille", "lille-130m"),
