@@ -180,6 +180,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("encoder_decoders.pegasus"),
     _family("encoder_decoders.plbart"),
     _family("encoder_decoders.t5"),
+    _family("encoder_decoders.t5gemma"),
     _family("encoder_decoders.encoder_decoder", "encoder-decoder"),
     _family("encoder_decoders.speech_encoder_decoder", "speech-encoder-decoder"),
     _family("encoder_decoders.trocr"),
