@@ -154,6 +154,7 @@ NOT_MEASURED = frozenset(
         "falcon_mamba",
         "flex_olmo",
         "flint",
+        "fsmt",
         "fuyu",
         "gemma3",
         "gemma3n",

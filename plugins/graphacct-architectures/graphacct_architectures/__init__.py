@@ -174,6 +174,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("encoder_decoders.bart"),
     _family("encoder_decoders.blenderbot"),
     _family("encoder_decoders.blenderbot_small", "blenderbot-small"),
+    _family("encoder_decoders.fsmt"),
     _family("encoder_decoders.m2m_100"),
     _family("encoder_decoders.marian"),
     _family("encoder_decoders.mbart"),

@@ -18,6 +18,11 @@ STACK = {
     **{**BASE, "num_hidden_layers": 2, "num_key_value_heads": 2, "head_dim": 12, "intermediate_size": 20},
     **{"sliding_window": 5, "bos_token_id": 1, "eos_token_id": 2},
 }
+FSMT = {
+    **{"architectures": ["FSMTForConditionalGeneration"], "src_vocab_size": 50, "tgt_vocab_size": 64, "d_model": 32},
+    **{"encoder_layers": 2, "decoder_layers": 2, "encoder_ffn_dim": 20, "decoder_ffn_dim": 24, "pad_token_id": 1},
+    **{"encoder_attention_heads": 4, "decoder_attention_heads": 4, "max_position_embeddings": 40},
+}
 SMALL: tuple[tuple[str, dict[str, Any], int, int], ...] = (
     (
         "kolibri1",
@@ -114,6 +119,7 @@ SMALL: tuple[tuple[str, dict[str, Any], int, int], ...] = (
         50960,
         1852416,
     ),
+    ("fsmt", FSMT, 40216, 1275904),
 )
 """Type, keys, parameters and FLOPs of two sequences of 8 tokens (10 in an encoder), of transformers 5.23 on a CPU."""
 
@@ -121,7 +127,7 @@ SMALL: tuple[tuple[str, dict[str, Any], int, int], ...] = (
 @pytest.mark.parametrize(("name", "content", "params", "flops"), SMALL, ids=[row[0] for row in SMALL])
 def test_it_is_the_librarys_class(tmp_path: Path, name: str, content: dict[str, Any], params: int, flops: int) -> None:
     (tmp_path / "config.json").write_text(json.dumps({**content, "model_type": name}))
-    encoder = {"encoder_seq_len": 10} if "encoder" in content else {}
+    encoder = {"encoder_seq_len": 10} if "encoder" in content or "encoder_layers" in content else {}
     options: dict[str, Any] = {"batch": 2, "seq_len": 8, "attention": "eager", "dtype": "float32", **encoder}
     found = graphacct.account(tmp_path, convention="matmul", **options)
     assert found.total["params"] == params
