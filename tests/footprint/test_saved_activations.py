@@ -164,12 +164,9 @@ NOT_MEASURED = frozenset(
         "falcon_mamba",
         "flex_olmo",
         "flint",
-<<<<<<< HEAD
         "fsmt",
-=======
         "fun_asr_nano",
         "fun_asr_nano_encoder",
->>>>>>> main
         "fuyu",
         "gemma3",
         "gemma3n",
