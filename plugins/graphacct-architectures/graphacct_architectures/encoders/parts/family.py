@@ -13,7 +13,8 @@ from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.classifier import Classifier, scored
 from graphacct_architectures.crossing import Crossing
 from graphacct_architectures.encoders.parts.description import Encoder
-from graphacct_architectures.encoders.parts.encode import POOLED, Stream, encode
+from graphacct_architectures.encoders.parts.encode import Stream, encode
+from graphacct_architectures.encoders.parts.heads import POOLED
 from graphacct_architectures.losses import (
     CROSS_ENTROPY,
     SUM,

@@ -1,0 +1,97 @@
+"""A layer of an encoder of texts: attention and a feed-forward network, with norms after both or before both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeAlias
+
+from graphacct import Builder, Value, Workload, equal, exact_div
+from graphacct_architectures.encoders.parts.crossing import cross, unused
+from graphacct_architectures.encoders.parts.description import Encoder
+from graphacct_architectures.layers import activation, dropped, layer_norm, linear, merge_heads, split_heads, with_cache
+
+Attend: TypeAlias = Callable[..., tuple[Value, tuple[Value, ...]]]
+
+
+def layer(
+    e: Encoder,
+    workload: Workload,
+    b: Builder,
+    x: Value,
+    *tables: Value,
+    attend: Attend | None = None,
+    crossing: bool = False,
+) -> Value:
+    """Applies attention, then the feed-forward network; each output is added to its input. Norms are before both
+    modules, or after both sums. `attend` is attention, if it is not `attention`; if `crossing`, the last table is what
+    cross-attention attends to."""
+    n = e.names
+    b.hold(x)
+    states = tables[-1] if crossing else None
+    tables = tables[:-1] if crossing else tables
+    x = attended(e, workload, b, x, partial(attend or attention, e, workload), tables)
+    b.hold(x)
+    if e.crossed:
+        if states is None and workload.phase != "decode":
+            unused(e, b)
+        else:
+            x = attended(e, workload, b, x, partial(cross, e, workload), (states,), "cross")
+            b.hold(x)
+    y = layer_norm(b, n.norm, x) if e.norm_first else x
+    y = activation(b, e.activation, linear(b, n.up, y, e.inner), n.act)
+    b.hold(y)
+    y = linear(b, n.down, y, e.width)
+    y = dropped(b, f"{n.down}_dropout", y, e.dropout if e.network_dropped else 0.0, workload)
+    y = b.apply("add", y, x, name="output_residual")
+    return y if e.norm_first else layer_norm(b, n.norm, y)
+
+
+def attended(
+    e: Encoder,
+    workload: Workload,
+    b: Builder,
+    x: Value,
+    attend: Attend,
+    given: tuple[Value | None, ...],
+    kind: str = "",
+) -> Value:
+    """Returns the stream with attention's output added, normalized before or after it. `kind` begins the names of its
+    modules."""
+    out, norm = f"{kind}{e.names.out}", f"{kind}{e.names.attention_norm}"
+    y, weights = attend(b, layer_norm(b, norm, x) if e.norm_first else x, *given)
+    b.hold(*weights)
+    y = linear(b, out, y, e.width)
+    y = dropped(b, f"{out}_dropout", y, e.dropout if e.output_dropped else 0.0, workload)
+    x = b.apply("add", y, x, name=f"{kind}attention_residual")
+    return x if e.norm_first else layer_norm(b, norm, x)
+
+
+def attention(
+    e: Encoder, workload: Workload, b: Builder, x: Value, table: Value | None = None
+) -> tuple[Value, tuple[Value, ...]]:
+    """Returns attention's output, heads side by side, and with eager attention the weights."""
+    written: tuple[Value, ...] = ()
+    n, d_head = e.names, exact_div(e.width, e.heads, "hidden_size / num_attention_heads")
+    parts = [linear(b, name, x, e.width) for name in (n.query, n.key, n.value)]
+    with b.scope(n.attention):
+        q, k, v = (split_heads(b, part, e.heads, d_head, label) for part, label in zip(parts, "qkv", strict=True))
+        if e.causal:
+            k, v = (with_cache(b, part, label, workload) for part, label in ((k, "k"), (v, "v")))
+        b.hold(q, k, v)
+        drop = e.attention_dropout if workload.phase == "train" else 0
+        if workload.attention == "fused" and not e.written_out:
+            options: dict[str, Any] = {"dropout_p": drop} if drop else {}
+            if e.causal and workload.phase != "decode":
+                options["causal"] = True
+            y = b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", **options)
+        else:
+            scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
+            scores = b.apply("scale", scores, name="scale")
+            if table is not None:
+                scores = b.apply("add", scores, table, name="mask" if equal(e.buckets, 0) else "biases")
+            weights = b.apply("softmax", scores, name="softmax")
+            weights = dropped(b, "dropout", weights, drop, workload)
+            written = (weights,)
+            y = b.apply("matmul", weights, v, name="values")
+        return merge_heads(b, y), written
