@@ -159,6 +159,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("encoders.distilbert"),
     _family("encoders.electra"),
     _family("encoders.ernie"),
+    _family("encoders.esm"),
     _family("encoders.eurobert"),
     _family("encoders.gte"),
     _family("encoders.layoutlm"),

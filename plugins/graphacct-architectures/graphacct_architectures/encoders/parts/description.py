@@ -55,6 +55,7 @@ class Head:
         bias: The name of a parameter that is also its bias; empty if it has its own.
         of_words: Whether the last projection is the product with the embedding itself; `decoder` is the name of the
             module, and `bias` of its own parameter.
+        added: Whether the projection has no bias, and the parameter `bias` is added to its output.
     """
 
     dense: str
@@ -66,6 +67,7 @@ class Head:
     tied: bool = False
     bias: str = ""
     of_words: bool = False
+    added: bool = False
 
 
 @attrs.frozen

@@ -11,7 +11,7 @@ from graphacct_architectures.classifier import classified, token
 from graphacct_architectures.encoders.parts.description import Encoder
 from graphacct_architectures.encoders.parts.embeddings import distance_biases, embedded
 from graphacct_architectures.encoders.parts.heads import POOLED, pooler, predicted
-from graphacct_architectures.encoders.parts.layer import layer
+from graphacct_architectures.encoders.parts.layer import Attend, Network, layer
 from graphacct_architectures.layers import layer_norm, linear
 
 Stream: TypeAlias = Callable[[Encoder, Workload, Builder], Value]
@@ -46,18 +46,30 @@ def stream(e: Encoder, workload: Workload, b: Builder, states: Value | None = No
     b.hold(x)
     if e.projected or not equal(e.embedding_width, e.width):
         x = linear(b, e.projection, x, e.width)
-    tables: tuple[Value, ...] = ()
-    if e.causal and workload.attention == "eager":
+    tables = (distance_biases(e, workload, b),) if not equal(e.buckets, 0) else ()
+    return through(e, workload, b, x, *tables, states=states)
+
+
+def through(
+    e: Encoder,
+    workload: Workload,
+    b: Builder,
+    x: Value,
+    *tables: Value,
+    states: Value | None = None,
+    attend: Attend | None = None,
+    network: Network | None = None,
+) -> Value:
+    """Returns x after the layers and the last norm. `attend` and `network` are the layers' parts, if they are not
+    `attention` and `feed_forward`; all layers' attention is given `tables`, after the mask of a causal one."""
+    if e.causal and (workload.attention == "eager" or e.written_out):
         keys = workload.positions
         sizes = {"batch": workload.batch, "seq": workload.seq_len, "keys": keys, "dtype": b.dtype}
-        mask = b.apply("causal_mask", name="causal_mask", **sizes)
-        tables = (mask,)
-    if not equal(e.buckets, 0):
-        tables = (distance_biases(e, workload, b),)
+        tables = (b.apply("causal_mask", name="causal_mask", **sizes), *tables)
     if states is not None:
         tables += (states,)
     b.hold(*tables)
-    body = partial(layer, e, workload, crossing=states is not None)
+    body = partial(layer, e, workload, attend=attend, network=network, crossing=states is not None)
     once = equal(e.groups, 0)
     x = b.repeat(e.names.stack, e.count, body, x, constants=tables) if once else in_groups(e, b, body, x)
     return layer_norm(b, e.last_norm, x) if e.last_norm else x

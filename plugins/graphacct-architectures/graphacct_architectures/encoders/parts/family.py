@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import attrs
@@ -95,14 +96,18 @@ def encoder(
     doc: str,
     aliases: Mapping[str, str] | None = None,
     streamed: Stream | None = None,
+    configured: Callable[..., Value] | None = None,
     language_model: str = "",
+    no_cost: Mapping[str, tuple[Any, ...] | None] | None = None,
 ) -> Architecture:
     """Returns the Architecture of a family of encoders: `describe` returns a configuration's description, and
-    `streamed` is what makes the last layer's output, if not BERT's layers do. `language_model` is the name of the class
-    that can attend to another model, if the family has one."""
+    `streamed` is what makes the last layer's output, if not BERT's layers do, or `configured`, whose first argument is
+    the configuration. `language_model` is the name of the class that can attend to another model, if the family has
+    one."""
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-        return encode(describe(config), workload, b, streamed)
+        own = streamed if configured is None else partial(configured, config)
+        return encode(describe(config), workload, b, own)
 
     def scored_by(config: Any) -> bool:
         return has_logits(describe(config))
@@ -110,7 +115,7 @@ def encoder(
     def usable(config: Any) -> Dim:
         return describe(config).usable
 
-    found = built(name, config, build, presets, scored_by, usable, doc=doc, aliases=aliases)
+    found = built(name, config, build, presets, scored_by, usable, doc=doc, aliases=aliases, no_cost=no_cost)
     if not language_model:
         return found
 

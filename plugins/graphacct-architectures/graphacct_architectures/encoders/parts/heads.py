@@ -34,8 +34,11 @@ def predicted(e: Encoder, head: Head, b: Builder, x: Value) -> Value:
             return b.apply("add", y, b.parameter(head.bias, (head.outputs,)), name="logits")
     tied = words if head.tied and not e.head_owns else ""
     weight = b.parameter(f"{head.decoder}.weight", (head.outputs, y.spec.shape[-1]), tied_to=tied)
-    if head.bias:  # stored under its own name and the projection's
+    if head.bias and not head.added:  # stored under its own name and the projection's
         b.apply("reshape", b.parameter(head.bias, (head.outputs,)), name="stored_bias", shape=(head.outputs,))
+    if head.added:  # a bias of the head, and no projection's
+        y = b.apply("linear", y, weight, name=head.decoder)
+        return b.apply("add", y, b.parameter(head.bias, (head.outputs,)), name="logits")
     bias = b.parameter(f"{head.decoder}.bias", (head.outputs,), tied_to=head.bias if head.tied else "")
     y = b.apply("linear", y, weight, bias, name=head.decoder)
     return b.apply("select", y, name="logits", dim=-1) if equal(head.outputs, 1) else y

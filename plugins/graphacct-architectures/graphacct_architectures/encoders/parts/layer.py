@@ -6,12 +6,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
 
-from graphacct import Builder, Value, Workload, equal, exact_div
+from graphacct import Builder, Dim, Value, Workload, equal, exact_div
 from graphacct_architectures.encoders.parts.crossing import cross, unused
 from graphacct_architectures.encoders.parts.description import Encoder
 from graphacct_architectures.layers import activation, dropped, layer_norm, linear, merge_heads, split_heads, with_cache
 
 Attend: TypeAlias = Callable[..., tuple[Value, tuple[Value, ...]]]
+Network: TypeAlias = Callable[[Encoder, Workload, Builder, Value], Value]
 
 
 def layer(
@@ -21,11 +22,12 @@ def layer(
     x: Value,
     *tables: Value,
     attend: Attend | None = None,
+    network: Network | None = None,
     crossing: bool = False,
 ) -> Value:
     """Applies attention, then the feed-forward network; each output is added to its input. Norms are before both
-    modules, or after both sums. `attend` is attention, if it is not `attention`; if `crossing`, the last table is what
-    cross-attention attends to."""
+    modules, or after both sums. `attend` is attention, if it is not `attention`, and `network` the network if it is not
+    `feed_forward`; if `crossing`, the last table is what cross-attention attends to."""
     n = e.names
     b.hold(x)
     states = tables[-1] if crossing else None
@@ -39,12 +41,17 @@ def layer(
             x = attended(e, workload, b, x, partial(cross, e, workload), (states,), "cross")
             b.hold(x)
     y = layer_norm(b, n.norm, x) if e.norm_first else x
-    y = activation(b, e.activation, linear(b, n.up, y, e.inner), n.act)
-    b.hold(y)
-    y = linear(b, n.down, y, e.width)
+    y = (network or feed_forward)(e, workload, b, y)
     y = dropped(b, f"{n.down}_dropout", y, e.dropout if e.network_dropped else 0.0, workload)
     y = b.apply("add", y, x, name="output_residual")
     return y if e.norm_first else layer_norm(b, n.norm, y)
+
+
+def feed_forward(e: Encoder, workload: Workload, b: Builder, x: Value) -> Value:
+    """Returns the network's output."""
+    y = activation(b, e.activation, linear(b, e.names.up, x, e.inner), e.names.act)
+    b.hold(y)
+    return linear(b, e.names.down, y, e.width)
 
 
 def attended(
@@ -71,27 +78,64 @@ def attention(
     e: Encoder, workload: Workload, b: Builder, x: Value, table: Value | None = None
 ) -> tuple[Value, tuple[Value, ...]]:
     """Returns attention's output, heads side by side, and with eager attention the weights."""
-    written: tuple[Value, ...] = ()
-    n, d_head = e.names, exact_div(e.width, e.heads, "hidden_size / num_attention_heads")
+    q, k, v = projected(e, b, x)
+    with b.scope(e.names.attention):
+        return core(e, workload, b, q, k, v, table)
+
+
+def apart(e: Encoder, workload: Workload, tables: tuple[Value, ...]) -> tuple[Value | None, tuple[Value, ...]]:
+    """Returns the mask of causal attention, if there is one, and the other tables of a layer."""
+    masked = e.causal and (workload.attention == "eager" or e.written_out)
+    return (tables[0], tables[1:]) if masked else (None, tables)
+
+
+def head_width(e: Encoder) -> Dim:
+    """Returns the width of a head."""
+    return exact_div(e.width, e.heads, "hidden_size / num_attention_heads")
+
+
+def projected(e: Encoder, b: Builder, x: Value) -> tuple[Value, Value, Value]:
+    """Returns queries, keys and values (batch, heads, seq, d_head)."""
+    n, width = e.names, head_width(e)
     parts = [linear(b, name, x, e.width) for name in (n.query, n.key, n.value)]
     with b.scope(n.attention):
-        q, k, v = (split_heads(b, part, e.heads, d_head, label) for part, label in zip(parts, "qkv", strict=True))
-        if e.causal:
-            k, v = (with_cache(b, part, label, workload) for part, label in ((k, "k"), (v, "v")))
-        b.hold(q, k, v)
-        drop = e.attention_dropout if workload.phase == "train" else 0
-        if workload.attention == "fused" and not e.written_out:
-            options: dict[str, Any] = {"dropout_p": drop} if drop else {}
-            if e.causal and workload.phase != "decode":
-                options["causal"] = True
-            y = b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", **options)
-        else:
-            scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
-            scores = b.apply("scale", scores, name="scale")
-            if table is not None:
-                scores = b.apply("add", scores, table, name="mask" if equal(e.buckets, 0) else "biases")
-            weights = b.apply("softmax", scores, name="softmax")
-            weights = dropped(b, "dropout", weights, drop, workload)
-            written = (weights,)
-            y = b.apply("matmul", weights, v, name="values")
-        return merge_heads(b, y), written
+        q, k, v = (split_heads(b, part, e.heads, width, label) for part, label in zip(parts, "qkv", strict=True))
+    return q, k, v
+
+
+def core(
+    e: Encoder,
+    workload: Workload,
+    b: Builder,
+    q: Value,
+    k: Value,
+    v: Value,
+    table: Value | None = None,
+    *,
+    scaled: bool = True,
+    upcast: bool = False,
+) -> tuple[Value, tuple[Value, ...]]:
+    """Returns the values that queries weigh, heads side by side, and with eager attention the weights. `table` is added
+    to the scores, which are `scaled` unless the queries were; `upcast` says that the softmax is in float32."""
+    if e.causal:
+        k, v = (with_cache(b, part, label, workload) for part, label in ((k, "k"), (v, "v")))
+    b.hold(q, k, v)
+    drop = e.attention_dropout if workload.phase == "train" else 0
+    if workload.attention == "fused" and not e.written_out:
+        options: dict[str, Any] = {"dropout_p": drop} if drop else {}
+        if not scaled:
+            options["scale"] = 1
+        if e.causal and workload.phase != "decode":
+            options["causal"] = True
+        return merge_heads(b, b.apply("scaled_dot_product_attention", q, k, v, name="sdpa", **options)), ()
+    scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
+    scores = b.apply("scale", scores, name="scale")  # by 1 if the queries were
+    if table is not None:
+        scores = b.apply("add", scores, table, name="mask" if equal(e.buckets, 0) else "biases")
+    if upcast and b.dtype != "float32":
+        wide = b.apply("softmax", b.apply("cast", scores, name="scores_upcast", dtype="float32"), name="softmax")
+        weights = b.apply("cast", wide, name="weights_narrowed", dtype=b.dtype)
+    else:
+        weights = b.apply("softmax", scores, name="softmax")
+    weights = dropped(b, "dropout", weights, drop, workload)
+    return merge_heads(b, b.apply("matmul", weights, v, name="values")), (weights,)
