@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from graphacct import Builder, ConfigError, Value, Workload, equal
 from graphacct_architectures.encoders.parts.description import Encoder
 from graphacct_architectures.layers import dropped, embedding, layer_norm
 
+Change: TypeAlias = Callable[[Builder, Value], Value]
 
-def embedded(e: Encoder, workload: Workload, b: Builder) -> Value:
-    """Returns tokens, their types and their positions, added and normalized, with dropout."""
+
+def embedded(
+    e: Encoder, workload: Workload, b: Builder, entering: Change | None = None, extra: Change | None = None
+) -> Value:
+    """Returns tokens, their types and their positions, added and normalized, with dropout. `entering` changes the
+    tokens' rows first, and `extra` the sum before its norm."""
     batch, seq = workload.batch, workload.seq_len
     length = workload.positions
     if type(length) is int and type(e.usable) is int and length > e.usable:
@@ -32,6 +40,7 @@ def embedded(e: Encoder, workload: Workload, b: Builder) -> Value:
         words = b.parameter("word_embeddings.weight", (e.vocab_size, e.embedding_width), tied_to=shared)
         x = b.apply("embedding", ids, words, name="word_embeddings")
         b.hold(x)
+        x = x if entering is None else entering(b, x)
         if types is not None:
             kind = embedding(b, "token_type_embeddings", types, e.token_types, e.embedding_width)
             b.hold(types, kind)
@@ -45,6 +54,7 @@ def embedded(e: Encoder, workload: Workload, b: Builder) -> Value:
             task = embedding(b, "task_type_embeddings", tasks, e.tasks, e.embedding_width)
             b.hold(tasks, task)
             x = b.apply("add", x, task, name="with_tasks")
+        x = x if extra is None else extra(b, x)
         x = layer_norm(b, e.embedding_norm, x) if e.embedding_norm else x
         return dropped(b, "dropout", x, e.dropout, workload)
 

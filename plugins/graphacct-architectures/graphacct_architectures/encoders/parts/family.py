@@ -123,7 +123,8 @@ def encoder(
         e = describe(config)
         if not e.crossed:
             raise ConfigError("add_cross_attention is not True: a decoder that attends to an encoder has it")
-        return encode(e, workload, b, states=states)
+        own = None if configured is None else partial(configured, config, states=states)
+        return encode(e, workload, b, own, states=states)
 
     return attrs.evolve(found, build=Crossing(found.build, attending, language_model))
 
