@@ -159,6 +159,7 @@ class Encoder:
         causal: Whether a token sees only those before it.
         crossed: Whether each layer has attention to another model's output too, which runs if there is one.
         boxes: Rows of the tables of a token's box on a page: its sides, height and width; 0 for none.
+        types_sliced: Whether token types are a part of a row of zeros, and not read for each position.
     """
 
     vocab_size: Dim
@@ -198,3 +199,4 @@ class Encoder:
     tasks: Dim = 0
     crossed: bool = False
     boxes: Dim = 0
+    types_sliced: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from graphacct import Builder, ConfigError, Value, Workload, equal
+from graphacct import Builder, ConfigError, Dim, Value, Workload, equal
 from graphacct_architectures.encoders.parts.description import Encoder
 from graphacct_architectures.layers import dropped, embedding, layer_norm
 
@@ -13,10 +13,16 @@ Change: TypeAlias = Callable[[Builder, Value], Value]
 
 
 def embedded(
-    e: Encoder, workload: Workload, b: Builder, entering: Change | None = None, extra: Change | None = None
+    e: Encoder,
+    workload: Workload,
+    b: Builder,
+    entering: Change | None = None,
+    extra: Change | None = None,
+    row_width: Dim | None = None,
 ) -> Value:
     """Returns tokens, their types and their positions, added and normalized, with dropout. `entering` changes the
-    tokens' rows first, and `extra` the sum before its norm."""
+    tokens' rows first, and `extra` the sum before its norm; `row_width` is that of the other tables, if it differs."""
+    width = e.embedding_width if row_width is None else row_width
     batch, seq = workload.batch, workload.seq_len
     length = workload.positions
     if type(length) is int and type(e.usable) is int and length > e.usable:
@@ -31,9 +37,12 @@ def embedded(
         types = None
         if not equal(e.token_types, 0):
             types = b.apply("constant", name="token_type_table", shape=(1, e.positions), dtype="int64")
-            rows = places.spec.shape[0]
-            types = b.apply("expand", types, name="token_type_rows", shape=(rows, e.positions))
-            types = b.apply("gather", types, places, name="token_types", dim=1)
+            if e.types_sliced:
+                types = b.apply("slice", types, name="token_types", dim=1, start=0, length=seq)
+            else:
+                rows = places.spec.shape[0]
+                types = b.apply("expand", types, name="token_type_rows", shape=(rows, e.positions))
+                types = b.apply("gather", types, places, name="token_types", dim=1)
             types = b.apply("expand", types, name="token_type_ids", shape=(batch, seq))
         b.hold(places)
         shared = f"{e.head.decoder}.weight" if e.head is not None and e.head.tied and e.head_owns else ""
@@ -42,16 +51,16 @@ def embedded(
         b.hold(x)
         x = x if entering is None else entering(b, x)
         if types is not None:
-            kind = embedding(b, "token_type_embeddings", types, e.token_types, e.embedding_width)
+            kind = embedding(b, "token_type_embeddings", types, e.token_types, width)
             b.hold(types, kind)
             x = b.apply("add", x, kind, name="with_token_types")
-        place = embedding(b, "position_embeddings", places, e.positions, e.embedding_width)
+        place = embedding(b, "position_embeddings", places, e.positions, width)
         b.hold(place)
         x = b.apply("add", x, place, name="with_positions")
         x = boxed(e, workload, b, x)
         if not equal(e.tasks, 0):
             tasks = b.apply("full", name="task_type_ids", shape=(batch, seq), dtype="int64")
-            task = embedding(b, "task_type_embeddings", tasks, e.tasks, e.embedding_width)
+            task = embedding(b, "task_type_embeddings", tasks, e.tasks, width)
             b.hold(tasks, task)
             x = b.apply("add", x, task, name="with_tasks")
         x = x if extra is None else extra(b, x)

@@ -15,6 +15,7 @@ from graphacct_architectures.encoders.parts.layer import Attend, Network, layer
 from graphacct_architectures.layers import layer_norm, linear
 
 Stream: TypeAlias = Callable[[Encoder, Workload, Builder], Value]
+Finish: TypeAlias = Callable[[Workload, Builder, Value, Value | None], tuple[Value, ...]]
 
 
 def encode(
@@ -23,13 +24,19 @@ def encode(
     b: Builder,
     streamed: Stream | None = None,
     states: Value | None = None,
+    finish: Finish | None = None,
 ) -> Value | tuple[Value, ...]:
     """Returns the graph from token ids to the last layer's output and the pooled one, or to the heads' outputs.
     `streamed` is what makes the last layer's output, if it is not `stream`; `states` are what another model gives its
-    cross-attention."""
+    cross-attention. `finish` makes the outputs of a class that has a head of another kind, and returns () if it has
+    none."""
     with b.scope(e.module):
         x = stream(e, workload, b, states) if streamed is None else streamed(e, workload, b)
         pooled = pooler(e, b, x) if e.pooled else None
+    if finish is not None:
+        found = finish(workload, b, x, pooled)
+        if found:
+            return found
     outputs: tuple[Value, ...] = () if e.head is None else (predicted(e, e.head, b, x),)
     if e.classifier is not None:
         read = pooled if e.classifier.reads == POOLED else token(b, x, e.classifier.reads)
@@ -59,9 +66,11 @@ def through(
     states: Value | None = None,
     attend: Attend | None = None,
     network: Network | None = None,
+    body: Callable[..., Value] | None = None,
 ) -> Value:
     """Returns x after the layers and the last norm. `attend` and `network` are the layers' parts, if they are not
-    `attention` and `feed_forward`; all layers' attention is given `tables`, after the mask of a causal one."""
+    `attention` and `feed_forward`, or `body` is the whole layer; all layers are given `tables`, after the mask of causal
+    attention."""
     if e.causal and (workload.attention == "eager" or e.written_out):
         keys = workload.positions
         sizes = {"batch": workload.batch, "seq": workload.seq_len, "keys": keys, "dtype": b.dtype}
@@ -69,7 +78,8 @@ def through(
     if states is not None:
         tables += (states,)
     b.hold(*tables)
-    body = partial(layer, e, workload, attend=attend, network=network, crossing=states is not None)
+    usual = partial(layer, attend=attend, network=network, crossing=states is not None)
+    body = partial(body or usual, e, workload)
     once = equal(e.groups, 0)
     x = b.repeat(e.names.stack, e.count, body, x, constants=tables) if once else in_groups(e, b, body, x)
     return layer_norm(b, e.last_norm, x) if e.last_norm else x

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -97,20 +97,24 @@ def encoder(
     aliases: Mapping[str, str] | None = None,
     streamed: Stream | None = None,
     configured: Callable[..., Value] | None = None,
+    finished: Callable[..., tuple[Value, ...]] | None = None,
+    always_scored: Collection[str] = (),
     language_model: str = "",
     no_cost: Mapping[str, tuple[Any, ...] | None] | None = None,
 ) -> Architecture:
     """Returns the Architecture of a family of encoders: `describe` returns a configuration's description, and
     `streamed` is what makes the last layer's output, if not BERT's layers do, or `configured`, whose first argument is
-    the configuration. `language_model` is the name of the class that can attend to another model, if the family has
+    the configuration. `finished` makes the outputs of classes that have heads of another kind (the configuration is its
+    first argument); those that are `always_scored` have logits. `language_model` is the name of the class that can attend to another model, if the family has
     one."""
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
         own = streamed if configured is None else partial(configured, config)
-        return encode(describe(config), workload, b, own)
+        finish = None if finished is None else partial(finished, config)
+        return encode(describe(config), workload, b, own, finish=finish)
 
     def scored_by(config: Any) -> bool:
-        return has_logits(describe(config))
+        return config.architectures in always_scored or has_logits(describe(config))
 
     def usable(config: Any) -> Dim:
         return describe(config).usable

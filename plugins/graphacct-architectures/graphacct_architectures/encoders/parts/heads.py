@@ -13,7 +13,9 @@ POOLED = "pooled"
 
 
 def pooler(e: Encoder, b: Builder, x: Value) -> Value:
-    """Returns the first token's output, projected."""
+    """Returns the first token's output, projected if the pooler has a projection."""
+    if not e.pooler:
+        return b.apply("select", x, name="pooler_first", dim=1)
     scope, _, name = e.pooler.rpartition(".")
     with b.scope(scope):
         first = b.apply("select", x, name="first" if scope else f"{name}_first", dim=1)

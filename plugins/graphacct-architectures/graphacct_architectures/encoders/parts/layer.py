@@ -28,7 +28,6 @@ def layer(
     """Applies attention, then the feed-forward network; each output is added to its input. Norms are before both
     modules, or after both sums. `attend` is attention, if it is not `attention`, and `network` the network if it is not
     `feed_forward`; if `crossing`, the last table is what cross-attention attends to."""
-    n = e.names
     b.hold(x)
     states = tables[-1] if crossing else None
     tables = tables[:-1] if crossing else tables
@@ -40,8 +39,14 @@ def layer(
         else:
             x = attended(e, workload, b, x, partial(cross, e, workload), (states,), "cross")
             b.hold(x)
+    return networked(e, workload, b, x, network or feed_forward)
+
+
+def networked(e: Encoder, workload: Workload, b: Builder, x: Value, network: Network) -> Value:
+    """Returns the stream with the network's output added, normalized before or after it."""
+    n = e.names
     y = layer_norm(b, n.norm, x) if e.norm_first else x
-    y = (network or feed_forward)(e, workload, b, y)
+    y = network(e, workload, b, y)
     y = dropped(b, f"{n.down}_dropout", y, e.dropout if e.network_dropped else 0.0, workload)
     y = b.apply("add", y, x, name="output_residual")
     return y if e.norm_first else layer_norm(b, n.norm, y)
