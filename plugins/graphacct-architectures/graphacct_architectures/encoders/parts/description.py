@@ -24,6 +24,7 @@ class Names:
         act: Its activation.
         norm: The norm after it, or before it.
         layers: The layers of a group.
+        label: How the names of nodes between modules begin.
     """
 
     stack: str = "encoder.layer"
@@ -38,6 +39,7 @@ class Names:
     down: str = "output.dense"
     norm: str = "output.LayerNorm"
     layers: str = ""
+    label: str = ""
 
 
 @attrs.frozen

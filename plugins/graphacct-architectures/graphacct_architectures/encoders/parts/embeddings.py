@@ -19,9 +19,11 @@ def embedded(
     entering: Change | None = None,
     extra: Change | None = None,
     row_width: Dim | None = None,
+    places: Value | None = None,
 ) -> Value:
     """Returns tokens, their types and their positions, added and normalized, with dropout. `entering` changes the
-    tokens' rows first, and `extra` the sum before its norm; `row_width` is that of the other tables, if it differs."""
+    tokens' rows first, and `extra` the sum before its norm; `row_width` is that of the other tables, if it differs, and `places`
+    are the positions, if they are there already."""
     width = e.embedding_width if row_width is None else row_width
     batch, seq = workload.batch, workload.seq_len
     length = workload.positions
@@ -29,7 +31,9 @@ def embedded(
         raise ConfigError(f"seq_len {length} is beyond the {e.usable} positions that the model has learned")
     ids = b.input("input_ids", (batch, seq), "int64")
     with b.scope("embeddings"):
-        if e.counted:
+        if places is not None:
+            pass
+        elif e.counted:
             places = b.apply("arange", name="position_ids", batch=batch, n=seq)
         else:
             table = b.apply("constant", name="position_table", shape=(1, e.positions), dtype="int64")

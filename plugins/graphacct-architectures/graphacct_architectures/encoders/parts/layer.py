@@ -48,7 +48,7 @@ def networked(e: Encoder, workload: Workload, b: Builder, x: Value, network: Net
     y = layer_norm(b, n.norm, x) if e.norm_first else x
     y = network(e, workload, b, y)
     y = dropped(b, f"{n.down}_dropout", y, e.dropout if e.network_dropped else 0.0, workload)
-    y = b.apply("add", y, x, name="output_residual")
+    y = b.apply("add", y, x, name=f"{n.label}output_residual")
     return y if e.norm_first else layer_norm(b, n.norm, y)
 
 
@@ -70,12 +70,18 @@ def attended(
 ) -> Value:
     """Returns the stream with attention's output added, normalized before or after it. `kind` begins the names of its
     modules."""
-    out, norm = f"{kind}{e.names.out}", f"{kind}{e.names.attention_norm}"
+    norm = f"{kind}{e.names.attention_norm}"
     y, weights = attend(b, layer_norm(b, norm, x) if e.norm_first else x, *given)
     b.hold(*weights)
+    return added(e, workload, b, y, x, kind)
+
+
+def added(e: Encoder, workload: Workload, b: Builder, y: Value, x: Value, kind: str = "") -> Value:
+    """Returns the stream x with attention's output y projected and added, and normalized unless norms come first."""
+    out, norm = f"{kind}{e.names.out}", f"{kind}{e.names.attention_norm}"
     y = linear(b, out, y, e.width)
     y = dropped(b, f"{out}_dropout", y, e.dropout if e.output_dropped else 0.0, workload)
-    x = b.apply("add", y, x, name=f"{kind}attention_residual")
+    x = b.apply("add", y, x, name=f"{e.names.label}{kind}attention_residual")
     return x if e.norm_first else layer_norm(b, norm, x)
 
 
