@@ -33,10 +33,11 @@ NAMES = Names(attention_norm="attention.LayerNorm", norm="LayerNorm")
 
 @attrs.frozen(kw_only=True)
 class EsmConfig(EncoderConfig):
-    """The keys of the published config.json that the cost depends on; its class has no size of the vocabulary."""
+    """The keys of the published config.json that the cost depends on; the vocabulary is
+    that of ESM, which its class leaves out."""
 
     architectures: str = fields.model_class(MODEL, (MODEL, MASKED, SEQUENCE, TOKENS))
-    vocab_size: Dim = fields.size()
+    vocab_size: Dim = fields.size(33)
     pad_token_id: Dim | None = fields.optional_size(None)
     max_position_embeddings: Dim = fields.size(1026)
     position_embedding_type: str = fields.choice(ABSOLUTE, (ABSOLUTE, ROTARY))
