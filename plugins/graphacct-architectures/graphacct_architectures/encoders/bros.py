@@ -100,12 +100,8 @@ def compared(config: BrosConfig, e: Encoder, workload: Workload, b: Builder) -> 
         return linear(b, "bbox_projection", y, head_width(e), bias=False)
 
 
-def attend(
-    e: Encoder, workload: Workload, b: Builder, x: Value, places: Value
-) -> tuple[Value, tuple[Value, ...]]:
+def attend(e: Encoder, workload: Workload, b: Builder, x: Value, places: Value) -> tuple[Value, tuple[Value, ...]]:
     """Returns attention's output, heads side by side, and the weights; scores of keys and of their places are added."""
-    batch, seq, _ = x.spec.shape
-    width = head_width(e)
     q, k, v = projected(e, b, x)
     with b.scope(e.names.attention):
         b.hold(q, k, v)
@@ -118,9 +114,7 @@ def attend(
         return merge_heads(b, b.apply("matmul", weights, v, name="values")), (weights,)
 
 
-def finished(
-    config: BrosConfig, workload: Workload, b: Builder, x: Value, pooled: Value | None
-) -> tuple[Value, ...]:
+def finished(config: BrosConfig, workload: Workload, b: Builder, x: Value, pooled: Value | None) -> tuple[Value, ...]:
     """Returns the logits of relations between tokens, in the classes that find them; in one of them after those of the
     tokens that begin an entity."""
     if config.architectures not in (GROUPS, LINKS):

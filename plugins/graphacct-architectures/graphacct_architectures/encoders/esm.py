@@ -138,7 +138,8 @@ def attend(e: Encoder, workload: Workload, b: Builder, x: Value, *tables: Value)
     with b.scope(e.names.attention):
         q = b.apply("scale", q, name="q_scaled")
         if turns:
-            q, k = turned_wide(b, q, *turns, "q"), turned_wide(b, k, *turns, "k")
+            cos, sin = turns
+            q, k = turned_wide(b, q, cos, sin, "q"), turned_wide(b, k, cos, sin, "k")
         return core(e, workload, b, q, k, v, mask, scaled=False)
 
 

@@ -38,7 +38,9 @@ class FNetConfig(BertConfig):
 
 
 def describe(config: FNetConfig) -> Encoder:
-    """Returns the encoder with its pooler, which every class has, and its class's heads. Raises ConfigError for transforms as products."""
+    """Returns the encoder with its pooler, which every class has, and its class's heads.
+
+    Raises ConfigError for transforms as products."""
     if config.use_tpu_fourier_optimizations:
         raise ConfigError(
             "use_tpu_fourier_optimizations is True: transforms as products of matrices are not modelled; add "
@@ -65,6 +67,7 @@ def layer(e: Encoder, workload: Workload, b: Builder, x: Value) -> Value:
         y = b.apply("cast", x, name="complex", dtype="complex64")
         y = b.apply("fft_c2c", y, name="transform", dim=(1, 2))
         y = b.apply("select", b.apply("view_as_real", y, name="parts"), name="real", dim=-1, index=0)
+        y = y if b.dtype == "float32" else b.apply("cast", y, name="real_as_computed", dtype=b.dtype)
     x = layer_norm(b, "fourier.output.LayerNorm", b.apply("add", x, y, name="fourier_residual"))
     return networked(e, workload, b, x, feed_forward)
 

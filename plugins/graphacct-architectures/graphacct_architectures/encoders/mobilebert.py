@@ -162,7 +162,9 @@ def unused(config: MobileBertConfig, b: Builder, name: str) -> None:
     """Adds the parameters of a bottleneck that does not run."""
     width = config.intra_bottleneck_size
     shape = (width, config.hidden_size)
-    resident(b, f"{name}.dense", b.parameter(f"{name}.dense.weight", shape), b.parameter(f"{name}.dense.bias", (width,)))
+    resident(
+        b, f"{name}.dense", b.parameter(f"{name}.dense.weight", shape), b.parameter(f"{name}.dense.bias", (width,))
+    )
     norm = f"{name}.LayerNorm"
     resident(b, norm, b.parameter(f"{norm}.weight", (width,)), b.parameter(f"{norm}.bias", (width,)))
 

@@ -46,9 +46,7 @@ def describe(config: RoCBertConfig) -> Encoder:
     return attrs.evolve(found, classifier=None) if name == PRETRAINING else found
 
 
-def stream(
-    config: RoCBertConfig, e: Encoder, workload: Workload, b: Builder, states: Value | None = None
-) -> Value:
+def stream(config: RoCBertConfig, e: Encoder, workload: Workload, b: Builder, states: Value | None = None) -> Value:
     """Returns the last layer's output."""
     x = embedded(e, workload, b, entering=partial(with_looks, config, workload))
     b.hold(x)

@@ -77,9 +77,7 @@ def describe(config: RoFormerConfig) -> Encoder:
     )
 
 
-def stream(
-    config: RoFormerConfig, e: Encoder, workload: Workload, b: Builder, states: Value | None = None
-) -> Value:
+def stream(config: RoFormerConfig, e: Encoder, workload: Workload, b: Builder, states: Value | None = None) -> Value:
     """Returns the last layer's output. Raises ConfigError for a text that is longer than the table of positions."""
     length, seq = workload.positions, workload.seq_len
     if type(length) is int and type(e.usable) is int and length > e.usable:
@@ -97,8 +95,8 @@ def stream(
     with b.scope("encoder"):
         places = b.apply("reshape", b.apply("arange", name="position_ids", n=seq), name="places", shape=(seq,))
         d_head = exact_div(e.width, e.heads, "hidden_size / num_attention_heads")
-        rows = b.parameter("embed_positions.weight", (e.positions, d_head), frozen=True)
-        table = b.apply("embedding", places, rows, name="embed_positions")
+        stored = b.parameter("embed_positions.weight", (e.positions, d_head), frozen=True)
+        table = b.apply("embedding", places, stored, name="embed_positions")
     return through(e, workload, b, x, table, states=states, attend=partial(attend, config))
 
 
@@ -122,7 +120,9 @@ def rotated(b: Builder, x: Value, cos: Value, sin: Value, label: str) -> Value:
     has it."""
     *lead, width = x.spec.shape
     pairs = b.apply("reshape", x, name=f"{label}_pairs", shape=(*lead, exact_div(width, 2, "head width / 2"), 2))
-    even, odd = (b.apply("select", pairs, name=f"{label}_{word}", dim=-1, index=index) for index, word in enumerate(HALVES))
+    even, odd = (
+        b.apply("select", pairs, name=f"{label}_{word}", dim=-1, index=index) for index, word in enumerate(HALVES)
+    )
     columns = [
         b.apply("reshape", part, name=f"{label}_{word}_column", shape=(*part.spec.shape, 1))
         for part, word in ((b.apply("neg", odd, name=f"{label}_odd_negative"), "odd"), (even, "even"))

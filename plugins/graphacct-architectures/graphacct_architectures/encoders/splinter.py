@@ -66,7 +66,9 @@ def finished(
             keys = b.apply("permute", rows[end], name=f"{end}_columns", dims=(0, 2, 1))
             found.append(b.apply("matmul", y, keys, name=f"{end}_products"))
     if config.architectures == SPANS:
-        found = [b.apply("select", x, name=f"{end}_logits", dim=1) for x, end in zip(found, ("start", "end"), strict=True)]
+        found = [
+            b.apply("select", x, name=f"{end}_logits", dim=1) for x, end in zip(found, ("start", "end"), strict=True)
+        ]
     return tuple(found)
 
 

@@ -19,9 +19,7 @@ from graphacct_architectures.encoders.parts.family import encoder
 from graphacct_architectures.encoders.parts.layer import head_width
 from graphacct_architectures.layers import activation, dropped, layer_norm
 
-BERTS = {
-    f"Squeeze{name}": name for name in (MODEL, MASKED, SEQUENCE, TOKENS, SPANS, CHOICE)
-}
+BERTS = {f"Squeeze{name}": name for name in (MODEL, MASKED, SEQUENCE, TOKENS, SPANS, CHOICE)}
 """BERT's class for each of SqueezeBERT's."""
 
 

@@ -22,8 +22,8 @@ def embedded(
     places: Value | None = None,
 ) -> Value:
     """Returns tokens, their types and their positions, added and normalized, with dropout. `entering` changes the
-    tokens' rows first, and `extra` the sum before its norm; `row_width` is that of the other tables, if it differs, and `places`
-    are the positions, if they are there already."""
+    tokens' rows first, and `extra` the sum before its norm; `row_width` is that of the other tables, if it differs, and
+    `places` are the positions, if they are there already."""
     width = e.embedding_width if row_width is None else row_width
     batch, seq = workload.batch, workload.seq_len
     length = workload.positions

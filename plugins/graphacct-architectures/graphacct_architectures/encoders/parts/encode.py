@@ -69,8 +69,8 @@ def through(
     body: Callable[..., Value] | None = None,
 ) -> Value:
     """Returns x after the layers and the last norm. `attend` and `network` are the layers' parts, if they are not
-    `attention` and `feed_forward`, or `body` is the whole layer; all layers are given `tables`, after the mask of causal
-    attention."""
+    `attention` and `feed_forward`, or `body` is the whole layer; all layers are given `tables`, after the mask of
+    causal attention."""
     if e.causal and (workload.attention == "eager" or e.written_out):
         keys = workload.positions
         sizes = {"batch": workload.batch, "seq": workload.seq_len, "keys": keys, "dtype": b.dtype}

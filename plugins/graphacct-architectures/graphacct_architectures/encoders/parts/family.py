@@ -105,8 +105,8 @@ def encoder(
     """Returns the Architecture of a family of encoders: `describe` returns a configuration's description, and
     `streamed` is what makes the last layer's output, if not BERT's layers do, or `configured`, whose first argument is
     the configuration. `finished` makes the outputs of classes that have heads of another kind (the configuration is its
-    first argument); those that are `always_scored` have logits. `language_model` is the name of the class that can attend to another model, if the family has
-    one."""
+    first argument); those that are `always_scored` have logits. `language_model` is the name of the class that can
+    attend to another model, if the family has one."""
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
         own = streamed if configured is None else partial(configured, config)

@@ -17,7 +17,9 @@ def angles(workload: Workload, b: Builder, width: Dim) -> tuple[Value, Value]:
     tables = []
     for function in ("cos", "sin"):
         table = b.apply("scale", b.apply(function, turned, name=function), name=f"{function}_scaled")
-        tables.append(b.apply("cast", table, name=f"{function}_table", dtype=b.dtype) if b.dtype != "float32" else table)
+        tables.append(
+            b.apply("cast", table, name=f"{function}_table", dtype=b.dtype) if b.dtype != "float32" else table
+        )
     return tables[0], tables[1]
 
 
