@@ -40,3 +40,51 @@ REFUSED: tuple[tuple[dict[str, Any], str], ...] = (
 def test_what_is_not_modelled_is_refused_by_name(content: dict[str, Any], message: str) -> None:
     with pytest.raises(graphacct.GraphacctError, match=message):
         graphacct.account({**SMALL, **content}, seq_len=8)
+
+
+JINA: dict[str, Any] = {**SMALL, "type_vocab_size": 2, "feed_forward_type": "geglu", "position_embedding_type": "alibi"}
+
+
+def test_a_file_of_jina_that_calls_its_type_bert_is_read_by_its_class() -> None:
+    content = {
+        **JINA,
+        "model_type": "bert",
+        "architectures": ["JinaBertModel"],
+        "auto_map": {"AutoModel": "x.JinaBert"},
+    }
+    found = graphacct.account(content, seq_len=8)
+    own = graphacct.account({**content, "model_type": "jina_bert"}, seq_len=8)
+    assert found.total["params"] == own.total["params"]
+    assert found.total["flops"] == own.total["flops"]
+
+
+PUBLISHED: tuple[tuple[dict[str, Any], int], ...] = (
+    ({"model_type": "neobert", "architectures": ["NeoBERT"]}, 221_665_536),
+    # 30528 rows of words and 2 of types, 12 layers of 9,444,096, a pooler: "137M" on its page (jina-embeddings-v2-base)
+    ({"model_type": "jina_bert", "architectures": ["JinaBertModel"]}, 137_368_320),
+)
+
+
+@pytest.mark.parametrize(("content", "params"), PUBLISHED, ids=lambda value: str(value)[:30])
+def test_parameters_of_models_whose_classes_no_library_has(content: dict[str, Any], params: int) -> None:
+    assert graphacct.account(content, seq_len=8).total["params"] == params
+
+
+BANDS: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"model_type": "longformer", "attention_window": 3}, "attention_window has 3: a window is an even number"),
+    ({"model_type": "longformer", "attention_window": [4, 4, 4]}, "attention_window has 3 windows for 2 layers"),
+    ({"model_type": "longformer", "attention_window": [4, 6]}, "texts are padded to the largest window alone"),
+    ({"model_type": "longformer", "max_position_embeddings": 6}, "seq_len 8 is beyond the 4 positions"),
+    ({"model_type": "layoutlmv3", "text_embed": False}, "a model of pages without texts is not read"),
+)
+
+
+@pytest.mark.parametrize(("content", "message"), BANDS, ids=lambda value: str(value)[:60])
+def test_bands_and_pages_that_are_not_modelled(content: dict[str, Any], message: str) -> None:
+    with pytest.raises(graphacct.GraphacctError, match=message):
+        graphacct.account({**SMALL, **content}, seq_len=8)
+
+
+def test_a_width_of_heads_that_is_not_the_models() -> None:
+    with pytest.raises(graphacct.GraphacctError, match="d_head is 5, and d_model / n_head 4"):
+        graphacct.account({"model_type": "xlnet", "d_model": 8, "n_head": 2, "d_head": 5}, seq_len=8)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import attrs
 
 from graphacct import Dim, exact_div
+from graphacct_architectures.banded import Band
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.decoders.parts.description import Mlp, Norm
 
@@ -149,6 +150,7 @@ class Stack:
         norm_first: Whether a part's norm is before its module; otherwise it is after the sum.
         last_dropout: Whether its output has dropout in training too.
         pool: How many positions after the last layer are one, their mean, before the last norm; None for each alone.
+        bands: Attention in bands in place of the layers' own: one for all, or one for each layer.
     """
 
     parts: tuple[Part, ...]
@@ -166,6 +168,7 @@ class Stack:
     norm_first: bool = True
     last_dropout: bool = False
     pool: Dim | None = None
+    bands: tuple[Band, ...] = ()
 
     @property
     def attention(self) -> Attention:

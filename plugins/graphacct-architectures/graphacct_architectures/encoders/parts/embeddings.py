@@ -20,16 +20,18 @@ def embedded(
     extra: Change | None = None,
     row_width: Dim | None = None,
     places: Value | None = None,
+    ids: Value | None = None,
 ) -> Value:
     """Returns tokens, their types and their positions, added and normalized, with dropout. `entering` changes the
     tokens' rows first, and `extra` the sum before its norm; `row_width` is that of the other tables, if it differs, and
-    `places` are the positions, if they are there already."""
+    `places` are the positions and `ids` the tokens, if they are there already."""
     width = e.embedding_width if row_width is None else row_width
     batch, seq = workload.batch, workload.seq_len
     length = workload.positions
     if type(length) is int and type(e.usable) is int and length > e.usable:
         raise ConfigError(f"seq_len {length} is beyond the {e.usable} positions that the model has learned")
-    ids = b.input("input_ids", (batch, seq), "int64")
+    if ids is None:
+        ids = b.input("input_ids", (batch, seq), "int64")
     with b.scope("embeddings"):
         if places is not None:
             pass
