@@ -23,6 +23,8 @@ FAMILIES = (
     LazyArchitecture("resnet", "graphacct_vision.resnet", PresetFiles(f"{HERE}/resnet.py")),
     _family("hf-resnet", "hf_resnet", "resnet"),
     _family("beit"),
+    _family("clap"),
+    _family("clap_audio_model", "clap_audio"),
     _family("convnext"),
     _family("convnextv2"),
     _family("detr"),
