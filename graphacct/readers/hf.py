@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.errors import DeclinedError, GraphacctError, ReadError, brief
+from graphacct.errors import ConfigError, DeclinedError, GraphacctError, ReadError, brief
 from graphacct.files import read_json
 from graphacct.models.find import NO_OVERRIDES, ModelChoice
 from graphacct.models.keys import FAMILY
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FILE = "config.json"
 MODULES = "modules.json"
 """The file of sentence-transformers beside a config.json."""
-OTHER_FILES = ("params.json", "hparams.json", "model_index.json")
+OTHER_FILES = ("params.json", "hparams.json", "open_clip_config.json", "model_index.json")
 """Files that describe a model in other words, for a translation to read."""
 MOST_BYTES = 16 * 2**20
 """The largest config.json that is read; published ones have some kB."""
@@ -113,13 +113,16 @@ def choose(
 def _of_sentences(
     content: Mapping[str, Any], plugins: Plugins, overrides: Mapping[str, Any], file: str, path: str, defaults: bool
 ) -> ModelChoice:
-    """Returns the base model in a folder of sentence-transformers, with a note of what follows it there."""
+    """Returns the base model in a folder of sentence-transformers, with what follows it there."""
     from graphacct.readers.sentence_transformers import following, of_base_model
 
     after = following(os.path.join(os.path.dirname(file), MODULES))
     found = _choice(of_base_model(content), plugins, overrides, _name(file), path, defaults)
-    left_out = {**found.keys.left_out, MODULES: f"{after} of {MODULES}"} if after else found.keys.left_out
-    return attrs.evolve(found, keys=attrs.evolve(found.keys, left_out=left_out))
+    rewrites = (("sentence", {"modules": after.modules}),) if after.modules else ()
+    if after.left_out:
+        left_out = {**found.keys.left_out, MODULES: f"{after.left_out} of {MODULES}"}
+        found = attrs.evolve(found, keys=attrs.evolve(found.keys, left_out=left_out))
+    return attrs.evolve(found, rewrites=rewrites)
 
 
 def _choice(
@@ -296,7 +299,25 @@ def _architecture(content: Mapping[str, Any], plugins: Plugins, file: str) -> tu
             f"{_way_out(content, known, close)}",
             "" if meant else LIBRARY,
         )
+    if content.get("auto_map"):
+        by_class = _by_class(content.get("architectures"), known)
+        if by_class not in (None, kind) and not _takes(known[kind].load(), content["architectures"]):
+            note = f"model_type {brief(kind)} as {by_class}, by its class {content['architectures'][0]}"
+            return known[by_class].load(), note
     return known[kind].load(), ""
+
+
+def _takes(architecture: Architecture, names: Any) -> bool:
+    """Returns whether a family's configuration takes the names of classes."""
+    field = attrs.fields_dict(architecture.config).get("architectures")
+    converter: Any = field.converter if field is not None else None
+    if field is None or converter is None:
+        return True
+    try:
+        converter.converter(names, field)
+    except ConfigError:
+        return False
+    return True
 
 
 def _by_class(names: Any, known: Iterable[str]) -> str | None:
