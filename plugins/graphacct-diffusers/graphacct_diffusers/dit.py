@@ -76,7 +76,7 @@ def build(c: DiTConfig, workload: Workload, b: Builder) -> Value:
 
 def block(c: DiTConfig, workload: Workload, b: Builder, x: Value, steps: Value, labels: Value) -> Value:
     """Applies BasicTransformerBlock with norms that a time and a class shift and scale."""
-    with b.scope("norm1"):
+    with b.turn(0), b.scope("norm1"):  # the first block's runs again after the last block
         count, training = c.num_embeds_ada_norm, workload.phase == "train"
         time = time_and_class(b, "emb", steps, labels, count, c.width, training=training)
     shift, scale, gate, shift_mlp, scale_mlp, gate_mlp = shifts(b, "norm1", time, 6)

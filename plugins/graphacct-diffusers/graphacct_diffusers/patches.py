@@ -36,7 +36,7 @@ def patched(
             start = (most - side) // 2
             places = b.apply("slice", places, name=f"pos_embed.cut_{axis}", dim=axis, start=start, length=side)
         places = b.apply("reshape", places, name="pos_embed.positions", shape=(1, height * columns, width))
-    x = b.apply("add", x, places, name="pos_embed")
+    x = b.apply("add", x, places, name="pos_embed.sum")
     return x if x.spec.dtype == b.dtype else b.apply("cast", x, name="pos_embed.as_computed", dtype=b.dtype)
 
 
