@@ -55,6 +55,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.deepseek_v2"),
     _family("decoders.deepseek_v3"),
     _family("decoders.deepseek_v32"),
+    _family("decoders.deepseek_v4"),
     _family("decoders.diffllama"),
     _family("decoders.dots1"),
     _family("decoders.ernie4_5"),

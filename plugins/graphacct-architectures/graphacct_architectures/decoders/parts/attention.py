@@ -279,6 +279,7 @@ def normed_by(b: Builder, name: str, x: Value, kind: Norm) -> Value:
     if narrow:
         x = b.apply("cast", x, name=f"{name}_wide", dtype="float32")
     options = {"weight": kind.weight, "bias": kind.bias, "centred": kind.centred, "weight_wide": kind.weight_wide}
+    options["stored_wide"] = kind.stored_wide
     y = norm(b, name, x, kind.kind, upcast=norm_upcast(kind), power=kind.power, **options)
     return b.apply("cast", y, name=f"{name}_narrowed", dtype=dtype) if narrow else y
 
@@ -328,7 +329,8 @@ def fused(
     if shared and (mask is not None or wide_heads) and not (a.sinks or a.softcap):
         k, v = (repeat_kv(a, b, part, label) for part, label in ((k, "k"), (v, "v")))
         b.hold(k, v, until="merge_heads")
-    given = (q, k, v, b.parameter("sinks", (a.heads,))) if a.sinks else (q, k, v)
+    sinks_dtype = "float32" if a.sinks_wide else None
+    given = (q, k, v, b.parameter("sinks", (a.heads,), sinks_dtype)) if a.sinks else (q, k, v)
     operator = "scaled_dot_product_attention" + ("_with_sinks" if a.sinks else "")
     causal = a.causal and workload.phase != "decode"
     drop = {"dropout_p": a.dropout} if workload.phase == "train" and a.dropout else {}
@@ -365,7 +367,7 @@ def eager(
         scores = b.apply("masked_fill" if a.mask_filled else "add", scores, mask, name="mask")
     column = a.sinks and not a.sinks_after
     if column:
-        scores = with_sinks(b, scores)
+        scores = with_sinks(b, scores, "float32" if a.sinks_wide else None)
     if column or a.less_largest:
         largest, _ = b.apply("topk", scores, name="largest", k=1)
         scores = b.apply("sub", scores, largest, name="less_largest")
@@ -377,6 +379,8 @@ def eager(
         length = weights.spec.shape[-1] - 1
         weights = b.apply("slice", weights, name="without_sinks", dim=-1, start=0, length=length)
     weights = dropped(b, "attn_dropout", weights, a.dropout, workload)
+    if a.sinks_wide and weights.spec.dtype != b.dtype:
+        weights = b.apply("cast", weights, name="weights_narrowed", dtype=b.dtype)
     y = b.apply("matmul", weights, v, name="values")
     return scaled_by_sinks(b, y, scores) if a.sinks_after else y, weights
 
@@ -407,13 +411,14 @@ def repeat_kv(a: Attention, b: Builder, x: Value, label: str) -> Value:
     return b.apply("reshape", expanded, name=f"{label}_repeated", shape=(batch, a.heads, seq, width))
 
 
-def with_sinks(b: Builder, scores: Value) -> Value:
-    """Returns the scores with a column of learned scores. After it the maximum of each row is subtracted.
+def with_sinks(b: Builder, scores: Value, dtype: str | None = None) -> Value:
+    """Returns the scores with a column of learned scores, which may be stored in a dtype of their own. After it the
+    maximum of each row is subtracted.
 
     The library takes the maximum with its place, and the place is what its gradient needs: the one largest of a row.
     """
     batch, heads, seq, _ = scores.spec.shape
-    sinks = b.apply("reshape", b.parameter("sinks", (heads,)), name="sinks_apart", shape=(1, heads, 1, 1))
+    sinks = b.apply("reshape", b.parameter("sinks", (heads,), dtype), name="sinks_apart", shape=(1, heads, 1, 1))
     sinks = b.apply("expand", sinks, name="sinks_expanded", shape=(batch, heads, seq, 1))
     return b.apply("concat", scores, sinks, name="with_sinks", dim=-1)
 

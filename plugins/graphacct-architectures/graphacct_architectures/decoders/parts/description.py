@@ -34,6 +34,7 @@ class Norm:
         cast: Whether torch's own norm runs on a copy of the stream in float32.
         power: Whether an RMSNorm's root is written as a power of -½.
         weight_wide: Whether an RMSNorm wholly in float32 first casts its weight too.
+        stored_wide: Whether its weight is stored in float32 whatever the model's dtype is.
     """
 
     kind: str = RMS
@@ -44,6 +45,7 @@ class Norm:
     cast: bool = False
     power: bool = False
     weight_wide: bool = False
+    stored_wide: bool = False
 
 
 @attrs.frozen
@@ -155,6 +157,8 @@ class Attention:
         out_shift: The name of a bias of the output that belongs to the module itself; empty for none.
         kv_joint: The name of one projection for keys and values together, head by head; empty if they are two.
         gate_bias: Whether the gate's projection has a bias.
+        sinks_wide: Whether the sinks are stored in float32 whatever the model's dtype is, which makes written-out
+            attention's softmax run in it.
         differential: Whether a second attention is subtracted: each half of the heads of values is attended to by all
             queries, and the second half of the heads' outputs, times learned numbers, taken from the first.
     """
@@ -225,6 +229,7 @@ class Attention:
     differential: bool = False
     kv_joint: str = ""
     gate_bias: bool = False
+    sinks_wide: bool = False
 
 
 @attrs.frozen
@@ -262,6 +267,8 @@ class Mlp:
         scaled: Whether the gate's projection and the output are each multiplied by a constant.
         cut: Whether the activated gate and the other projection are clamped.
         down_bias: Whether the way back has a bias; None if as the others.
+        cut_first: Whether the gate is clamped from above, and the other projection from both sides, before the
+            activation.
     """
 
     width: Dim
@@ -280,6 +287,7 @@ class Mlp:
     scaled: bool = False
     cut: bool = False
     down_bias: bool | None = None
+    cut_first: bool = False
 
 
 @attrs.frozen
@@ -316,8 +324,9 @@ class Experts:
         router_bias: Whether the router has one.
         in_out: Whether the experts' weights are stored (in, out).
         router_upcast: Whether the router's product always runs in float32.
-        scoring: The router's scores: `softmax` over all experts, `top_softmax` over the chosen ones, `sigmoid` of all
-            or `top_sigmoid` of the chosen ones, or `mixer`: each choice is a softmax over the scores near the largest.
+        scoring: The router's scores: `softmax` over all experts, `top_softmax` over the chosen ones, `sigmoid` or
+            `sqrt_softplus` of all, `top_sigmoid` of the chosen ones, or `mixer`: each choice is a softmax over the
+            scores near the largest.
         normalised: Whether the chosen weights are made to sum to 1.
         correction: Whether the choice is corrected by a buffer of one score per expert.
         downcast: Whether the weights are cast to the stream's dtype before they multiply the experts' outputs.
@@ -350,6 +359,9 @@ class Experts:
         cut: Whether the activated gate and the other projection are clamped.
         shared_mix: The name of a projection to two shares, by whose softmax the experts' output and the shared
             network's are added; empty for none.
+        cut_first: Whether gate and the other projection are clamped before the activation, as in Mlp.
+        hashed: How many ids a table has that says which experts a token runs through, by its id; None if the scores
+            say.
     """
 
     count: Dim
@@ -393,6 +405,8 @@ class Experts:
     latent_bias: bool = False
     cut: bool = False
     shared_mix: str = ""
+    cut_first: bool = False
+    hashed: Dim | None = None
 
 
 FeedForward: TypeAlias = Mlp | Experts

@@ -23,12 +23,18 @@ def mlp(m: Mlp, b: Builder, x: Value, workload: Workload | None = None) -> Value
         if m.joint:
             both = linear(b, m.joint, x, 2 * m.width, bias=m.bias)
             gate, up = b.apply("split", both, name="gate_and_up", parts=2)
+            gate, up = both_cut(b, gate, up) if m.cut_first else (gate, up)
             gate = activation(b, m.activation, gate)
         else:
             gate = linear(b, m.gate, x, m.width, bias=m.bias)
             gate = b.apply("scale", gate, name="gate_scaled") if m.scaled else gate
-            gate = activation(b, m.activation, gate)
-            up = linear(b, m.up, x, m.width, bias=m.bias)
+            gate = b.apply("clamp", gate, name="gate_cut") if m.cut_first else gate
+            if m.cut_first:
+                up = b.apply("clamp", linear(b, m.up, x, m.width, bias=m.bias), name="up_cut")
+                gate = activation(b, m.activation, gate)
+            else:
+                gate = activation(b, m.activation, gate)
+                up = linear(b, m.up, x, m.width, bias=m.bias)
         gate, up = both_cut(b, gate, up) if m.cut else (gate, up)
         y = b.apply("mul", gate, up, name="gated")
     if workload is not None:
@@ -50,7 +56,7 @@ def by_shares(e: Experts, b: Builder, x: Value, y: Value, common: Value) -> tupl
 
 
 def both_cut(b: Builder, gate: Value, up: Value) -> tuple[Value, Value]:
-    """Returns the activated gate, which is clamped from above, and the other projection, from both sides."""
+    """Returns the gate, which is clamped from above, and the other projection, from both sides."""
     return b.apply("clamp", gate, name="gate_cut"), b.apply("clamp", up, name="up_cut")
 
 
@@ -84,14 +90,14 @@ def xielu(b: Builder, x: Value) -> Value:
         return b.apply("where", above, upper, lower, name="act")
 
 
-def experts(e: Experts, b: Builder, x: Value) -> Value:
+def experts(e: Experts, b: Builder, x: Value, tokens: Value | None = None) -> Value:
     """Returns the chosen experts' outputs, weighted and added up, and the shared network's; the builder is in their
-    scope."""
+    scope. `tokens` are the ids of x's tokens, which some routers read."""
     batch, seq, width = x.spec.shape
     rows = b.apply("reshape", x, name="tokens", shape=(batch * seq, width))
     if e.every:
         return through_every(e, b, rows, (batch, seq, width))
-    ids, weights = routed(e, b, rows)
+    ids, weights = routed(e, b, rows, tokens)
     if e.latent is not None:
         rows = linear(b, e.latent_in, rows, e.latent, bias=e.latent_bias)
     y = chosen(e, b, rows, ids, weights)
@@ -214,6 +220,7 @@ def activated(e: Experts, b: Builder, both: Value, *, reverse: bool = False) -> 
         sigmoid = b.apply("sigmoid", b.apply("scale", gate, name="gate_scaled"), name="act")
         gate = b.apply("mul", gate, sigmoid, name="glu")
     else:
+        gate, up = both_cut(b, gate, up) if e.cut_first else (gate, up)
         gate = activation(b, e.activation, gate)
     gate, up = both_cut(b, gate, up) if e.cut else (gate, up)
     return b.apply("mul", *((up, gate) if reverse else (gate, up)), name="gated")

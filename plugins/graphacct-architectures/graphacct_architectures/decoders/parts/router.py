@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from graphacct import Builder, ConfigError, Parameter, Value, differ, equal, exact_div
+from graphacct import Builder, ConfigError, Parameter, Value, differ, equal, exact_div, prod
 from graphacct_architectures.decoders.parts.description import Experts
 
 SOFTMAX, TOP_SOFTMAX, SIGMOID, TOP_SIGMOID, MIXER = "softmax", "top_softmax", "sigmoid", "top_sigmoid", "mixer"
+SQRT_SOFTPLUS = "sqrt_softplus"
 """The words for a router's scores."""
 
 
-def routed(e: Experts, b: Builder, rows: Value) -> tuple[Value, Value]:
-    """Returns the chosen experts of each row and their weights, both (rows, experts per token)."""
+def routed(e: Experts, b: Builder, rows: Value, tokens: Value | None = None) -> tuple[Value, Value]:
+    """Returns the chosen experts of each row and their weights, both (rows, experts per token). `tokens` are the ids of
+    the rows' tokens, (batch, seq), which a router with a table reads."""
     correction: tuple[Value | Parameter, ...] = corrected_by(e, b) if e.correction else ()
     scores = scored(e, b, rows)
     with b.scope(e.router):
@@ -26,9 +28,14 @@ def routed(e: Experts, b: Builder, rows: Value) -> tuple[Value, Value]:
             return ids, narrowed(e, b, weighted(e, b, best))
         if e.scoring == SIGMOID:
             scores = b.apply("sigmoid", scores, name="sigmoid")
+        elif e.scoring == SQRT_SOFTPLUS:
+            scores = b.apply("sqrt", b.apply("softplus", scores, name="softplus"), name="scores_rooted")
         else:
             wide = {"dtype": "float32"} if scores.spec.dtype != "float32" else {}
             scores = b.apply("softmax", scores, name="softmax", **wide)
+        if e.hashed is not None:
+            ids = from_table(e, b, tokens)
+            return ids, narrowed(e, b, weighted(e, b, b.apply("gather", scores, ids, name="weights", dim=-1)))
         choice = scores
         if correction:
             choice = b.apply("add", scores, *correction, name="corrected")
@@ -38,6 +45,17 @@ def routed(e: Experts, b: Builder, rows: Value) -> tuple[Value, Value]:
         if correction:
             best = b.apply("gather", scores, ids, name="weights", dim=-1)
         return ids, narrowed(e, b, weighted(e, b, best))
+
+
+def from_table(e: Experts, b: Builder, tokens: Value | None) -> Value:
+    """Returns the experts that a fixed table has for each token's id, (rows, experts per token)."""
+    if tokens is None:
+        raise ConfigError("these experts are chosen by the tokens' ids, and there are none here: the input is embedded")
+    rows = prod(tokens.spec.shape)
+    table = b.parameter("tid2eid", (e.hashed, e.per_token), "int64", buffer=True)
+    places = b.apply("reshape", tokens, name="token_ids", shape=(rows,))
+    found: Value = b.apply("index_select", table, places, name="experts_of_ids")
+    return found
 
 
 def weighted(e: Experts, b: Builder, best: Value) -> Value:
