@@ -12,6 +12,7 @@ from typing import Any
 import transformers
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.heads import CLASSES
+from random_sparse import SPARSE_FAMILIES
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
 
@@ -26,6 +27,7 @@ FAMILIES = (
     *("persimmon", "solar_open", "exaone_moe", "axk1", "ministral", "hyperclovax", "hy_v3", "laguna"),
     *("cohere2_moe", "helium", "iquestcoder", "granite_swa", "granitemoe_swa"),
     *("gpt_neox_japanese", "gemma3n_text", "gemma4_text", "deepseek_v32", "glm_moe_dsa"),
+    *SPARSE_FAMILIES,
 )
 ACTIVATION_KEYS = ("hidden_act", "hidden_activation", "activation_function", "activation")
 UNCHANGED = ("is_decoder", "add_cross_attention", "output_router_logits", "use_cache", "return_dict", "slow_but_exact")
@@ -458,6 +460,7 @@ def gpt_neox_japanese(random: Random, *_: int) -> dict[str, Any]:
 
 
 FAMILY = {
+    **SPARSE_FAMILIES,
     "deepseek_v32": indexed,
     "glm_moe_dsa": glm_moe_dsa,
     "gemma3n_text": gemma3n_text,

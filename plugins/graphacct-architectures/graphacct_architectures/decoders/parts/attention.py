@@ -420,6 +420,8 @@ def with_sinks(b: Builder, scores: Value, dtype: str | None = None) -> Value:
     batch, heads, seq, _ = scores.spec.shape
     sinks = b.apply("reshape", b.parameter("sinks", (heads,), dtype), name="sinks_apart", shape=(1, heads, 1, 1))
     sinks = b.apply("expand", sinks, name="sinks_expanded", shape=(batch, heads, seq, 1))
+    if sinks.spec.dtype != scores.spec.dtype:
+        scores = b.apply("cast", scores, name="scores_wide", dtype=sinks.spec.dtype)
     return b.apply("concat", scores, sinks, name="with_sinks", dim=-1)
 
 

@@ -70,6 +70,8 @@ def compressed_attention(
     q = turned_last(b, unweighted(b, "q_b_norm", q), cos, sin, a.rotary, "q")
     kv = normed_by(b, "kv_norm", linear(b, "kv_proj", x, a.d_head, bias=False), kind)
     kv = turned_last(b, split_heads(b, kv, 1, a.d_head, "kv"), cos, sin, a.rotary, "kv")
+    if c.compressor is None:  # the library's cache of a plain window has keys and values, though they are equal
+        with_cache(b, kv, "v", workload, a.window)
     kv = with_cache(b, kv, "kv", workload, a.window)
     b.hold(source, q, kv)
     if c.compressor is not None:

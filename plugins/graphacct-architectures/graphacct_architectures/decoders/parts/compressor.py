@@ -17,7 +17,7 @@ from graphacct import Builder, Dim, TensorSpec, Value, Workload, ceil_div, floor
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description import Norm
 from graphacct_architectures.decoders.parts.indexer import known, ungraded
-from graphacct_architectures.layers import linear
+from graphacct_architectures.layers import linear, resident
 
 CACHING = ("prefill", "decode")
 
@@ -102,6 +102,8 @@ def entries(c: Compressor, workload: Workload, b: Builder, x: Value, label: str)
         new: Value | None = made(c, workload, b, *parts, found)
     else:
         new = None
+        bias = b.parameter("position_bias", (c.rate, c.projected), "float32")
+        resident(b, "unused", bias, b.parameter("kv_norm.weight", (c.width,), "float32"))
     if workload.phase not in CACHING:
         return new
     total = (workload.cache_len or 0) + x.spec.shape[1] if workload.phase == "decode" else x.spec.shape[1]
@@ -112,9 +114,11 @@ def entries(c: Compressor, workload: Workload, b: Builder, x: Value, label: str)
         cache = b.apply("kv_cache", name=f"{label}_cache", shape=(batch, found.before, c.width), dtype=dtype)
         new = cache if new is None else b.apply("concat", cache, new, name=f"{label}_cached", dim=1)
     row = TensorSpec((c.width,), dtype).bytes
+    closing = floor_div(total + 1, c.rate) - floor_div(total, c.rate)  # windows that the next token closes
+    waiting = TensorSpec((2 * c.projected,), b.dtype).bytes
     growth: dict[str, Any] = {
         "grows": ceil_div(row, c.rate),
-        "following": row * (floor_div(total + 1, c.rate) - floor_div(total, c.rate)),
+        "following": row * closing + waiting * (1 - closing),
     }
     if new is not None:
         b.emit(b.apply("kv_keep", new, name=f"{label}_kept", **growth))
