@@ -106,7 +106,7 @@ def entries(c: Compressor, workload: Workload, b: Builder, x: Value, label: str)
         resident(b, "unused", bias, b.parameter("kv_norm.weight", (c.width,), "float32"))
     if workload.phase not in CACHING:
         return new
-    total = (workload.cache_len or 0) + x.spec.shape[1] if workload.phase == "decode" else x.spec.shape[1]
+    total = workload.positions
     dtype = workload.kv_dtype or b.dtype
     if new is not None and new.spec.dtype != dtype:
         new = b.apply("cast", new, name=f"{label}_as_cached", dtype=dtype)
