@@ -16,6 +16,7 @@ from graphacct_architectures.decoders.parts.description import (
     Layer,
     Mixing,
     Mlp,
+    Norm,
     Positions,
 )
 from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
@@ -62,7 +63,7 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
         if positions is not None and workload.phase == "train":
             tables[POSITIONS] = positions
         b.hold(*tables.values())
-        carried = handed_on(d, workload, b)
+        carried = handed_on(d, workload, b) if d.middle is None else {}
         body = partial(layer, workload, tuple(tables), carried=tuple(carried))
         constants = tuple(tables.values())
         if after:
@@ -85,7 +86,13 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
     if d.classifier is not None:
         return classified(d.classifier, workload, b, x, ids)
     tied = f"{d.module}.{d.embedding}.weight" if d.tied else ""
-    x = linear(b, d.head, for_logits(b, x, workload), d.vocab_size, bias=d.head_bias, tied_to=tied)
+    x = for_logits(b, x, workload)
+    if d.head_wide and not d.tied:
+        x = x if x.spec.dtype == "float32" else b.apply("cast", x, name="stream_wide", dtype="float32")
+        weight = b.parameter(f"{d.head}.weight", (d.vocab_size, d.width), "float32")
+        x = b.apply("linear", x, weight, name=d.head)
+    else:
+        x = linear(b, d.head, x, d.vocab_size, bias=d.head_bias, tied_to=tied)
     if d.logits_scaled:
         x = b.apply("scale", x, name="logits_scaled")
     return capped(b, x, "logits") if d.logits_softcap else x
@@ -180,7 +187,7 @@ def serial(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mappin
         x = added(kind, workload, b, base, prepared(kind.attention_post_norm, kind, b, y), "attn")
         x = prepared(kind.attention_stream_norm, kind, b, x)
     if kind.network_instead != NOTHING:
-        normed = prepared(kind.mlp_norm, kind, b, x)
+        normed = prepared(kind.mlp_norm, kind, b, x, kind.mlp_norm_kind)
         y = fed(kind, workload, b, normed)
         base = normed if kind.residual_normed else x
         x = added(kind, workload, b, base, prepared(kind.mlp_post_norm, kind, b, y), "mlp")
@@ -208,9 +215,9 @@ def parallel(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapp
     return b.apply("add", b.apply("add", x, y, name="attn_residual"), z, name="mlp_residual")
 
 
-def prepared(name: str, kind: Layer, b: Builder, x: Value) -> Value:
-    """Returns x, normalized if the layer has a norm called `name`."""
-    return normed_by(b, name, x, kind.norm) if name else x
+def prepared(name: str, kind: Layer, b: Builder, x: Value, by: Norm | None = None) -> Value:
+    """Returns x, normalized if the layer has a norm called `name`, of the layer's kind unless it is given."""
+    return normed_by(b, name, x, by or kind.norm) if name else x
 
 
 def with_beside(

@@ -35,6 +35,8 @@ class Norm:
         power: Whether an RMSNorm's root is written as a power of -½.
         weight_wide: Whether an RMSNorm wholly in float32 first casts its weight too.
         stored_wide: Whether its weight is stored in float32 whatever the model's dtype is.
+        gate_rank: The rank of two projections of the normalized rows, there and back, whose sigmoid multiplies them;
+            None for none.
     """
 
     kind: str = RMS
@@ -46,6 +48,7 @@ class Norm:
     power: bool = False
     weight_wide: bool = False
     stored_wide: bool = False
+    gate_rank: Dim | None = None
 
 
 @attrs.frozen
@@ -58,12 +61,17 @@ class Latent:
         query_rank: Width of the queries' own latent; None if they are projected directly.
         turned: Whether the last `rotary` dimensions of each head are rotated; otherwise the keys' are still shared by
             all heads.
+        scaled: Whether queries and the latent of keys and values are each multiplied by a constant.
+        gated: Whether one projection, `q_gate_proj`, makes the queries and a gate of the heads' outputs from the
+            queries' latent side by side with itself before its norm.
     """
 
     rank: Dim
     values: Dim
     query_rank: Dim | None = None
     turned: bool = True
+    scaled: bool = False
+    gated: bool = False
 
 
 @attrs.frozen
@@ -78,6 +86,8 @@ class Indexer:
         handed_on: Whether each layer hands the chosen keys on to the next.
         halves: Whether the rotated part of a head is written as two products and their sum, in its own order.
         module: The module's name.
+        last: Whether the last dimensions of a head are rotated, and not the first.
+        stored_wide: Whether the keys' norm and the projection to weights are stored in float32.
     """
 
     heads: Dim
@@ -87,6 +97,8 @@ class Indexer:
     handed_on: bool = False
     halves: bool = True
     module: str = "indexer"
+    last: bool = False
+    stored_wide: bool = False
 
 
 @attrs.frozen
@@ -362,6 +374,11 @@ class Experts:
         cut_first: Whether gate and the other projection are clamped before the activation, as in Mlp.
         hashed: How many ids a table has that says which experts a token runs through, by its id; None if the scores
             say.
+        softmax_narrow: Whether a softmax over all experts runs in the scores' own dtype, not in float32.
+        groups_by_two: Whether a group is as good as its two best experts even if there is no correction.
+        router_weight: The name of the router's weight.
+        idle: How many more experts can be chosen that give back what they get. What is computed counts as if every
+            expert were chosen as often as any other.
     """
 
     count: Dim
@@ -407,6 +424,10 @@ class Experts:
     shared_mix: str = ""
     cut_first: bool = False
     hashed: Dim | None = None
+    softmax_narrow: bool = False
+    groups_by_two: bool = False
+    router_weight: str = "weight"
+    idle: Dim = 0
 
 
 FeedForward: TypeAlias = Mlp | Experts
@@ -455,6 +476,7 @@ class Layer:
             added to each other. Its output, attention's input and attention's output are each multiplied by a constant.
         whole: The layer itself if it has another shape; its attention then says which tables it reads.
         base_scaled: Whether what an output is added to is multiplied by a constant too.
+        mlp_norm_kind: The kind of the norm before the network if it is another; None if it is `norm`.
     """
 
     attention: Attention | Mixing
@@ -479,6 +501,7 @@ class Layer:
     beside: Mixing | None = None
     whole: Whole | None = None
     base_scaled: bool = False
+    mlp_norm_kind: Norm | None = None
 
 
 @attrs.frozen
@@ -554,6 +577,7 @@ class Decoder:
         embedding_spare: Rows of the embedding behind the vocabulary, which the head does not have.
         embedding_normed: The kind of a norm of the embedding's rows, images' not included; None for none.
         embedding_tied_to: The full name of the tensor whose storage the embedding shares, if it does not own it.
+        head_wide: Whether the head runs in float32, in which its weight is stored unless it is the embedding's.
     """
 
     vocab_size: Dim
@@ -591,6 +615,7 @@ class Decoder:
     embedding_spare: Dim = 0
     embedding_normed: Norm | None = None
     embedding_tied_to: str = ""
+    head_wide: bool = False
 
     @property
     def kinds(self) -> tuple[Layer, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphacct import Builder, Dim, Value, Workload, prod
+from graphacct import Builder, Dim, Value, Workload, ceil_div, equal, prod
 from graphacct_architectures.decoders.parts.attention import normed_by, projection
 from graphacct_architectures.decoders.parts.description import Experts, Mlp, Norm
 from graphacct_architectures.decoders.parts.router import routed, scored
@@ -162,15 +162,20 @@ def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> V
     pairs = prod(ids.spec.shape)
     operator = "grouped_linear_in_out" if e.in_out else "grouped_linear"
 
-    def project(name: str, x: Value, n: object, k: object, joined: int = 1) -> Value:
-        shape = (e.count, k, n) if e.in_out else (e.count, n, k)
-        bias = (b.parameter(f"{name}_bias", (e.count, n)), owners) if e.bias else ()
+    active = ceil_div(e.per_token * e.count, e.count + e.idle)
+
+    def project(name: str, x: Value, n: object, k: object, joined: int = 1, count: Dim = e.count) -> Value:
+        shape = (count, k, n) if e.in_out else (count, n, k)
+        bias = (b.parameter(f"{name}_bias", (count, n)), owners) if e.bias else ()
         weight = b.parameter(name, shape, joined=joined)
-        return b.apply(operator, x, weight, ends, *bias, name=name, per_token=e.per_token)
+        until = ends
+        if not equal(count, ends.spec.shape[0]):
+            until = b.apply("slice", ends, name="ends_of_rows", dim=0, start=0, length=count)
+        return b.apply(operator, x, weight, until, *bias, name=name, per_token=active)
 
     with b.scope("experts"):
         flat = b.apply("reshape", ids, name="ids", shape=(pairs,))
-        options = {"experts": e.count, "per_token": e.per_token}
+        options = {"experts": e.count + e.idle, "per_token": e.per_token}
         chosen_tokens, order, places, ends, owners = b.apply("by_expert", flat, name="by_expert", **options)
         x = b.apply("index_select", rows, chosen_tokens, name="rows")
         factors = b.apply("reshape", weights, name="flat_weights", shape=(pairs,))
@@ -178,6 +183,15 @@ def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> V
         b.hold(order, x, factors)
         if e.apart:
             x = through_rows(e, b, x, ends)
+        elif not equal(e.idle, 0):  # the rows of experts that give back what they get are the last
+            computed = ceil_div(pairs * e.count, e.count + e.idle)
+            rest: tuple[Value, ...] = ()
+            if not equal(computed, pairs):
+                rest = (b.apply("slice", x, name="idle_rows", dim=0, start=computed, length=pairs - computed),)
+                x = b.apply("slice", x, name="computed_rows", dim=0, start=0, length=computed)
+            x = project("gate_up_proj", x, 2 * e.width, width, joined=2, count=e.count + e.idle)
+            x = project("down_proj", activated(e, b, x), width, e.width)
+            x = b.apply("concat", x, *rest, name="all_rows", dim=0) if rest else x
         else:
             if e.gated:
                 x = project("gate_up_proj", x, 2 * e.width, width, joined=1 if e.in_out else 2)

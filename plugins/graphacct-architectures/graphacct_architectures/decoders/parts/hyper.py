@@ -15,9 +15,9 @@ from typing import Any
 import attrs
 
 from graphacct import Builder, Value, Workload
-from graphacct_architectures.decoders.parts.attention import normed_by
+from graphacct_architectures.decoders.parts.attention import attention, normed_by
 from graphacct_architectures.decoders.parts.decode import first_of, layer
-from graphacct_architectures.decoders.parts.description import Decoder, FeedForward, Layer, Mlp, Norm
+from graphacct_architectures.decoders.parts.description import Attention, Decoder, FeedForward, Layer, Mlp, Norm
 from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
 from graphacct_architectures.decoders.parts.indexer import handed_on
 from graphacct_architectures.decoders.parts.names import CHOSEN
@@ -101,6 +101,15 @@ def stream_layer(s: StreamLayer, workload: Workload, b: Builder, x: Value, table
         tokens = tables.get(TOKENS)
         y = mlp(s.network, b, y, workload) if isinstance(s.network, Mlp) else experts(s.network, b, y, tokens)
     return spread(b, "mlp", x, y, post, mixing)
+
+
+def plain_attention(
+    a: Attention, kind: Norm, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]
+) -> Value:
+    """Adds the attention that most layers have over x (batch, seq, width)."""
+    y, weights = attention(a, kind, workload, b, x, tables)
+    b.hold(*weights)
+    return y
 
 
 def known_shares(s: Streams, b: Builder, x: Value, name: str, count: int) -> Value:

@@ -31,7 +31,7 @@ def routed(e: Experts, b: Builder, rows: Value, tokens: Value | None = None) -> 
         elif e.scoring == SQRT_SOFTPLUS:
             scores = b.apply("sqrt", b.apply("softplus", scores, name="softplus"), name="scores_rooted")
         else:
-            wide = {"dtype": "float32"} if scores.spec.dtype != "float32" else {}
+            wide = {"dtype": "float32"} if scores.spec.dtype != "float32" and not e.softmax_narrow else {}
             scores = b.apply("softmax", scores, name="softmax", **wide)
         if e.hashed is not None:
             ids = from_table(e, b, tokens)
@@ -42,7 +42,7 @@ def routed(e: Experts, b: Builder, rows: Value, tokens: Value | None = None) -> 
         if e.grouped or not equal(e.groups, 1):
             choice = within_groups(e, b, choice)
         best, ids = b.apply("topk", choice, name="topk", k=e.per_token)
-        if correction:
+        if correction or e.groups_by_two:
             best = b.apply("gather", scores, ids, name="weights", dim=-1)
         return ids, narrowed(e, b, weighted(e, b, best))
 
@@ -80,15 +80,17 @@ def corrected_by(e: Experts, b: Builder) -> tuple[Value | Parameter, ...]:
     c = e.corrected_by
     name = c.name if c.beside else f"{e.router}.{c.name}"
     dtype = "float32" if c.wide else None
-    shape = (1, e.count) if c.row else (e.count,)
+    count = e.count + e.idle
+    shape = (1, count) if c.row else (count,)
     known = b.parameter(name, shape, dtype, buffer=not c.frozen, frozen=c.frozen)
-    return (b.apply("reshape", known, name=f"{name}_of_each", shape=(e.count,)) if c.row else known,)
+    return (b.apply("reshape", known, name=f"{name}_of_each", shape=(count,)) if c.row else known,)
 
 
 def scored(e: Experts, b: Builder, rows: Value) -> Value:
     """Returns the router's product: one score for each row and expert."""
     with b.scope(e.router):
-        weight = b.parameter("weight", (e.count, rows.spec.shape[-1]), "float32" if e.router_wide else None)
+        shape = (e.count + e.idle, rows.spec.shape[-1])
+        weight = b.parameter(e.router_weight, shape, "float32" if e.router_wide else None)
         biases = (b.parameter("bias", (e.count,)),) if e.router_bias else ()
         if e.router_upcast and b.dtype != "float32":
             rows = b.apply("cast", rows, name="rows", dtype="float32")
@@ -139,7 +141,7 @@ def within_groups(e: Experts, b: Builder, choice: Value) -> Value:
     rows = choice.spec.shape[0]
     size = exact_div(e.count, e.groups, "experts / groups of them")
     groups = b.apply("reshape", choice, name="groups", shape=(rows, e.groups, size))
-    if e.correction:
+    if e.correction or e.groups_by_two:
         best, _ = b.apply("topk", groups, name="best_of_groups", k=2)
         score = b.apply("sum", best, name="group_scores", dim=-1)
     else:
