@@ -12,11 +12,12 @@ from typing import Any
 import transformers
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.heads import CLASSES
-from random_sparse import SPARSE_FAMILIES
+from random_sparse import ALONE, SPARSE_FAMILIES
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-CAUSAL = {**MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, "mistral4": "Mistral4ForCausalLM"}
+CAUSAL = {**MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, **ALONE}
+"""The language model of each type, or the bare decoder where the library has no more."""
 FAMILIES = (
     *("gpt2", "gpt_neo", "gpt_neox", "gptj", "codegen", "opt", "bloom", "falcon", "phi", "phi3", "llama", "mistral"),
     *("mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "gemma", "gemma2", "gemma3_text", "olmo2", "stablelm"),

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+ALONE = {"mistral4": "Mistral4ForCausalLM", "minimax_m3_vl_text": "MiniMaxM3VLTextModel"}
+"""Classes that the library's automatic ones do not have."""
 WINDOW, SPARSE, HEAVY = "sliding_attention", "compressed_sparse_attention", "heavily_compressed_attention"
 
 
@@ -69,10 +71,23 @@ def hy_v4(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]
     return {**found, "hc_mult": random.randint(1, 4)}
 
 
+def minimax_m3(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
+    groups = random.choice((1, 2))
+    sizes = {"index_n_heads": groups, "index_head_dim": 16, "index_block_size": random.choice((4, 16))}
+    sizes |= {"index_topk_blocks": random.choice((2, 9)), "index_local_blocks": random.randint(0, 2)}
+    sizes |= {"dense_intermediate_size": 14, "shared_intermediate_size": 9, "num_local_experts": 4, "head_dim": 16}
+    sizes |= {"num_experts_per_tok": random.choice((1, 2)), "num_key_value_heads": groups}
+    flags = random.choices((0, 1), k=layers)
+    sizes |= random.choice(({}, {"layer_types": [("full_attention", "minimax_m3_sparse")[flag] for flag in flags]}))
+    sizes |= random.choice(({}, {"moe_layer_freq": random.choices((0, 1), k=layers)}))
+    older = {"sparse_attention_freq": flags, "sparse_num_index_heads": 2, "sparse_block_size": 8}
+    return sizes | random.choice(({}, {"sparse_attention_config": older}))
+
+
 def longcat_flash(random: Random, layers: int, heads: int, width: int) -> dict[str, Any]:
     sizes = {"n_routed_experts": 6, "moe_topk": random.choice((1, 3)), "zero_expert_num": 0, "num_layers": layers}
     sizes |= {"expert_ffn_hidden_size": 9, "ffn_hidden_size": random.choice((20, 33))}
-    return {**latent(random, heads), **sizes}
+    return {**latent(random, heads), **sizes, "head_dim": 4, "num_hidden_layers": 2 * layers}
 
 
 SPARSE_FAMILIES: dict[str, Callable[..., dict[str, Any]]] = {
@@ -80,5 +95,5 @@ SPARSE_FAMILIES: dict[str, Callable[..., dict[str, Any]]] = {
     "mistral4": mistral4,
     "axk2": axk2,
     "hy_v4": hy_v4,
-    "longcat_flash": longcat_flash,
+    "minimax_m3_vl_text": minimax_m3,
 }

@@ -115,6 +115,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.minicpm"),
     _family("decoders.minicpm3"),
     _family("decoders.minimax_m2"),
+    _family("decoders.minimax_m3_vl_text", model_types=("minimax_m3_vl_text", "minimax_m3")),
     _family("decoders.ministral"),
     _family("decoders.ministral3"),
     _family("decoders.mistral"),

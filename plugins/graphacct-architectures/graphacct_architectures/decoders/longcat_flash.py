@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, differ, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.attention import attention, normed_by
 from graphacct_architectures.decoders.parts.deepseek import ATTENTION, latent_of
@@ -42,6 +42,7 @@ class LongcatFlashConfig(DecoderConfig):
     qk_nope_head_dim: Dim = fields.size(128)
     qk_rope_head_dim: Dim = fields.size(64)
     v_head_dim: Dim = fields.size(128)
+    head_dim: Dim = fields.size(64)
     num_experts_per_tok: Dim = fields.size(12)
     n_routed_experts: Dim = fields.size(512)
     zero_expert_num: Dim = fields.size(256, minimum=0)
@@ -114,6 +115,11 @@ def describe(config: LongcatFlashConfig) -> Decoder:
         scaled=True,
         idle=config.zero_expert_num,
     )
+    if differ(config.head_dim, config.qk_rope_head_dim):
+        raise ConfigError(
+            f"head_dim is {config.head_dim}, qk_rope_head_dim {config.qk_rope_head_dim}: both are how many dimensions "
+            "of a head are rotated"
+        )
     if type(config.layers) is int and config.layers < 1:
         raise ConfigError(f"num_hidden_layers is {config.num_hidden_layers}: a layer has two of these attentions")
     layer = Layer(attention, dense, whole=Whole(Pair(attention, dense, chosen), pair))
@@ -142,7 +148,6 @@ ARCHITECTURE = decoder(
     translated=("num_local_experts",),
     classes=(CAUSAL, ALONE),
     no_cost={
-        "head_dim": None,
         "qk_head_dim": None,
         "routed_scaling_factor": None,
         "zero_expert_type": ("identity",),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import attrs
 
 from graphacct import Builder, ConfigError, Dim, Parameter, Value, Workload, equal, less
+from graphacct_architectures.decoders.parts.blocks import with_blocks
 from graphacct_architectures.decoders.parts.description import RMS, Attention, Norm
 from graphacct_architectures.decoders.parts.indexer import with_chosen
 from graphacct_architectures.decoders.parts.joint import UNEVEN, heads_of
@@ -39,6 +40,8 @@ def attention(
             tables = with_chosen(a, a.indexer, workload, b, x, source, tables)
     else:
         q, k, v, gate = of_their_own(a, kind, workload, b, x, tables)
+        if a.blocks is not None:
+            tables = with_blocks(a, a.blocks, workload, b, x, tables)
     y, weights = (differences if a.differential else attended)(a, workload, b, q, k, v, tables)
     if gate is not None:
         if a.gate_wide and gate.spec.dtype != "float32":

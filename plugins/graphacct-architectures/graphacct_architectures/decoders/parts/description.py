@@ -102,6 +102,27 @@ class Indexer:
 
 
 @attrs.frozen
+class BlockIndexer:
+    """Small heads that choose the blocks of keys each query sees, one choice for each group of heads.
+
+    Attributes:
+        heads: Its heads of queries; the keys have one.
+        d_head: Their width.
+        size: How many keys a block has.
+        top: How many blocks a query sees; all if there are fewer.
+        near: How many blocks just before a query it always sees.
+        module: The module's name.
+    """
+
+    heads: Dim
+    d_head: Dim
+    size: Dim
+    top: Dim
+    near: int
+    module: str = "indexer"
+
+
+@attrs.frozen
 class Attention:
     """Self-attention, in which query heads may share heads of keys and values.
 
@@ -171,6 +192,7 @@ class Attention:
         gate_bias: Whether the gate's projection has a bias.
         sinks_wide: Whether the sinks are stored in float32 whatever the model's dtype is, which makes written-out
             attention's softmax run in it.
+        blocks: What chooses the blocks of keys that each query sees; None if it sees all that the mask allows.
         differential: Whether a second attention is subtracted: each half of the heads of values is attended to by all
             queries, and the second half of the heads' outputs, times learned numbers, taken from the first.
     """
@@ -242,6 +264,7 @@ class Attention:
     kv_joint: str = ""
     gate_bias: bool = False
     sinks_wide: bool = False
+    blocks: BlockIndexer | None = None
 
 
 @attrs.frozen
@@ -281,6 +304,7 @@ class Mlp:
         down_bias: Whether the way back has a bias; None if as the others.
         cut_first: Whether the gate is clamped from above, and the other projection from both sides, before the
             activation.
+        clamped: Whether gate and projection are clamped to a range, as in gpt-oss; then they are joint.
     """
 
     width: Dim
@@ -300,6 +324,7 @@ class Mlp:
     cut: bool = False
     down_bias: bool | None = None
     cut_first: bool = False
+    clamped: bool = False
 
 
 @attrs.frozen

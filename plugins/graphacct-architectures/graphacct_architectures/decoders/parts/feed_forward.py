@@ -24,7 +24,7 @@ def mlp(m: Mlp, b: Builder, x: Value, workload: Workload | None = None) -> Value
             both = linear(b, m.joint, x, 2 * m.width, bias=m.bias)
             gate, up = b.apply("split", both, name="gate_and_up", parts=2)
             gate, up = both_cut(b, gate, up) if m.cut_first else (gate, up)
-            gate = activation(b, m.activation, gate)
+            gate, up = glu_clamped(b, gate, up) if m.clamped else (activation(b, m.activation, gate), up)
         else:
             gate = linear(b, m.gate, x, m.width, bias=m.bias)
             gate = b.apply("scale", gate, name="gate_scaled") if m.scaled else gate
@@ -58,6 +58,14 @@ def by_shares(e: Experts, b: Builder, x: Value, y: Value, common: Value) -> tupl
 def both_cut(b: Builder, gate: Value, up: Value) -> tuple[Value, Value]:
     """Returns the gate, which is clamped from above, and the other projection, from both sides."""
     return b.apply("clamp", gate, name="gate_cut"), b.apply("clamp", up, name="up_cut")
+
+
+def glu_clamped(b: Builder, gate: Value, up: Value) -> tuple[Value, Value]:
+    """Returns gate · σ(α gate), and the other projection plus 1, both clamped first."""
+    gate = b.apply("clamp", gate, name="gate_cut")
+    up = b.apply("shift", b.apply("clamp", up, name="up_cut"), name="up_and_one")
+    sigmoid = b.apply("sigmoid", b.apply("scale", gate, name="gate_scaled"), name="act")
+    return b.apply("mul", gate, sigmoid, name="glu"), up
 
 
 def joined(e: Experts, b: Builder, y: Value, common: Value) -> Value:
@@ -228,11 +236,8 @@ def activated(e: Experts, b: Builder, both: Value, *, reverse: bool = False) -> 
     if not e.gated:
         return activation(b, e.activation, both)
     gate, up = b.apply("split", both, name="gate_and_up", parts=2)
-    if e.clamped:  # gate · σ(α gate) times (1 + the other), both clamped first
-        gate = b.apply("clamp", gate, name="gate_cut")
-        up = b.apply("shift", b.apply("clamp", up, name="up_cut"), name="up_and_one")
-        sigmoid = b.apply("sigmoid", b.apply("scale", gate, name="gate_scaled"), name="act")
-        gate = b.apply("mul", gate, sigmoid, name="glu")
+    if e.clamped:
+        gate, up = glu_clamped(b, gate, up)
     else:
         gate, up = both_cut(b, gate, up) if e.cut_first else (gate, up)
         gate = activation(b, e.activation, gate)
