@@ -50,7 +50,12 @@ WINDOWS = (
     "vaultgemma",
 )
 FULL, SLIDING = "full_attention", "sliding_attention"
-TEXT_STEMS = {"gemma3_text": "Gemma3Text", "gemma4_text": "Gemma4Text", "gemma3n_text": "Gemma3nText"}
+TEXT_STEMS = {
+    "gemma3_text": "Gemma3Text",
+    "gemma4_text": "Gemma4Text",
+    "gemma3n_text": "Gemma3nText",
+    "minimax_m3_vl_text": "MiniMaxM3VLText",
+}
 """How the names of bare decoders begin, where the language model's name begins otherwise."""
 
 

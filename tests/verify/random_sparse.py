@@ -7,7 +7,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-ALONE = {"mistral4": "Mistral4ForCausalLM", "minimax_m3_vl_text": "MiniMaxM3VLTextModel"}
+ALONE = {"mistral4": "Mistral4ForCausalLM"}
 """Classes that the library's automatic ones do not have."""
 WINDOW, SPARSE, HEAVY = "sliding_attention", "compressed_sparse_attention", "heavily_compressed_attention"
 

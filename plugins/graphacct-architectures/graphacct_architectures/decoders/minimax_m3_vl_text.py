@@ -143,7 +143,10 @@ def describe(config: MiniMaxM3TextConfig) -> Decoder:
         dropout=config.attention_dropout,
     )
     indexer = BlockIndexer(
-        *(config.of_indexer(key) for key in tuple(OLDER)[:4]),
+        heads=config.of_indexer("index_n_heads"),
+        d_head=config.of_indexer("index_head_dim"),
+        size=config.of_indexer("index_block_size"),
+        top=config.of_indexer("index_topk_blocks"),
         near=whole(config.of_indexer("index_local_blocks"), "index_local_blocks"),
     )
     if type(rotary) is int and type(indexer.d_head) is int and rotary > indexer.d_head:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from graphacct import Builder, Dim, Value, Workload, ceil_div, equal, exact_div, minimum
+from graphacct import Builder, Dim, Parameter, Value, Workload, ceil_div, equal, exact_div, minimum
 from graphacct_architectures.decoders.parts.description import Attention, BlockIndexer
 from graphacct_architectures.decoders.parts.indexer import known, ungraded, wide
 from graphacct_architectures.decoders.parts.names import mask_name
@@ -63,8 +63,10 @@ def chosen(
     for label, heads in (("q", kind.heads), ("k", 1)):
         part = ungraded(workload, b, f"{label}_proj", x, heads * kind.d_head)
         part = b.apply("reshape", part, name=f"{label}_by_head", shape=(batch, seq, heads, kind.d_head))
-        weight = known(workload, b, f"{label}_norm.weight", (kind.d_head,))
-        gain = b.apply("shift", wide(b, weight, f"{label}_norm.wide"), name=f"{label}_norm.gain")
+        gain: Value | Parameter = known(workload, b, f"{label}_norm.weight", (kind.d_head,))
+        if b.dtype != "float32":
+            gain = b.apply("cast", gain, name=f"{label}_norm.wide", dtype="float32")
+        gain = b.apply("shift", gain, name=f"{label}_norm.gain")
         part = b.apply("rms_norm", part, gain, name=f"{label}_norm.normed", upcast="all")
         part = part if part.spec.dtype == b.dtype else b.apply("cast", part, name=f"{label}_narrowed", dtype=b.dtype)
         parts.append(b.apply("transpose", part, name=f"{label}_transposed", dims=(1, 2)))

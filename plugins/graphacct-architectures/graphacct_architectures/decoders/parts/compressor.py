@@ -83,8 +83,8 @@ def windows_of(rate: int, workload: Workload) -> Windows:
     if type(cached) is int and (cached + seq) % rate == 0:
         before = cached // rate
         return Windows(cached - rate * before, 1, 0, before)
-    before = floor_div(cached + seq, rate)
-    return Windows(cached - rate * before, 0, cached + seq - rate * before, before)
+    known = floor_div(cached + seq, rate)
+    return Windows(cached - rate * known, 0, cached + seq - rate * known, known)
 
 
 def entries(c: Compressor, workload: Workload, b: Builder, x: Value, label: str) -> Value | None:
@@ -95,11 +95,11 @@ def entries(c: Compressor, workload: Workload, b: Builder, x: Value, label: str)
     kv, gate = (projected(c, workload, b, x, name, found) for name in ("kv_proj", "gate_proj"))
     if some(found.closed):
         usable = c.rate * found.closed
-        parts = tuple(
+        of_kv, of_gate = (
             b.apply("slice", part, name=f"{name}_whole", dim=1, start=0, length=usable) if some(found.rest) else part
             for part, name in ((kv, "kv"), (gate, "gate"))
         )
-        new: Value | None = made(c, workload, b, *parts, found)
+        new: Value | None = made(c, workload, b, of_kv, of_gate, found)
     else:
         new = None
         bias = b.parameter("position_bias", (c.rate, c.projected), "float32")
