@@ -376,16 +376,18 @@ def eager(
     column = a.sinks and not a.sinks_after
     if column:
         scores = with_sinks(b, scores, "float32" if a.sinks_wide else None)
-    if column or a.less_largest:
+    if (column and not a.sinks_alone) or a.less_largest:
         largest, _ = b.apply("topk", scores, name="largest", k=1)
         scores = b.apply("sub", scores, largest, name="less_largest")
     upcast = {} if b.dtype == "float32" or not a.upcast else {"dtype": "float32"}
     weights = b.apply("softmax", scores, name="softmax", **upcast)
-    if upcast:
+    if upcast and not (column and a.sinks_alone):
         weights = b.apply("cast", weights, name="weights", dtype=b.dtype)
     if column:
         length = weights.spec.shape[-1] - 1
         weights = b.apply("slice", weights, name="without_sinks", dim=-1, start=0, length=length)
+    if upcast and column and a.sinks_alone:
+        weights = b.apply("cast", weights, name="weights", dtype=b.dtype)
     weights = dropped(b, "attn_dropout", weights, a.dropout, workload)
     if a.sinks_wide and weights.spec.dtype != b.dtype:
         weights = b.apply("cast", weights, name="weights_narrowed", dtype=b.dtype)

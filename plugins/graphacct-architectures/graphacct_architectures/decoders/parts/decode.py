@@ -18,13 +18,14 @@ from graphacct_architectures.decoders.parts.description import (
     Mlp,
     Norm,
     Positions,
+    Transform,
 )
 from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
 from graphacct_architectures.decoders.parts.indexer import handed_on
 from graphacct_architectures.decoders.parts.names import CHOSEN, POSITIONS
 from graphacct_architectures.decoders.parts.stack import stack
 from graphacct_architectures.decoders.parts.tables import masks, rotary_tables, unread
-from graphacct_architectures.layers import dropped, embedding, for_logits, linear
+from graphacct_architectures.layers import activation, dropped, embedding, for_logits, linear
 
 
 def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = None) -> Value | tuple[Value, ...]:
@@ -87,6 +88,8 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
         return classified(d.classifier, workload, b, x, ids)
     tied = f"{d.module}.{d.embedding}.weight" if d.tied else ""
     x = for_logits(b, x, workload)
+    if d.transform is not None:
+        x = transformed(d.transform, b, x)
     if d.head_wide and not d.tied:
         x = x if x.spec.dtype == "float32" else b.apply("cast", x, name="stream_wide", dtype="float32")
         weight = b.parameter(f"{d.head}.weight", (d.vocab_size, d.width), "float32")
@@ -96,6 +99,13 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
     if d.logits_scaled:
         x = b.apply("scale", x, name="logits_scaled")
     return capped(b, x, "logits") if d.logits_softcap else x
+
+
+def transformed(t: Transform, b: Builder, x: Value) -> Value:
+    """Returns the stream as the head reads it."""
+    with b.scope(t.module):
+        y = linear(b, "dense", x, x.spec.shape[-1], bias=t.bias)
+        return normed_by(b, "norm", activation(b, t.activation, y), t.norm)
 
 
 After: TypeAlias = Callable[[Builder, Value], Value]
@@ -276,6 +286,9 @@ def ready(kind: Layer, workload: Workload, b: Builder, y: Value, label: str) -> 
     """Returns a module's output as it is added to the stream: dropped out, and scaled where the layer says so."""
     p = kind.dropout if label == "mlp" or kind.attention_dropout is None else kind.attention_dropout
     y = dropped(b, f"{label}_dropout", y, p, workload)
+    own = kind.scales[label == "mlp"]
+    if own:
+        y = b.apply("mul", b.parameter(own, y.spec.shape[-1:]), y, name=f"{own}_applied")
     if kind.residual_scaled:
         y = b.apply("scale", y, name=f"{label}_scaled")
     return y

@@ -193,6 +193,7 @@ class Attention:
         sinks_wide: Whether the sinks are stored in float32 whatever the model's dtype is, which makes written-out
             attention's softmax run in it.
         blocks: What chooses the blocks of keys that each query sees; None if it sees all that the mask allows.
+        sinks_alone: Whether written-out attention with a column of sinks subtracts no largest score of its own.
         differential: Whether a second attention is subtracted: each half of the heads of values is attended to by all
             queries, and the second half of the heads' outputs, times learned numbers, taken from the first.
     """
@@ -265,6 +266,7 @@ class Attention:
     gate_bias: bool = False
     sinks_wide: bool = False
     blocks: BlockIndexer | None = None
+    sinks_alone: bool = False
 
 
 @attrs.frozen
@@ -362,8 +364,8 @@ class Experts:
         in_out: Whether the experts' weights are stored (in, out).
         router_upcast: Whether the router's product always runs in float32.
         scoring: The router's scores: `softmax` over all experts, `top_softmax` over the chosen ones, `sigmoid` or
-            `sqrt_softplus` of all, `top_sigmoid` of the chosen ones, or `mixer`: each choice is a softmax over the
-            scores near the largest.
+            `sqrt_softplus` of all, `top_sigmoid` of the chosen ones (`chosen_sigmoid` where a correction chose them),
+            or `mixer`: each choice is a softmax over the scores near the largest.
         normalised: Whether the chosen weights are made to sum to 1.
         correction: Whether the choice is corrected by a buffer of one score per expert.
         downcast: Whether the weights are cast to the stream's dtype before they multiply the experts' outputs.
@@ -502,6 +504,8 @@ class Layer:
         whole: The layer itself if it has another shape; its attention then says which tables it reads.
         base_scaled: Whether what an output is added to is multiplied by a constant too.
         mlp_norm_kind: The kind of the norm before the network if it is another; None if it is `norm`.
+        scales: The names of parameters of the stream's width that multiply attention's output and the network's; empty
+            for none.
     """
 
     attention: Attention | Mixing
@@ -527,6 +531,7 @@ class Layer:
     whole: Whole | None = None
     base_scaled: bool = False
     mlp_norm_kind: Norm | None = None
+    scales: tuple[str, str] = ("", "")
 
 
 @attrs.frozen
@@ -559,6 +564,23 @@ class Positions:
     count: Dim
     per_sequence: bool = False
     computed: bool = False
+
+
+@attrs.frozen
+class Transform:
+    """A dense layer, an activation and a norm between a decoder's last norm and its head.
+
+    Attributes:
+        module: The module's name; its parts are `dense` and `norm`.
+        bias: Whether the dense layer has a bias.
+        activation: The operator, or several separated by spaces.
+        norm: The norm's kind.
+    """
+
+    module: str
+    bias: bool
+    activation: str
+    norm: Norm
 
 
 @attrs.frozen
@@ -603,6 +625,7 @@ class Decoder:
         embedding_normed: The kind of a norm of the embedding's rows, images' not included; None for none.
         embedding_tied_to: The full name of the tensor whose storage the embedding shares, if it does not own it.
         head_wide: Whether the head runs in float32, in which its weight is stored unless it is the embedding's.
+        transform: What the stream goes through before the head; None for nothing.
     """
 
     vocab_size: Dim
@@ -641,6 +664,7 @@ class Decoder:
     embedding_normed: Norm | None = None
     embedding_tied_to: str = ""
     head_wide: bool = False
+    transform: Transform | None = None
 
     @property
     def kinds(self) -> tuple[Layer, ...]:
