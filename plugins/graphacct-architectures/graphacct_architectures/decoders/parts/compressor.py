@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, Dim, TensorSpec, Value, Workload, ceil_div, floor_div
+from graphacct import Builder, Dim, TensorSpec, Value, Workload, ceil_div, floor_div, less
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description import Norm
 from graphacct_architectures.decoders.parts.indexer import known, ungraded
@@ -71,6 +71,20 @@ def some(count: Dim) -> bool:
     return type(count) is not int or count > 0
 
 
+def closes(rate: int, workload: Workload, found: Windows) -> bool:
+    """Returns whether windows become entries in this pass; of a symbol's tokens some do."""
+    if workload.phase == "decode":
+        return some(found.closed)
+    return not less(workload.seq_len, rate)
+
+
+def cached(rate: int, workload: Workload, found: Windows) -> bool:
+    """Returns whether the cache has entries; one whose length is a symbol has."""
+    if workload.phase != "decode" or type(found.before) is int:
+        return some(found.before)
+    return not less(workload.positions, rate)
+
+
 def windows_of(rate: int, workload: Workload) -> Windows:
     """Returns the windows of so many tokens that this workload's pass meets."""
     seq = workload.seq_len
@@ -78,13 +92,13 @@ def windows_of(rate: int, workload: Workload) -> Windows:
     if workload.phase != "decode":
         closed = floor_div(seq, rate)
         return Windows(0, closed, seq - rate * closed, 0)
-    cached = workload.cache_len
-    assert cached is not None
-    if type(cached) is int and (cached + seq) % rate == 0:
-        before = cached // rate
-        return Windows(cached - rate * before, 1, 0, before)
-    known = floor_div(cached + seq, rate)
-    return Windows(cached - rate * known, 0, cached + seq - rate * known, known)
+    length = workload.cache_len
+    assert length is not None
+    if type(length) is int and (length + seq) % rate == 0:
+        before = length // rate
+        return Windows(length - rate * before, 1, 0, before)
+    known = floor_div(length + seq, rate)
+    return Windows(length - rate * known, 0, length + seq - rate * known, known)
 
 
 def entries(c: Compressor, workload: Workload, b: Builder, x: Value, label: str) -> Value | None:
@@ -93,7 +107,7 @@ def entries(c: Compressor, workload: Workload, b: Builder, x: Value, label: str)
     found = windows_of(c.rate, workload)
     batch = x.spec.shape[0]
     kv, gate = (projected(c, workload, b, x, name, found) for name in ("kv_proj", "gate_proj"))
-    if some(found.closed):
+    if closes(c.rate, workload, found):
         usable = c.rate * found.closed
         of_kv, of_gate = (
             b.apply("slice", part, name=f"{name}_whole", dim=1, start=0, length=usable) if some(found.rest) else part
@@ -110,7 +124,7 @@ def entries(c: Compressor, workload: Workload, b: Builder, x: Value, label: str)
     dtype = workload.kv_dtype or b.dtype
     if new is not None and new.spec.dtype != dtype:
         new = b.apply("cast", new, name=f"{label}_as_cached", dtype=dtype)
-    if some(found.before):
+    if cached(c.rate, workload, found):
         cache = b.apply("kv_cache", name=f"{label}_cache", shape=(batch, found.before, c.width), dtype=dtype)
         new = cache if new is None else b.apply("concat", cache, new, name=f"{label}_cached", dim=1)
     row = TensorSpec((c.width,), dtype).bytes
@@ -123,8 +137,10 @@ def entries(c: Compressor, workload: Workload, b: Builder, x: Value, label: str)
     if new is not None:
         b.emit(b.apply("kv_keep", new, name=f"{label}_kept", **growth))
         growth = {"grows": False}
-    keep_rest(b, (kv, gate), found, growth)
-    if c.overlapping and not some(found.closed) and some(found.before):  # what the next window needs of the last one
+    keep_rest(c.rate, workload, b, (kv, gate), found, growth)
+    if (
+        c.overlapping and not some(found.closed) and cached(c.rate, workload, found)
+    ):  # what the next window needs of the last one
         for name, kept in (("kv", b.dtype), ("gate", "float32")):
             b.emit(b.apply("kv_keep", overlap(c, b, batch, name, kept), name=f"{name}_overlap_kept", grows=False))
     return new
@@ -132,26 +148,33 @@ def entries(c: Compressor, workload: Workload, b: Builder, x: Value, label: str)
 
 def projected(c: Compressor, workload: Workload, b: Builder, x: Value, name: str, found: Windows) -> Value:
     """Returns the projections of the tokens that have no entry yet: those in the cache, then x's."""
-    if c.graded and some(found.closed):
+    if c.graded and closes(c.rate, workload, found):
         y = linear(b, name, x, c.projected, bias=False)
     else:  # what reads no gradient gives none
         y = ungraded(workload, b, name, x, c.projected)
     if not some(found.left):
-        return y
+        return y if workload.phase != "decode" else b.apply("concat", y, name=f"{name}_cached", dim=1)
     shape = (x.spec.shape[0], found.left, c.projected)
     cache = b.apply("kv_cache", name=f"{name}_cache", shape=shape, dtype=y.spec.dtype)
     joined: Value = b.apply("concat", cache, y, name=f"{name}_cached", dim=1)
     return joined
 
 
-def keep_rest(b: Builder, parts: tuple[Value, Value], found: Windows, growth: Mapping[str, Any]) -> None:
+def keep_rest(
+    rate: int,
+    workload: Workload,
+    b: Builder,
+    parts: tuple[Value, Value],
+    found: Windows,
+    growth: Mapping[str, Any],
+) -> None:
     """Keeps the projections of the tokens whose window is not full. If there is no entry yet, what a token adds to
     those is said here."""
     if not some(found.rest):
         return
     for part, name in zip(parts, ("kv", "gate"), strict=True):
         whole = part.spec.shape[1]
-        if some(found.closed):
+        if closes(rate, workload, found):
             part = b.apply("slice", part, name=f"{name}_rest", dim=1, start=whole - found.rest, length=found.rest)
         b.emit(b.apply("kv_keep", part, name=f"{name}_rest_kept", **growth))
         growth = {"grows": False}
@@ -172,7 +195,7 @@ def made(c: Compressor, workload: Workload, b: Builder, kv: Value, gate: Value, 
     )
     gate = b.apply("add", gate, known_bias, name="gate_of_places")
     if c.overlapping:
-        kv, gate = (overlapped(c, workload, b, part, name) for part, name in ((kv, "kv"), (gate, "gate")))
+        kv, gate = (overlapped(c, workload, b, part, name, found) for part, name in ((kv, "kv"), (gate, "gate")))
     gate = b.apply("permute", gate, name="gate_places_last", dims=(0, 1, 3, 2))
     gate = b.apply("softmax", gate, name="shares", **({} if gate.spec.dtype == "float32" else {"dtype": "float32"}))
     gate = b.apply("permute", gate, name="shares_in_order", dims=(0, 1, 3, 2))
@@ -187,20 +210,19 @@ def made(c: Compressor, workload: Workload, b: Builder, kv: Value, gate: Value, 
     return turned_entries(c, b, y, found)
 
 
-def overlapped(c: Compressor, workload: Workload, b: Builder, x: Value, name: str) -> Value:
+def overlapped(c: Compressor, workload: Workload, b: Builder, x: Value, name: str, found: Windows) -> Value:
     """Returns each window's tokens behind those of the window before, (batch, windows, 2 · rate, width): of these the
     first projection, of its own the second. Before the first window there is nothing, or what the cache holds."""
     batch, count = x.spec.shape[:2]
     first, second = b.apply("split", x, name=f"{name}_series", parts=2)
     one = (batch, 1, c.rate, c.width)
-    cached = workload.phase == "decode" and some(floor_div(workload.cache_len, c.rate))
-    if cached:
+    if workload.phase == "decode" and cached(c.rate, workload, found):
         before = overlap(c, b, batch, name, x.spec.dtype)
         before = b.apply("reshape", before, name=f"{name}_overlap", shape=one)
     else:
         before = b.apply("full", name=f"{name}_before", shape=one, dtype=x.spec.dtype)
-    if some(count) and type(count) is int and count == 1:
-        earlier = before
+    if type(count) is int and count == 1:
+        earlier = b.apply("concat", before, name=f"{name}_of_window_before", dim=1)
     else:
         earlier = b.apply("slice", first, name=f"{name}_earlier", dim=1, start=0, length=count - 1)
         earlier = b.apply("concat", before, earlier, name=f"{name}_of_window_before", dim=1)
