@@ -328,6 +328,7 @@ NOT_MEASURED = frozenset(
         "paddleocr_vl_text",
         "paddleocr_vl_vision",
         "paligemma",
+        "pangu_ultra_moe",
         "parakeet_ctc",
         "parakeet_encoder",
         "param2moe",

@@ -138,6 +138,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.openelm"),
     _family("decoders.opt"),
     _family("decoders.paddleocr_vl_text"),
+    _family("decoders.pangu_ultra_moe"),
     _family("decoders.persimmon"),
     _family("decoders.phi", model_types=("phi", "phi-msft", "mixformer-sequential")),
     _family("decoders.phi3"),

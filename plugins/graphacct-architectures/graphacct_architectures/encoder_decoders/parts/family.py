@@ -83,7 +83,8 @@ def encoder_decoder(
         dtype="float32",
         aliases={**ALIASES, **fields.LABELS, **(aliases or {})},
         translated=frozenset(aliases or ()),
-        no_cost={"add_cross_attention": None},  # its decoders attend to an encoder whatever the key says
+        # its decoders attend to an encoder whatever the key says
+        no_cost={"add_cross_attention": None, **rest.pop("no_cost", {})},
         model_types=(name,),
         doc=doc,
         inexact=dropped_layers if counts_dropped else inexact,
