@@ -56,15 +56,18 @@ def describe(config: PanguUltraMoEConfig) -> Decoder:
     )
     first = whole(config.first_k_dense_replace, "first_k_dense_replace")
     attention = latent_of(config)
-    norms = {
-        "attention_post_norm": "post_attention_layernorm",
-        "mlp_norm": "pre_mlp_layernorm",
-        "mlp_post_norm": "post_mlp_layernorm",
-    }
 
     def kind(index: int) -> Layer:
-        layer = Layer(attention, experts if index >= first else dense)
-        return attrs.evolve(layer, **norms) if config.sandwich_norm else layer
+        network = experts if index >= first else dense
+        if not config.sandwich_norm:
+            return Layer(attention, network)
+        return Layer(
+            attention,
+            network,
+            attention_post_norm="post_attention_layernorm",
+            mlp_norm="pre_mlp_layernorm",
+            mlp_post_norm="post_mlp_layernorm",
+        )
 
     return Decoder(
         config.vocab_size,
