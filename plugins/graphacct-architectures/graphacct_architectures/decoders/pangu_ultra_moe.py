@@ -1,8 +1,8 @@
 """openPangu-Ultra-MoE: DeepSeek-V3's attention and experts without groups and corrections, with norms of both outputs.
 
-Huawei, "Pangu Ultra MoE", 2025 (arXiv:2505.04519); names and order as in the repository's own class, which has the same
-layers as vLLM's PanguUltraMoEForCausalLM, and the cache as vLLM's. The layer that predicts a second token is not in that
-class and is not counted.
+Huawei, "Pangu Ultra MoE", 2025 (arXiv:2505.04519); names and order as in the repository's own class, which has the
+same layers as vLLM's PanguUltraMoEForCausalLM, and the cache as vLLM's. The layer that predicts a second token is not
+in that class and is not counted.
 """
 
 from __future__ import annotations

@@ -626,6 +626,7 @@ class Decoder:
         embedding_tied_to: The full name of the tensor whose storage the embedding shares, if it does not own it.
         head_wide: Whether the head runs in float32, in which its weight is stored unless it is the embedding's.
         transform: What the stream goes through before the head; None for nothing.
+        last_dropout: The dropout probability of the stream after the last norm, in training.
     """
 
     vocab_size: Dim
@@ -665,6 +666,7 @@ class Decoder:
     embedding_tied_to: str = ""
     head_wide: bool = False
     transform: Transform | None = None
+    last_dropout: float = 0.0
 
     @property
     def kinds(self) -> tuple[Layer, ...]:
