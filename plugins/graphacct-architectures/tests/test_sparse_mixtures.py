@@ -45,7 +45,7 @@ def test_a_layer_of_two_attentions_has_two_caches() -> None:
 
 
 def test_pangu_is_the_arithmetic_of_its_repository() -> None:
-    """719 billion parameters, of 61 layers with four norms each, the first three with one network; its page says 718."""
+    """719 billion parameters in 61 layers with four norms each, the first three with one network; its page says 718."""
     attention = 1536 * 7680 + 1536 + 128 * 192 * 1536 + (512 + 64) * 7680 + 512 + 128 * 256 * 512 + 7680 * 128 * 128
     experts = 257 * 3 * 7680 * 2048 + 256 * 7680
     expected = 61 * (attention + 4 * 7680) + 3 * 3 * 7680 * 18432 + 58 * experts + 2 * 153600 * 7680 + 7680
