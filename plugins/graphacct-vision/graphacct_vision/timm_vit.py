@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import attrs
 from graphacct_architectures.decoders import Mlp
@@ -14,7 +15,7 @@ from graphacct import Builder, Dim, Value, Workload, equal
 SIZES = {"tiny": (192, 12, 3), "small": (384, 12, 6), "base": (768, 12, 12), "large": (1024, 24, 16)}
 SIZES["huge"] = (1280, 32, 16)
 """Width, layers and heads."""
-NAMES = (
+NAMES: tuple[tuple[re.Pattern[str], dict[str, Any]], ...] = (
     (re.compile(r"(?:vit|deit)_(tiny|small|base|large|huge)_patch(8|14|16|32)_(224|384)"), {}),
     (re.compile(r"deit_(tiny|small|base)_distilled_patch(16)_(224|384)"), {"distilled": True}),
     (re.compile(r"vit_(base|large|huge)_patch(14|16|32)_clip_(224|256|336|378|384|448)"), {"clip": True}),
