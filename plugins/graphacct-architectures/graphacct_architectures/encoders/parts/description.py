@@ -157,6 +157,7 @@ class Encoder:
         causal: Whether a token sees only those before it.
         crossed: Whether each layer has attention to another model's output too, which runs if there is one.
         boxes: Rows of the tables of a token's box on a page: its sides, height and width; 0 for none.
+        cross_width: The width of what cross-attention attends to, if it is not the stream's.
     """
 
     vocab_size: Dim
@@ -196,3 +197,4 @@ class Encoder:
     tasks: Dim = 0
     crossed: bool = False
     boxes: Dim = 0
+    cross_width: Dim | None = None
