@@ -250,6 +250,8 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.idefics3"),
     _family("multimodal.idefics3_vision"),
     _family("multimodal.intern_vit", "intern_vit_6b"),
+    _family("multimodal.instructblip"),
+    _family("multimodal.instructblipvideo"),
     _family("multimodal.internvl"),
     _family("multimodal.internvl_chat"),
     _family("multimodal.internvl_vision"),

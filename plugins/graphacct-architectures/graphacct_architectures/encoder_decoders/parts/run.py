@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TypeAlias
 
 import attrs
 
@@ -34,8 +35,15 @@ from graphacct_architectures.losses import check_entropy
 from graphacct_architectures.residing import reside
 
 
-def run(d: EncoderDecoder, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
+Merge: TypeAlias = Callable[[Builder, Value, Value], Value]
+"""From the encoder's ids and its embedded tokens (batch, seq, width) to those that enter its layers."""
+
+
+def run(
+    d: EncoderDecoder, workload: Workload, b: Builder, merge: Merge | None = None
+) -> Value | tuple[Value, ...]:
     """Returns the graph from token ids or frames to logits, or to the last stream without a head or classifier.
+    `merge` puts what other parts of a model made in the place of some tokens' rows.
 
     A decoding step runs the decoder alone, since the cache holds what it needs from the encoder. The encoder's
     parameters stay in memory.
@@ -55,7 +63,7 @@ def run(d: EncoderDecoder, workload: Workload, b: Builder) -> Value | tuple[Valu
         reside(b, aside.graph(aside_states))
         given = {}
     else:
-        states = encoded(d, workload, b)
+        states = encoded(d, workload, b, merge)
         if d.decoder is None:
             return finished(d, workload, b, states)
         b.hold(states)
@@ -118,7 +126,7 @@ def check(d: EncoderDecoder, workload: Workload) -> None:
         raise ConfigError("a model without a head computes no logits: leave logits='last' out")
 
 
-def encoded(d: EncoderDecoder, workload: Workload, b: Builder) -> Value:
+def encoded(d: EncoderDecoder, workload: Workload, b: Builder, merge: Merge | None = None) -> Value:
     """Returns the encoder's output, or the weighted sum of all its layers' if a classifier reads them."""
     stack = d.encoder
     assert stack is not None
@@ -128,12 +136,14 @@ def encoded(d: EncoderDecoder, workload: Workload, b: Builder) -> Value:
         entering = b.input("input_ids", (workload.batch, workload.encoder_seq_len), "int64")
     states: list[Value] = []
     with b.scope(d.module), b.scope(stack.module):
-        x = embedded(d, stack, workload, b, entering)
+        x = embedded(d, stack, workload, b, entering, merge)
         x = layers(d, stack, workload, b, x, {}, states)
     return weighted_sum(b, [*states, x]) if d.weighted else x
 
 
-def embedded(d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, entering: Value) -> Value:
+def embedded(
+    d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, entering: Value, merge: Merge | None = None
+) -> Value:
     """Returns the stream that enters the layers."""
     if stack.frames is not None:
         x = convolved(b, entering, d.width)
@@ -143,6 +153,8 @@ def embedded(d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, en
         x = looked_up(b, stack.table, entering, words, d.width, tied_to=tied)
         if stack.table_scaled:
             x = b.apply("scale", x, name="embedding_scaled")
+        if merge is not None:
+            x = merge(b, entering, x)
     b.hold(x)
     places = stack.positions
     if places is not None and not places.after_norm:

@@ -5,7 +5,7 @@ A decoding step runs the text model alone: its cache has text and placeholders a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -147,10 +147,10 @@ def check_towers(workload: Workload, sizes: Collection[str]) -> None:
             raise ConfigError(f"{size} is {count}: the file describes no tower for {size}, leave {size} out or give 0")
 
 
-def placeholders(c: Composition, workload: Workload, operators: Mapping[str, Any]) -> Dim:
+def placeholders(parts: Sequence[Part], workload: Workload, operators: Mapping[str, Any]) -> Dim:
     """Returns how many tokens of each sequence stand for images or sounds."""
     total: Dim = 0
-    for part in c.parts:
+    for part in parts:
         if not equal(getattr(workload, part.size), 0):
             made = part.features(attrs.evolve(workload, batch=1), Builder(part.size, operators, "float32"))
             if not isinstance(made, Mapping):
@@ -195,9 +195,10 @@ def merged(b: Builder, x: Value, rows: Value, mask: Value, size: str) -> Value:
     return b.apply("masked_scatter", x, mask, rows, name=f"{size}_merged")
 
 
-def check_places(workload: Workload, rows: dict[str, Dim]) -> None:
-    """Raises ConfigError if the sequences have fewer tokens than stand for images and sounds."""
-    seq, batch = workload.seq_len, workload.batch
+def check_places(workload: Workload, rows: dict[str, Dim], key: str = "seq_len") -> None:
+    """Raises ConfigError if the sequences, whose length is the workload's `key`, have fewer tokens than stand for
+    images and sounds."""
+    seq, batch = getattr(workload, key), workload.batch
     counts = {size: getattr(workload, size) for size in rows}
     if not all(type(dim) is int for dim in (seq, batch, *rows.values(), *counts.values())):
         return
@@ -206,7 +207,7 @@ def check_places(workload: Workload, rows: dict[str, Dim]) -> None:
         each = " and ".join(f"{counts[size]} {size} of {rows[size] // batch // counts[size]} tokens" for size in rows)
         fewer = " or ".join(rows)
         raise ConfigError(
-            f"seq_len {seq} is shorter than the {needed} placeholders of {each}: seq_len counts text and placeholders "
+            f"{key} {seq} is shorter than the {needed} placeholders of {each}: {key} counts text and placeholders "
             f"together, give {needed} or more, or fewer {fewer}"
         )
 
