@@ -212,6 +212,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.clip_vision", "clip_vision_model"),
     _family("multimodal.aimv2"),
     _family("multimodal.aimv2_vision", "aimv2_vision_model"),
+    _family("multimodal.altclip"),
     _family("multimodal.aria"),
     _family("multimodal.aya_vision"),
     _family("multimodal.bee", model_types=("Bee", "bee")),
@@ -219,6 +220,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.blip2", "blip-2"),
     _family("multimodal.blip2_vision", "blip_2_vision_model"),
     _family("multimodal.chameleon"),
+    _family("multimodal.chinese_clip"),
     _family("multimodal.cohere2_vision"),
     _family("multimodal.cosmos3_edge"),
     _family("multimodal.cosmos3_edge_vision"),
@@ -269,6 +271,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.llava_next_video"),
     _family("multimodal.llava_onevision"),
     _family("multimodal.mistral3"),
+    _family("multimodal.mlcd_vision", "mlcd_vision_model", model_types=("mlcd_vision_model", "mlcd")),
     _family("multimodal.moonvit"),
     _family("multimodal.muse_glimmer"),
     _family("multimodal.muse_glimmer_vision"),
@@ -334,6 +337,12 @@ MT5_DEFAULTS: Mapping[str, Any] = {
 }
 
 RENAMED: tuple[RenamedArchitecture, ...] = (
+    _renamed("metaclip_2", "multimodal.clip", classes=("MetaClip2", "CLIP")),
+    _renamed(
+        "chinese_clip_vision_model",
+        "multimodal.clip_vision",
+        classes=("ChineseCLIP", "CLIP"),
+    ),
     _renamed(
         "camembert",
         "encoders.roberta",
