@@ -224,6 +224,9 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.chameleon"),
     _family("multimodal.chinese_clip"),
     _family("multimodal.cohere2_vision"),
+    _family("multimodal.colmodernvbert"),
+    _family("multimodal.colpali"),
+    _family("multimodal.colqwen2"),
     _family("multimodal.cosmos3_edge"),
     _family("multimodal.cosmos3_edge_vision"),
     _family("multimodal.deepseek_vl"),
@@ -274,6 +277,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.llava_onevision"),
     _family("multimodal.mistral3"),
     _family("multimodal.mlcd_vision", "mlcd_vision_model", model_types=("mlcd_vision_model", "mlcd")),
+    _family("multimodal.modernvbert"),
     _family("multimodal.moonvit"),
     _family("multimodal.muse_glimmer"),
     _family("multimodal.muse_glimmer_vision"),
@@ -339,6 +343,7 @@ MT5_DEFAULTS: Mapping[str, Any] = {
 }
 
 RENAMED: tuple[RenamedArchitecture, ...] = (
+    _renamed("cosmos3_omni", "multimodal.qwen3_vl", classes=("Cosmos3Omni", "Qwen3VL")),
     _renamed("metaclip_2", "multimodal.clip", classes=("MetaClip2", "CLIP")),
     _renamed(
         "chinese_clip_vision_model",

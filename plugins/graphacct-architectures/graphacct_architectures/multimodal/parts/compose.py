@@ -108,9 +108,9 @@ def composed(c: Composition, workload: Workload, b: Builder) -> Value | tuple[Va
         if part not in running:
             aside = Builder(part.size, b.operators, b.dtype)
             one: dict[str, Any] = {part.size: 1}
-            made = part.features(attrs.evolve(workload, **one), aside)
-            outputs = values(made)
-            reside(b, aside.graph(*outputs))
+            with aside.inside(b.root.removesuffix(".")):
+                made = part.features(attrs.evolve(workload, **one), aside)
+            reside(b, aside.graph(*values(made)), b.root)
 
     def merge(b: Builder, ids: Value, x: Value) -> tuple[Value, dict[int, After], dict[str, Value]]:
         made = {part.size: part.features(workload, b) for part in running}
