@@ -236,7 +236,10 @@ def rotated(b: Builder, x: Value, turns: tuple[Value, ...], label: str) -> Value
     wide = x if b.dtype == "float32" else b.apply("cast", x, name=f"{label}_wide", dtype="float32")
     first, second = b.apply("split", wide, name=f"{label}_halves", parts=2)
     other = b.apply("concat", b.apply("neg", second, name=f"{label}_neg"), first, name=f"{label}_other", dim=-1)
-    parts = [b.apply("mul", part, turn, name=f"{label}_{word}") for part, turn, word in zip((wide, other), turns, ("cos", "sin"), strict=True)]
+    parts = [
+        b.apply("mul", part, turn, name=f"{label}_{word}")
+        for part, turn, word in zip((wide, other), turns, ("cos", "sin"), strict=True)
+    ]
     y: Value = b.apply("add", *parts, name=f"{label}_rope")
     return y if b.dtype == "float32" else b.apply("cast", y, name=f"{label}_narrowed", dtype=b.dtype)
 

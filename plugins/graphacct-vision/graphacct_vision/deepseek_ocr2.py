@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-from graphacct_architectures.decoders.parts.decode import layer
-from graphacct_architectures.decoders.parts.description import Layer
-from graphacct_architectures.decoders.parts.tables import masks, rotary_tables
 from graphacct_architectures.decoders.parts.attention import normed_by
+from graphacct_architectures.decoders.parts.decode import layer
+from graphacct_architectures.decoders.parts.description import Attention, Layer
+from graphacct_architectures.decoders.parts.tables import masks, rotary_tables
 from graphacct_architectures.decoders.qwen2 import Qwen2Config
 from graphacct_architectures.decoders.qwen2 import describe as qwen2
 from graphacct_architectures.layers import linear, resident
@@ -110,14 +110,14 @@ def through(config: Qwen2Config, workload: Workload, b: Builder, x: Value) -> Va
     """Returns x (images, tokens, width) after Qwen2's layers, in which the image's tokens see each other."""
     d = qwen2(config)
     assert isinstance(d.layer, Layer)
-    d = attrs.evolve(d, layer=attrs.evolve(d.layer, attention=attrs.evolve(d.layer.attention, masked=True)))
+    assert isinstance(d.layer.attention, Attention)
+    kind = attrs.evolve(d.layer, attention=attrs.evolve(d.layer.attention, masked=True))
+    d = attrs.evolve(d, layer=kind)
     phase = "train" if workload.phase == "train" else "forward"
-    inner = Workload(
-        batch=x.spec.shape[0], seq_len=x.spec.shape[1], attention=workload.attention, phase=phase
-    )
+    inner = Workload(batch=x.spec.shape[0], seq_len=x.spec.shape[1], attention=workload.attention, phase=phase)
     tables: dict[str, Any] = {**masks(d, inner, b), **rotary_tables(d, inner, b)}
     b.hold(*tables.values())
-    x = b.repeat("layers", d.count, layer(inner, tuple(tables), d.layer), x, constants=tuple(tables.values()))  # type: ignore[arg-type]
+    x = b.repeat("layers", d.count, layer(inner, tuple(tables), kind), x, constants=tuple(tables.values()))
     return normed_by(b, "norm", x, d.norm_kind)
 
 

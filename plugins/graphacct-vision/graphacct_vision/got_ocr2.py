@@ -59,7 +59,12 @@ def compose(config: GotOcr2Config, root: str) -> Composition:
             x = encoded(c, images, b, "vision_config.image_size")
         with b.scope(f"{root}multi_modal_projector"):
             x = convolution(b, "conv_upsampler1", x, 2 * c.output_channels, 3, stride=2, padding=1)
-            return linear(b, "multimodal_projector", flattened(b, convolution(b, "conv_upsampler2", x, text.width, 3, stride=2, padding=1)), text.width)
+            return linear(
+                b,
+                "multimodal_projector",
+                flattened(b, convolution(b, "conv_upsampler2", x, text.width, 3, stride=2, padding=1)),
+                text.width,
+            )
 
     return Composition(text, (Part("images", rows),), f"{root}language_model", tied=config.tie_word_embeddings)
 

@@ -119,7 +119,9 @@ def seen(c: VisionConfig, workload: Workload, b: Builder) -> Value:
     with b.scope("vision_encoder"):
         with b.scope("embeddings"):
             own = b.parameter("class_embedding", (width,))
-            x = b.apply("concat", b.apply("expand", own, name="cls", shape=(images, 1, width)), first, name="with_cls", dim=1)
+            x = b.apply(
+                "concat", b.apply("expand", own, name="cls", shape=(images, 1, width)), first, name="with_cls", dim=1
+            )
             x = clip.positioned(b, x, count + 1, count + 1)
         x = layer_norm(b, "pre_layrnorm", x)
         with b.scope("encoder"):

@@ -48,9 +48,7 @@ class DeepseekOcr2TextConfig(LlamaConfig):
 def described_experts(config: DeepseekOcr2TextConfig) -> Experts:
     """Returns the experts of a layer."""
     if config.num_experts_per_tok is None:
-        raise ConfigError(
-            f"num_experts_per_tok is missing: how many of {config.n_routed_experts} experts a token has"
-        )
+        raise ConfigError(f"num_experts_per_tok is missing: how many of {config.n_routed_experts} experts a token has")
     groups, chosen = (1, 1)
     if config.topk_method == GROUPED:
         if config.n_group is None or config.topk_group is None:
@@ -99,6 +97,8 @@ ARCHITECTURE = decoder(
     stem="DeepseekOcr2Text",
     aliases={"num_experts": "n_routed_experts"},
     translated=("num_experts",),
-    no_cost=dict.fromkeys(("pretraining_tp", "norm_topk_prob", "moe_layer_freq", "scoring_func", "seq_aux", "head_dim")),
+    no_cost=dict.fromkeys(
+        ("pretraining_tp", "norm_topk_prob", "moe_layer_freq", "scoring_func", "seq_aux", "head_dim")
+    ),
     doc="DeepSeek-OCR 2's text model: Llama's attention, DeepSeek-V2's experts.",
 )

@@ -144,7 +144,8 @@ def compared(config: BlipConfig, workload: Workload, b: Builder) -> tuple[Value,
         image = b.apply("layer_norm", first_of(b, x, "first"), *norm, name="post_layernorm_first")
     with b.scope("text_model"):
         own = attrs.evolve(workload, attention="eager")
-        _, text = encode(described(config, "", pooled=True), own, b)
+        made = encode(described(config, "", pooled=True), own, b)
+    text = made[1] if isinstance(made, tuple) else made
     image = linear(b, "visual_projection", image, config.projection_dim, bias=False)
     text = linear(b, "text_projection", text, config.projection_dim, bias=False)
     image, text = unit(b, image, "image"), unit(b, text, "text")

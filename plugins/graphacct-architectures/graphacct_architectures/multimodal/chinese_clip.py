@@ -84,6 +84,7 @@ def build(config: ChineseCLIPConfig, workload: Workload, b: Builder) -> tuple[Va
     with b.scope("vision_model"):
         _, image = clip.images(config.vision, workload, b, "vision_config.image_size")
     text = encode(described(config.text), workload, b)
+    assert isinstance(text, Value)
     first = b.apply("select", text, name="text_first", dim=1)
     return clip.alike(b, image, first, config.projection_dim)
 

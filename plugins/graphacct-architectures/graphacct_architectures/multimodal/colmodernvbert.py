@@ -1,4 +1,7 @@
-"""ColModernVBert: a vector for each token of a page or a question, of ModernVBERT and one linear layer (arXiv:2510.01149)."""
+"""ColModernVBert: a vector for each token of a page or a question, of ModernVBERT and one linear layer.
+
+Teiletche et al., 2025 (arXiv:2510.01149).
+"""
 
 from __future__ import annotations
 
@@ -20,4 +23,9 @@ class ColModernVBertConfig:
     dtype: str | None = fields.dtype()
 
 
-ARCHITECTURE = retrieval("colmodernvbert", ColModernVBertConfig, __file__, doc="ColModernVBert: ModernVBERT without its head, and one linear layer.")
+ARCHITECTURE = retrieval(
+    "colmodernvbert",
+    ColModernVBertConfig,
+    __file__,
+    doc="ColModernVBert: ModernVBERT without its head, and one linear layer.",
+)

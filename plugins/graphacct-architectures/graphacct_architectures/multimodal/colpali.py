@@ -1,4 +1,7 @@
-"""ColPali: a vector for each token of a page or a question, of PaliGemma and one linear layer (arXiv:2407.01449)."""
+"""ColPali: a vector for each token of a page or a question, of PaliGemma and one linear layer.
+
+Faysse et al., 2024 (arXiv:2407.01449).
+"""
 
 from __future__ import annotations
 
@@ -20,4 +23,6 @@ class ColPaliConfig:
     dtype: str | None = fields.dtype()
 
 
-ARCHITECTURE = retrieval("colpali", ColPaliConfig, __file__, doc="ColPali: PaliGemma without its head, and one linear layer.")
+ARCHITECTURE = retrieval(
+    "colpali", ColPaliConfig, __file__, doc="ColPali: PaliGemma without its head, and one linear layer."
+)

@@ -1,4 +1,7 @@
-"""ColQwen2: a vector for each token of a page or a question, of Qwen2-VL and one linear layer (arXiv:2407.01449)."""
+"""ColQwen2: a vector for each token of a page or a question, of Qwen2-VL and one linear layer.
+
+Faysse et al., 2024 (arXiv:2407.01449).
+"""
 
 from __future__ import annotations
 
@@ -20,4 +23,6 @@ class ColQwen2Config:
     dtype: str | None = fields.dtype()
 
 
-ARCHITECTURE = retrieval("colqwen2", ColQwen2Config, __file__, doc="ColQwen2: Qwen2-VL without its head, and one linear layer.")
+ARCHITECTURE = retrieval(
+    "colqwen2", ColQwen2Config, __file__, doc="ColQwen2: Qwen2-VL without its head, and one linear layer."
+)

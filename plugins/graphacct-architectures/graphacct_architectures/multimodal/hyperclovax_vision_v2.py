@@ -35,16 +35,16 @@ def project(config: Config, b: Builder, x: Value, extent: Extent) -> Value:
 
 ARCHITECTURE = attrs.evolve(
     whole(
-    "hyperclovax_vision_v2",
-    Config,
-    __file__,
-    classes=CLASSES,
-    tied=lambda config: config.tie_word_embeddings,
-    sectioned=False,
-    module="vision_model",
-    project=project,
-    capped=True,
-    doc="HyperCLOVA X SEED Think with images: Qwen2.5-VL's tower, one linear layer, HyperCLOVA X.",
+        "hyperclovax_vision_v2",
+        Config,
+        __file__,
+        classes=CLASSES,
+        tied=lambda config: config.tie_word_embeddings,
+        sectioned=False,
+        module="vision_model",
+        project=project,
+        capped=True,
+        doc="HyperCLOVA X SEED Think with images: Qwen2.5-VL's tower, one linear layer, HyperCLOVA X.",
     ),
     model_types=("hyperclovax_vision_v2", "vlm"),
 )

@@ -72,7 +72,9 @@ def turns(config: MLCDVisionConfig, b: Builder, count: Dim) -> tuple[Value, Valu
     own = b.apply("concat", own, own, name="class_angles", dim=-1)
     with b.scope("vision_rotary_embedding"):
         places = b.apply("constant", name="places", shape=(count, 2, 1), dtype="float32")
-        rates = b.apply("constant", name="inv_freq", shape=(exact_div(half, 2, "width of a head / 4"),), dtype="float32")
+        rates = b.apply(
+            "constant", name="inv_freq", shape=(exact_div(half, 2, "width of a head / 4"),), dtype="float32"
+        )
         angles = b.apply("mul", places, rates, name="angles")
         angles = b.apply("reshape", angles, name="half", shape=(count, half))
         angles = b.apply("concat", angles, angles, name="whole", dim=-1)

@@ -64,7 +64,7 @@ def compose(config: Ovis2Config, root: str) -> Composition:
                 states = aimv2_vision.image_states(c, images, b, "vision_config.image_size", (), "patch_embedding")
                 x = normed_by(b, "rms_norm", states[c.num_hidden_layers], Norm())
             shares = chosen(c, b, x)
-        count, tokens, words = shares.spec.shape
+        count, tokens, _words = shares.spec.shape
         own = c.num_visual_indicator_tokens
         none = b.apply("full", name="no_indicators", shape=(count, tokens, own), dtype=b.dtype)
         shares = b.apply("concat", shares, none, name="of_all_words", dim=2)
@@ -107,12 +107,11 @@ def squares(b: Builder, x: Value, stride: int) -> Value:
     images, tokens, width = x.spec.shape
     side = square_side(tokens)
     extra = -side % stride
-    if extra:
-        if (side + extra) ** 2 != tokens:  # the class pads the list of tokens, which are no square any more
-            raise ConfigError(
-                f"vision_config.hidden_stride is {stride}, which does not divide an image's {side} patches a side: the "
-                "class does not run"
-            )
+    if extra and (side + extra) ** 2 != tokens:  # the class pads the list of tokens, which are no square any more
+        raise ConfigError(
+            f"vision_config.hidden_stride is {stride}, which does not divide an image's {side} patches a side: the "
+            "class does not run"
+        )
     count = side // stride
     x = b.apply("reshape", x, name="squares", shape=(images, count, stride, count, stride, width))
     x = b.apply("permute", x, name="squares_first", dims=(0, 1, 3, 2, 4, 5))

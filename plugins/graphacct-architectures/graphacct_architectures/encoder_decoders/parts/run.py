@@ -34,14 +34,11 @@ from graphacct_architectures.layers import dropped, for_logits, linear, resident
 from graphacct_architectures.losses import check_entropy
 from graphacct_architectures.residing import reside
 
-
 Merge: TypeAlias = Callable[[Builder, Value, Value], Value]
 """From the encoder's ids and its embedded tokens (batch, seq, width) to those that enter its layers."""
 
 
-def run(
-    d: EncoderDecoder, workload: Workload, b: Builder, merge: Merge | None = None
-) -> Value | tuple[Value, ...]:
+def run(d: EncoderDecoder, workload: Workload, b: Builder, merge: Merge | None = None) -> Value | tuple[Value, ...]:
     """Returns the graph from token ids or frames to logits, or to the last stream without a head or classifier.
     `merge` puts what other parts of a model made in the place of some tokens' rows.
 

@@ -61,8 +61,9 @@ def composition(
     prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
     per_second: Mapping[str, Callable[[Any], Any]] | None = None,
 ) -> Architecture:
-    """Returns the Architecture of a family: `compose(config, root)` returns the composition of a configuration, whose
-    modules are in `root`, `model.` or empty, with a decoder or a pair. `classes` are the class with a head and the one without; `image_size` is
+    """Returns the Architecture of a family: `compose(config, root)` returns the composition of a configuration, with a
+    decoder or a pair, whose modules are in `root`, `model.` or empty. `classes` are the class with a head and the one
+    without; `image_size` is
     the default of the workload's images, `sizes` are the workload's other sizes, `per_second` is the Architecture's.
     """
     headed, alone = classes

@@ -76,7 +76,10 @@ def instructed(
         places = b.apply("slice", table, name="position_ids", dim=1, start=0, length=words)
         places = b.apply("clone", places, name="position_ids_copied")
         x = b.apply(
-            "add", x, embedding(b, "position_embeddings", places, c.max_position_embeddings, c.hidden_size), name="embed"
+            "add",
+            x,
+            embedding(b, "position_embeddings", places, c.max_position_embeddings, c.hidden_size),
+            name="embed",
         )
         x = b.apply("concat", queries, x, name="queries_and_words", dim=1)
         x = dropped(b, "dropout", layer_norm(b, "layernorm", x), c.hidden_dropout_prob, workload)
