@@ -45,11 +45,13 @@ class Part:
             what layers read instead, by the names of their tables, which then stands in no token's place; or what is
             added before some layers alone.
         check: Raises ConfigError where its class cannot read such things, although it has the modules; None if it can.
+        raises: Whether its rows are added to those of the tokens that stand for it, which are not lost.
     """
 
     size: str
     features: Callable[[Workload, Builder], Features]
     check: Callable[[], None] | None = None
+    raises: bool = False
 
 
 @attrs.frozen
@@ -114,6 +116,7 @@ def composed(c: Composition, workload: Workload, b: Builder) -> Value | tuple[Va
 
     def merge(b: Builder, ids: Value, x: Value) -> tuple[Value, dict[int, After], dict[str, Value]]:
         made = {part.size: part.features(workload, b) for part in running}
+        raising = {part.size: part.raises for part in running}
         given: dict[str, Value] = {}
         after: dict[int, After] = {}
         placed = {size: value for size, value in made.items() if not isinstance(value, Mapping)}
@@ -130,6 +133,8 @@ def composed(c: Composition, workload: Workload, b: Builder) -> Value | tuple[Va
                     later = {layer: rows for layer, rows in value.rows.items() if less(layer, layers(c.text))}
                 else:
                     first, *deep = values(value)
+                    if raising[size]:
+                        first = raised(b, x, first, found, size)
                     x = merged(b, x, first, here, size)
                     later = dict(enumerate(deep, 1))
             for place, (count, more) in enumerate(later.items()):
@@ -184,6 +189,14 @@ def added(b: Builder, x: Value, *, value: Value, mask: Value, name: str) -> Valu
     own = b.apply("index", x, mask, name=f"{name}_selected", dims=(0,), count=count)
     own = b.apply("add", own, value, name=f"{name}_added")
     return b.apply("index_put", x, own, mask, name=f"{name}_merged", dims=(0,), count=count)
+
+
+def raised(b: Builder, x: Value, rows: Value, mask: Value, size: str) -> Value:
+    """Returns `rows` with those of the tokens that stand for them, which a mask (batch, seq) says, added."""
+    count = prod(rows.spec.shape[:-1])
+    own = b.apply("index", x, mask, name=f"{size}_tokens", dims=(0,), count=count)
+    found: Value = b.apply("add", own, rows, name=f"{size}_raised")
+    return found
 
 
 def merged(b: Builder, x: Value, rows: Value, mask: Value, size: str) -> Value:
