@@ -33,6 +33,7 @@ FAMILIES = (
     _family("mobilenet_v2"),
     _family("segformer"),
     _family("deepseek_ocr2"),
+    _family("florence2"),
     LazyArchitecture(
         "got_ocr2", f"{__name__}.got_ocr2", PresetFiles(f"{HERE}/got_ocr2.py"), ("got_ocr2", "pp_chart2table")
     ),
