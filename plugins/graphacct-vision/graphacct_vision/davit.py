@@ -133,7 +133,9 @@ def by_channels(c: DavitConfig, stage: int, workload: Workload, b: Builder, x: V
     batch, tokens, width = x.spec.shape
     groups = c.num_groups[stage]
     part = exact_div(width, groups, "embed_dim / num_groups")
-    x = b.apply("reshape", linear(b, "qkv", x, 3 * width, bias=c.qkv_bias), name="parts", shape=(batch, tokens, 3, groups, part))
+    x = b.apply(
+        "reshape", linear(b, "qkv", x, 3 * width, bias=c.qkv_bias), name="parts", shape=(batch, tokens, 3, groups, part)
+    )
     x = b.apply("permute", x, name="channels_of_parts", dims=(2, 0, 3, 4, 1))
     y = attended(workload, b, x)
     y = b.apply("permute", y, name="tokens_first", dims=(0, 3, 1, 2))
@@ -148,7 +150,12 @@ def by_windows(c: DavitConfig, stage: int, workload: Workload, b: Builder, x: Va
     d_head = exact_div(width, heads, "embed_dim / num_heads")
     x = into_windows(b, x, grid, c.window_size, 0)
     count, tokens, _ = x.spec.shape
-    x = b.apply("reshape", linear(b, "qkv", x, 3 * width, bias=c.qkv_bias), name="parts", shape=(count, tokens, 3, heads, d_head))
+    x = b.apply(
+        "reshape",
+        linear(b, "qkv", x, 3 * width, bias=c.qkv_bias),
+        name="parts",
+        shape=(count, tokens, 3, heads, d_head),
+    )
     x = b.apply("permute", x, name="heads_of_parts", dims=(2, 0, 3, 1, 4))
     y = attended(workload, b, x)
     y = b.apply("transpose", y, name="tokens_first", dims=(1, 2))

@@ -6,19 +6,18 @@ besides, are not modelled.
 
 from __future__ import annotations
 
-from typing import Any
-
 import attrs
-from graphacct_architectures.decoders.parts.attention import normed_by
-from graphacct_architectures.decoders.parts.decode import layer
-from graphacct_architectures.decoders.parts.description import Attention, Layer
-from graphacct_architectures.decoders.parts.tables import masks, rotary_tables
-from graphacct_architectures.decoders.qwen2 import Qwen2Config
-from graphacct_architectures.decoders.qwen2 import describe as qwen2
 from graphacct_architectures.layers import linear, resident
-from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
-from graphacct_architectures.multimodal.parts.family import composition
-from graphacct_architectures.multimodal.parts.images import of_images
+from graphacct_architectures.multimodal import (
+    Composition,
+    Part,
+    QwenLayers,
+    composition,
+    described,
+    of_images,
+    text_model,
+    through_qwen,
+)
 
 from graphacct import Builder, ConfigError, PresetFiles, SubModel, Value, Workload, differ, fields
 from graphacct_vision.got_ocr2 import flattened
@@ -35,7 +34,7 @@ class VisionConfig:
     """The keys of what sees an image."""
 
     sam_config: SamConfig | None = fields.nested(SamConfig, "deepseek_ocr2")
-    encoder_config: Qwen2Config | None = fields.nested(Qwen2Config, "deepseek_ocr2")
+    encoder_config: QwenLayers | None = fields.nested(QwenLayers, "deepseek_ocr2")
 
     @property
     def sam(self) -> SamConfig:
@@ -43,9 +42,9 @@ class VisionConfig:
         return self.sam_config or SamConfig()
 
     @property
-    def reader(self) -> Qwen2Config:
-        """The layers in which queries read its tokens; they see all whatever windows the file says."""
-        return attrs.evolve(self.encoder_config or Qwen2Config(), use_sliding_window=False, layer_types=None)
+    def reader(self) -> QwenLayers:
+        """The layers in which queries read its tokens."""
+        return self.encoder_config or QwenLayers()
 
 
 @attrs.frozen(kw_only=True)
@@ -78,7 +77,18 @@ def compose(config: DeepseekOcr2Config, root: str) -> Composition:
             own = b.apply("expand", own, name="separators", shape=(images.batch, 1, text.width))
             return b.apply("concat", x, own, name="with_separator", dim=1)
 
-    return Composition(text, (Part("images", rows),), f"{root}language_model", tied=config.tie_word_embeddings)
+    part = Part("images", rows, lambda: check(config.vision))
+    return Composition(text, (part,), f"{root}language_model", tied=config.tie_word_embeddings)
+
+
+def check(c: VisionConfig) -> None:
+    """Raises ConfigError if queries and the image's tokens are of different widths."""
+    width, given = c.reader.hidden_size, c.sam.downsample_channels[-1]
+    if differ(width, given):
+        raise ConfigError(
+            f"vision_config.encoder_config.hidden_size is {width}, and the image's tokens are {given} wide "
+            "(sam_config.downsample_channels): they have to agree"
+        )
 
 
 def asked(c: VisionConfig, workload: Workload, b: Builder) -> Value:
@@ -87,11 +97,8 @@ def asked(c: VisionConfig, workload: Workload, b: Builder) -> Value:
         x = flattened(b, narrowed(c.sam, workload, b, "vision_config.sam_config.image_size"))
     images, tokens, given = x.spec.shape
     width = c.reader.hidden_size
-    if differ(width, given):
-        raise ConfigError(
-            f"vision_config.encoder_config.hidden_size is {width}, and the image's tokens are {given} wide "
-            "(sam_config.downsample_channels): they have to agree"
-        )
+    if differ(width, given):  # the class does not run; of it the parameters are there
+        x = b.apply("full", name="missing", shape=(images, tokens, width), dtype=b.dtype)
     few = type(tokens) is int and tokens <= min(QUERIES.values())
     for place, (name, count) in enumerate(QUERIES.items()):
         table = b.parameter(f"{name}.weight", (count, width))
@@ -101,24 +108,9 @@ def asked(c: VisionConfig, workload: Workload, b: Builder) -> Value:
             resident(b, name, table, lookup=True)
     x = b.apply("concat", x, queries, name="tokens_and_queries", dim=1)
     with b.scope("vision_encoder"):
-        x = through(c.reader, workload, b, x)
+        x = through_qwen(c.reader, workload, b, x)
     found: Value = b.apply("slice", x, name="read", dim=1, start=tokens, length=x.spec.shape[1] - tokens)
     return found
-
-
-def through(config: Qwen2Config, workload: Workload, b: Builder, x: Value) -> Value:
-    """Returns x (images, tokens, width) after Qwen2's layers, in which the image's tokens see each other."""
-    d = qwen2(config)
-    assert isinstance(d.layer, Layer)
-    assert isinstance(d.layer.attention, Attention)
-    kind = attrs.evolve(d.layer, attention=attrs.evolve(d.layer.attention, masked=True))
-    d = attrs.evolve(d, layer=kind)
-    phase = "train" if workload.phase == "train" else "forward"
-    inner = Workload(batch=x.spec.shape[0], seq_len=x.spec.shape[1], attention=workload.attention, phase=phase)
-    tables: dict[str, Any] = {**masks(d, inner, b), **rotary_tables(d, inner, b)}
-    b.hold(*tables.values())
-    x = b.repeat("layers", d.count, layer(inner, tuple(tables), kind), x, constants=tuple(tables.values()))
-    return normed_by(b, "norm", x, d.norm_kind)
 
 
 ARCHITECTURE = composition(
@@ -128,5 +120,10 @@ ARCHITECTURE = composition(
     PresetFiles(__file__),
     classes=CLASSES,
     image_size=lambda config: (config.vision.sam.image_size,) * 2,
+    sizes={
+        "images": lambda config: int(
+            not differ(config.vision.reader.hidden_size, config.vision.sam.downsample_channels[-1])
+        )
+    },
     doc="DeepSeek-OCR 2: SAM's image encoder, queries in Qwen2's layers, a text model of experts.",
 )

@@ -8,12 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-from graphacct_architectures.encoder_decoders.parts.description import EncoderDecoder, Head
 from graphacct_architectures.layers import embedding, layer_norm, linear
-from graphacct_architectures.multimodal.parts.compose import Part
-from graphacct_architectures.multimodal.parts.family import composition
-from graphacct_architectures.multimodal.parts.images import of_images
-from graphacct_architectures.multimodal.parts.paired import Paired, pair_of, pairs
+from graphacct_architectures.multimodal import Paired, Part, composition, of_images, pairs, placed
 
 from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields, less
 from graphacct_vision.davit import DavitConfig, mapped
@@ -41,11 +37,7 @@ class Florence2Config:
 
 def compose(config: Florence2Config, root: str) -> Paired:
     """Returns the text model where it stands, and its images through the tower and the projector."""
-    pair = pair_of(config.text_config)
-    assert isinstance(pair, EncoderDecoder)  # the key's check says so
-    module = f"{root}language_model"
-    head = Head(tied=config.tie_word_embeddings) if root else None
-    pair = attrs.evolve(pair, module=module, head=head, classifier=None, shares=pair.shares)
+    pair = placed(config.text_config, root, tied=config.tie_word_embeddings)
 
     def rows(workload: Workload, b: Builder) -> Value:
         images = of_images(workload)
@@ -65,7 +57,9 @@ def projected(c: DavitConfig, b: Builder, x: Value) -> Value:
     most = c.max_position_embeddings
     for side in (rows, columns):
         if less(most, side):
-            raise ConfigError(f"an image has {side} places on a side, and vision_config.max_position_embeddings is {most}")
+            raise ConfigError(
+                f"an image has {side} places on a side, and vision_config.max_position_embeddings is {most}"
+            )
     x = b.apply("add", x, places(c, b, images, (rows, columns), width), name="with_places")
     x = b.apply("reshape", x, name="flat", shape=(images, width, rows * columns))
     x = b.apply("transpose", x, name="tokens", dims=(1, 2))

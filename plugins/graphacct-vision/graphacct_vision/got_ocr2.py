@@ -9,9 +9,7 @@ from typing import Any
 
 import attrs
 from graphacct_architectures.layers import linear
-from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
-from graphacct_architectures.multimodal.parts.family import composition
-from graphacct_architectures.multimodal.parts.images import of_images
+from graphacct_architectures.multimodal import Composition, Part, composition, described, of_images, text_model
 
 from graphacct import Builder, Dim, PresetFiles, SubModel, Value, Workload, fields
 from graphacct_vision.layers import convolution

@@ -8,13 +8,18 @@ besides, are not modelled.
 from __future__ import annotations
 
 import attrs
-from graphacct_architectures.layers import layer_norm, linear
-from graphacct_architectures.multimodal import clip
-from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
-from graphacct_architectures.multimodal.parts.family import composition
-from graphacct_architectures.multimodal.parts.images import of_images, without_first
-from graphacct_architectures.multimodal.parts.projector import square_side
-from graphacct_architectures.tower import patch_count, tower
+from graphacct_architectures.layers import linear
+from graphacct_architectures.multimodal import (
+    ClipLayers,
+    Composition,
+    Part,
+    composition,
+    described,
+    of_images,
+    square_side,
+    text_model,
+    through_clip,
+)
 
 from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, differ, fields
 from graphacct_vision.got_ocr2 import flattened
@@ -33,22 +38,11 @@ class InnerSam(SamConfig):
 
 
 @attrs.frozen(kw_only=True)
-class EncoderConfig(clip.VisionConfig):
-    """The keys of CLIP's layers, which see the image encoder's tokens."""
-
-    hidden_size: Dim = fields.size(1024)
-    intermediate_size: Dim = fields.size(4096)
-    num_hidden_layers: Dim = fields.size(24)
-    num_attention_heads: Dim = fields.size(16)
-    patch_size: tuple[Dim, Dim] = fields.sides(14)
-
-
-@attrs.frozen(kw_only=True)
 class VisionConfig:
     """The keys of what sees an image."""
 
     sam_config: InnerSam | None = fields.nested(InnerSam, "unlimited_ocr")
-    encoder_config: EncoderConfig | None = fields.nested(EncoderConfig, "unlimited_ocr")
+    encoder_config: ClipLayers | None = fields.nested(ClipLayers, "unlimited_ocr")
 
     @property
     def sam(self) -> InnerSam:
@@ -56,9 +50,9 @@ class VisionConfig:
         return self.sam_config or InnerSam()
 
     @property
-    def encoder(self) -> EncoderConfig:
+    def encoder(self) -> ClipLayers:
         """CLIP's layers."""
-        return self.encoder_config or EncoderConfig()
+        return self.encoder_config or ClipLayers()
 
 
 @attrs.frozen(kw_only=True)
@@ -103,30 +97,21 @@ def seen(c: VisionConfig, workload: Workload, b: Builder) -> Value:
     """Returns the tokens of images, CLIP's beside the image encoder's."""
     with b.scope("sam_encoder"):
         first = flattened(b, narrowed(c.sam, workload, b, "vision_config.sam_config.image_size"))
-    images, tokens, given = first.spec.shape
+    _, tokens, given = first.spec.shape
     inner, width = c.encoder, c.encoder.hidden_size
     if differ(width, given):
         raise ConfigError(
             f"vision_config.encoder_config.hidden_size is {width}, and the image's tokens are {given} wide "
             "(sam_config.downsample_channels): they have to agree"
         )
-    count = patch_count(inner.image_size, inner.patch_size)
-    if differ(count, tokens):
+    if differ(inner.count, tokens):
         raise ConfigError(
-            f"an image has {tokens} tokens, and vision_config.encoder_config has learned places for {count} "
+            f"an image has {tokens} tokens, and vision_config.encoder_config has learned places for {inner.count} "
             "(image_size, patch_size): others, between which the class interpolates, are not modelled"
         )
     with b.scope("vision_encoder"):
-        with b.scope("embeddings"):
-            own = b.parameter("class_embedding", (width,))
-            x = b.apply(
-                "concat", b.apply("expand", own, name="cls", shape=(images, 1, width)), first, name="with_cls", dim=1
-            )
-            x = clip.positioned(b, x, count + 1, count + 1)
-        x = layer_norm(b, "pre_layrnorm", x)
-        with b.scope("encoder"):
-            x = tower(clip.described(inner), workload, b, x)
-    found: Value = b.apply("concat", without_first(b, x, "clip_tokens"), first, name="both", dim=-1)
+        x = through_clip(inner, workload, b, first)
+    found: Value = b.apply("concat", x, first, name="both", dim=-1)
     return found
 
 

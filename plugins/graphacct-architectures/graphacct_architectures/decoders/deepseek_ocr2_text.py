@@ -18,7 +18,7 @@ from graphacct_architectures.decoders.parts.description import Decoder, Experts,
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.decoders.parts.sparse import at_most, layered, network_types, sparse_layers
 from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention
-from graphacct_architectures.heads import ALONE
+from graphacct_architectures.heads import ALONE, CAUSAL
 
 
 @attrs.frozen(kw_only=True)
@@ -93,7 +93,7 @@ ARCHITECTURE = decoder(
     DeepseekOcr2TextConfig,
     describe,
     PresetFiles(__file__),
-    classes=(ALONE,),
+    classes=(CAUSAL, ALONE),
     stem="DeepseekOcr2Text",
     aliases={"num_experts": "n_routed_experts"},
     translated=("num_experts",),

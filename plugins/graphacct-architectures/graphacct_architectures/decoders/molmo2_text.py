@@ -14,7 +14,7 @@ from graphacct_architectures.decoders.parts.description import Decoder, Layer
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
 from graphacct_architectures.decoders.parts.sparse import layered
 from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention
-from graphacct_architectures.heads import ALONE
+from graphacct_architectures.heads import ALONE, CAUSAL
 
 TABLES = ("rotary_emb", "rotary_emb_unscaled")
 
@@ -81,7 +81,7 @@ ARCHITECTURE = decoder(
     Molmo2TextConfig,
     describe,
     PresetFiles(__file__),
-    classes=(ALONE,),
+    classes=(CAUSAL, ALONE),
     stem="Molmo2Text",
     aliases={"qkv_bias": "attention_bias"},
     translated=("qkv_bias",),

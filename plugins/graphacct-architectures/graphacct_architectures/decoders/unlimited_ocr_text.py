@@ -12,7 +12,7 @@ import attrs
 from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.decoders.deepseek_ocr2_text import DeepseekOcr2TextConfig, describe
 from graphacct_architectures.decoders.parts.family import decoder
-from graphacct_architectures.heads import ALONE
+from graphacct_architectures.heads import ALONE, CAUSAL
 
 
 @attrs.frozen(kw_only=True)
@@ -38,7 +38,7 @@ ARCHITECTURE = decoder(
     UnlimitedOcrTextConfig,
     describe,
     PresetFiles(__file__),
-    classes=(ALONE,),
+    classes=(CAUSAL, ALONE),
     stem="UnlimitedOcrText",
     aliases={"num_experts": "n_routed_experts"},
     translated=("num_experts",),

@@ -1,7 +1,7 @@
 """InstructBLIP: BLIP-2 whose queries see the words of an instruction too.
 
-Dai et al., 2023 (arXiv:2305.06500). The instruction that the Q-Former reads is as long as `seq_len`, or the text that
-the encoder of a pair reads.
+Dai et al., 2023 (arXiv:2305.06500). The instruction that the Q-Former reads is as long as `seq_len`, at
+most as its positions allow.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, Dim, PresetFiles, SubModel, Value, Workload, fields
+from graphacct import Builder, Dim, PresetFiles, SubModel, Value, Workload, fields, minimum
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.blip2 import beside_text, width, with_pairs
 from graphacct_architectures.multimodal.parts.compose import Composition
@@ -44,7 +44,7 @@ def compose(config: Any, root: str) -> Composition | Paired:
     def rows(workload: Workload, b: Builder) -> Value:
         frames = 1 if workload.frames is None else workload.frames
         images = of_images(workload)
-        words = 1 if workload.seq_len is None else workload.seq_len
+        words = 1 if workload.seq_len is None else minimum(workload.seq_len, former.max_position_embeddings)
         ids = b.input("qformer_input_ids", (images.batch, words), "int64")
         if workload.frames is not None:
             images = attrs.evolve(images, batch=images.batch * frames)

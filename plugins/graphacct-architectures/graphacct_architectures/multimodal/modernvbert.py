@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Architecture, Builder, Dim, PresetFiles, SubModel, Value, Workload, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields, floor_div
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.classifier import Classifier, classified, token
 from graphacct_architectures.encoders.modernbert import MODEL as TEXT_MODEL
@@ -40,13 +40,44 @@ class ModernVBertConfig:
     dtype: str | None = fields.dtype()
 
 
+@attrs.frozen
+class Missing:
+    """A token of an image that the class cannot see, as wide as its projection takes."""
+
+    factor: Dim
+
+    def __call__(self, b: Builder, x: Value) -> Value:
+        count, _, width = x.spec.shape
+        found: Value = b.apply("full", name="missing", shape=(count, 1, width * self.factor**2), dtype=b.dtype)
+        return found
+
+
 def composition(config: ModernVBertConfig) -> Composition:
     """Returns ModernBERT's layers, and its images through the tower and the connector."""
     text = describe(attrs.evolve(config.text_config.config, architectures=[TEXT_MODEL]))
     root = "" if config.architectures == ALONE else "model."
-    steps = (Shuffled(config.pixel_shuffle_factor), Linear("modality_projection", text.width, bias=False))
+    shuffled = (Shuffled if runs(config) else Missing)(config.pixel_shuffle_factor)
+    steps = (shuffled, Linear("modality_projection", text.width, bias=False))
     images = seen(config.vision_config, root, steps, module="vision_model", projector="connector")
+    images = attrs.evolve(images, check=lambda: check(config))
     return Composition(text, (images,), f"{root}text_model", head="")
+
+
+def runs(config: ModernVBertConfig) -> bool:
+    """Returns whether squares of tokens fill an image, so that its class can see one; its defaults do not."""
+    tower: Any = config.vision_config.config
+    sides = [floor_div(*pair) for pair in zip(tower.image_size, tower.patch_size, strict=True)]
+    factor = config.pixel_shuffle_factor
+    return all(type(side) is not int or type(factor) is not int or side % factor == 0 for side in sides)
+
+
+def check(config: ModernVBertConfig) -> None:
+    """Raises ConfigError if squares of tokens do not fill an image."""
+    if not runs(config):
+        raise ConfigError(
+            f"pixel_shuffle_factor is {config.pixel_shuffle_factor}, which does not divide the patches on a side of an "
+            "image of vision_config: the class does not run"
+        )
 
 
 def build(config: ModernVBertConfig, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
@@ -93,7 +124,7 @@ ARCHITECTURE = Architecture(
     PresetFiles(__file__),
     sizes={
         "seq_len": lambda config: config.text_config.config.max_position_embeddings,
-        "images": lambda config: 1,
+        "images": lambda config: int(runs(config)),
         "image_size": lambda config: config.vision_config.config.image_size,
     },
     attention=("fused", "eager"),

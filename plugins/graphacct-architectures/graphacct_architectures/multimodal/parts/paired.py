@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from graphacct import Builder, DeclinedError, SubModel, Value, Workload, equal, prod
-from graphacct_architectures.encoder_decoders.parts.description import EncoderDecoder
+from graphacct_architectures.encoder_decoders.parts.description import EncoderDecoder, Head
 from graphacct_architectures.encoder_decoders.parts.run import run
 from graphacct_architectures.multimodal.parts.compose import (
     Part,
@@ -74,6 +74,15 @@ def pair_of(text: SubModel) -> EncoderDecoder | None:
     describe = getattr(text.architecture.build, "describe", None)
     found = None if describe is None else describe(text.config)
     return found if isinstance(found, EncoderDecoder) else None
+
+
+def placed(text: SubModel, root: str, *, tied: bool) -> EncoderDecoder:
+    """Returns the description of a pair whose modules are in `root` and `language_model`, with a head beside them, or
+    without one if `root` is empty."""
+    pair = pair_of(text)
+    assert pair is not None  # the check of the key says so
+    head = Head(tied=tied) if root else None
+    return attrs.evolve(pair, module=f"{root}language_model", head=head, classifier=None)
 
 
 def writes(architecture: Any, key: str) -> None:

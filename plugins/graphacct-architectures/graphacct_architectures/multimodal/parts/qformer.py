@@ -65,11 +65,6 @@ def instructed(
 ) -> Value:
     """Returns the queries after layers in which they see an instruction's words, which have a network of their own."""
     words, count = ids.spec.shape[1], queries.spec.shape[1]
-    if type(words) is int and type(c.max_position_embeddings) is int and words > c.max_position_embeddings:
-        raise ConfigError(
-            f"the Q-Former reads {words} words, as many as seq_len: qformer_config has {c.max_position_embeddings} "
-            "positions"
-        )
     with b.scope("embeddings"):
         x = embedding(b, "word_embeddings", ids, c.vocab_size, c.hidden_size)
         table = b.apply("constant", name="position_table", shape=(1, c.max_position_embeddings), dtype="int64")

@@ -57,7 +57,7 @@ def retrieval(
         config,
         build,
         PresetFiles(file),
-        sizes={"seq_len": of_inner("seq_len"), "images": lambda config: 1, "image_size": of_inner("image_size")},
+        sizes={"seq_len": of_inner("seq_len"), "images": of_inner("images"), "image_size": of_inner("image_size")},
         attention=("fused", "eager"),
         aliases={"torch_dtype": "dtype"},
         no_cost=no_cost or {},
