@@ -50,6 +50,7 @@ FAMILIES = (
     _family("maskformer-swin", "maskformer_swin"),
     _family("dpt"),
     _family("efficientnet"),
+    _family("gemma3n_vision"),
     _family("glpn"),
     _family("hgnet_v2"),
     _family("mobilevit"),
