@@ -232,6 +232,7 @@ NOT_MEASURED = frozenset(
         "hy_v3",
         "hyperclovax",
         "hyperclovax_vision_v2",
+        "idefics",
         "idefics2",
         "idefics2_vision",
         "idefics3",

@@ -44,10 +44,12 @@ ELSEWHERE = "the goldens and the published figures of each plugin's tests"
 NO_WHOLE_HEADS: dict[str, dict[str, Any]] = {
     "deepseek_ocr2": {"set": {"text_config.mlp_layer_types": ["dense"] * 32}},
     "deepseek_ocr2_text": {"set": {"mlp_layer_types": ["dense"] * 32}},
+    "idefics": {"images": 1, "set": {"freeze_text_layers": False, "freeze_vision_layers": False}},
     "qwen3_omni_moe_text": {"set": {"head_dim": 128}},
     "qwen3_omni_moe_thinker": {"set": {"text_config.head_dim": 128}},
 }
-"""Families whose class has defaults with which it does not run: 28 heads do not divide a width of 2,048."""
+"""Families whose class has defaults with which it does not run, or is not trained: 28 heads do not divide a width of
+2,048; no layer has experts; no text is read without an image, and layers are frozen."""
 DECODER_OR_PAIR = ("blip-2", "instructblip", "instructblipvideo")
 """Families whose text model is a decoder alone unless a file names one with an encoder."""
 

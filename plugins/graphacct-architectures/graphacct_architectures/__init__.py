@@ -259,6 +259,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.hunyuan_vl_vision"),
     _family("multimodal.hyperclovax_vision_v2", model_types=("hyperclovax_vision_v2", "vlm")),
     _family("multimodal.granite4_vision"),
+    _family("multimodal.idefics"),
     _family("multimodal.idefics2"),
     _family("multimodal.idefics3"),
     _family("multimodal.idefics3_vision"),
