@@ -23,6 +23,8 @@ FAMILIES = (
     LazyArchitecture("resnet", "graphacct_vision.resnet", PresetFiles(f"{HERE}/resnet.py")),
     _family("hf-resnet", "hf_resnet", "resnet"),
     _family("beit"),
+    _family("clap"),
+    _family("clap_audio_model", "clap_audio"),
     _family("convnext"),
     _family("convnextv2"),
     _family("detr"),
@@ -33,6 +35,7 @@ FAMILIES = (
     _family("mobilenet_v2"),
     _family("segformer"),
     _family("deepseek_ocr2"),
+    _family("deepseek_vl_hybrid"),
     _family("florence2"),
     LazyArchitecture(
         "got_ocr2", f"{__name__}.got_ocr2", PresetFiles(f"{HERE}/got_ocr2.py"), ("got_ocr2", "pp_chart2table")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from graphacct_architectures.multimodal.parts.paired import Paired, pairs, placed
     from graphacct_architectures.multimodal.parts.projector import square_side
     from graphacct_architectures.multimodal.parts.readers import ClipLayers, QwenLayers, through_clip, through_qwen
+    from graphacct_architectures.multimodal.parts.towers import looked, vision_model
 
 __all__ = [
     "ClipLayers",
@@ -26,6 +27,7 @@ __all__ = [
     "QwenLayers",
     "composition",
     "described",
+    "looked",
     "of_images",
     "pairs",
     "placed",
@@ -33,6 +35,7 @@ __all__ = [
     "text_model",
     "through_clip",
     "through_qwen",
+    "vision_model",
 ]
 
 _FILES = {
@@ -42,6 +45,7 @@ _FILES = {
     "paired": ("Paired", "pairs", "placed"),
     "projector": ("square_side",),
     "readers": ("ClipLayers", "QwenLayers", "through_clip", "through_qwen"),
+    "towers": ("looked", "vision_model"),
 }
 
 

@@ -280,6 +280,9 @@ def ready(kind: Layer, workload: Workload, b: Builder, y: Value, label: str) -> 
     """Returns a module's output as it is added to the stream: dropped out, and scaled where the layer says so."""
     p = kind.dropout if label == "mlp" or kind.attention_dropout is None else kind.attention_dropout
     y = dropped(b, f"{label}_dropout", y, p, workload)
+    own = kind.scales[label == "mlp"]
+    if own:
+        y = b.apply("mul", b.parameter(own, y.spec.shape[-1:]), y, name=f"{own}_applied")
     if kind.residual_scaled:
         y = b.apply("scale", y, name=f"{label}_scaled")
     return y

@@ -444,6 +444,8 @@ class Layer:
             added to each other. Its output, attention's input and attention's output are each multiplied by a constant.
         whole: The layer itself if it has another shape; its attention then says which tables it reads.
         base_scaled: Whether what an output is added to is multiplied by a constant too.
+        scales: The names of parameters of the stream's width that multiply attention's output and the network's; empty
+            for none.
     """
 
     attention: Attention | Mixing
@@ -468,6 +470,7 @@ class Layer:
     beside: Mixing | None = None
     whole: Whole | None = None
     base_scaled: bool = False
+    scales: tuple[str, str] = ("", "")
 
 
 @attrs.frozen
