@@ -116,7 +116,7 @@ def seen(config: ViltConfig, workload: Workload, b: Builder) -> Value:
     count = patch_count(config.image_size, config.patch_size)
     if type(count) is int and 0 <= config.max_image_length < count:
         raise ConfigError(
-            f"max_image_length is {config.max_image_length}, fewer than an image's {count} patches: patches that chance "
+            f"max_image_length is {config.max_image_length}, fewer than an image's {count} patches: those that chance "
             "leaves out are not modelled; add --set max_image_length=-1"
         )
     token = b.apply("expand", b.parameter("cls_token", (1, 1, width)), name="cls", shape=(batch, 1, width))
