@@ -44,6 +44,7 @@ def encoder_decoder(
     language_model: str = "",
     sounds: Mapping[str, Callable[[Any], Any]] | None = None,
     per_second: Mapping[str, Callable[[Any], Any]] | None = None,
+    no_cost: Mapping[str, tuple[Any, ...] | None] | None = None,
     **rest: Any,
 ) -> Architecture:
     """Returns the Architecture of a family: `describe` returns a configuration's description, `encoder_seq_len`
@@ -83,6 +84,10 @@ def encoder_decoder(
         dtype="float32",
         aliases={**ALIASES, **fields.LABELS, **(aliases or {})},
         translated=frozenset(aliases or ()),
+        no_cost={
+            "add_cross_attention": None,
+            **(no_cost or {}),
+        },  # its decoders attend to an encoder whatever the key says
         model_types=(name,),
         doc=doc,
         inexact=dropped_layers if counts_dropped else inexact,
