@@ -58,8 +58,6 @@ def build(config: ShieldGemma2Config, workload: Workload, b: Builder) -> Value |
     if config.architectures == CLASSES[1]:
         made: Value | tuple[Value, ...] = gemma3.ARCHITECTURE.build(inner, workload, b)
         return made
-    if workload.logits == "last" or workload.phase in ("prefill", "decode"):
-        raise ConfigError(f"{CLASSES[0]} writes no text: its phases are forward and train, and its logits are two")
     with b.inside("model"):
         x = gemma3.ARCHITECTURE.build(inner, workload, b)
     assert isinstance(x, Value)
@@ -77,6 +75,8 @@ ARCHITECTURE = attrs.evolve(
     presets=PresetFiles(__file__),
     sizes={**gemma3.ARCHITECTURE.sizes, "images": sees},
     placeholders=places,
+    phases=("forward", "train"),
+    last_logits=False,
     losses={SUM: lambda config, outputs, b: SUM_ALONE[SUM](config, outputs[:1], b)},
     default_loss=lambda config: SUM,
     no_cost={**gemma3.ARCHITECTURE.no_cost, "yes_token_index": None, "no_token_index": None},
