@@ -13,7 +13,8 @@ import attrs
 from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, equal, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.encoders.parts.description import Encoder, Names
-from graphacct_architectures.encoders.parts.encode import embedded, layer
+from graphacct_architectures.encoders.parts.embeddings import embedded
+from graphacct_architectures.encoders.parts.layer import layer
 from graphacct_architectures.layers import for_logits, layer_norm, linear
 from graphacct_architectures.losses import CROSS_ENTROPY, SUM, check_entropy, entropy_if, own_cross_entropy, total
 from graphacct_architectures.multimodal import clip
