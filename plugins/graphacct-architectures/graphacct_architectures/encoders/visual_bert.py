@@ -15,8 +15,9 @@ from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.description import Encoder, Head
-from graphacct_architectures.encoders.parts.encode import POOLED, encode
+from graphacct_architectures.encoders.parts.encode import encode
 from graphacct_architectures.encoders.parts.family import EncoderConfig, built, has_logits
+from graphacct_architectures.encoders.parts.heads import POOLED
 from graphacct_architectures.encoders.parts.layer import layer
 from graphacct_architectures.layers import resident
 from graphacct_architectures.residing import reside
