@@ -396,7 +396,6 @@ MT5_DEFAULTS: Mapping[str, Any] = {
 
 RENAMED: tuple[RenamedArchitecture, ...] = (
     _renamed("cosmos3_omni", "multimodal.qwen3_vl", classes=("Cosmos3Omni", "Qwen3VL")),
-    _renamed("metaclip_2", "multimodal.clip", classes=("MetaClip2", "CLIP")),
     _renamed(
         "chinese_clip_vision_model",
         "multimodal.clip_vision",
