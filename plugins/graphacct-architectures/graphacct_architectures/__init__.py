@@ -397,11 +397,6 @@ MT5_DEFAULTS: Mapping[str, Any] = {
 RENAMED: tuple[RenamedArchitecture, ...] = (
     _renamed("cosmos3_omni", "multimodal.qwen3_vl", classes=("Cosmos3Omni", "Qwen3VL")),
     _renamed(
-        "chinese_clip_vision_model",
-        "multimodal.clip_vision",
-        classes=("ChineseCLIP", "CLIP"),
-    ),
-    _renamed(
         "camembert",
         "encoders.roberta",
         classes=("Camembert", "Roberta"),
