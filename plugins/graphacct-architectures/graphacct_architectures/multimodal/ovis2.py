@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, differ, fields
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description import Norm
 from graphacct_architectures.layers import layer_norm, linear
@@ -124,6 +124,12 @@ def image_size(config: Ovis2Config) -> Any:
     return config.vision.image_size
 
 
+def images(config: Ovis2Config) -> int:
+    """Returns how many images a sequence has unless the workload says so: none if the rows of the table are of another
+    width than the text's, as with the class's defaults."""
+    return 0 if differ(config.hidden_size, described(config.text_config).width) else 1
+
+
 ARCHITECTURE = composition(
     "ovis2",
     Ovis2Config,
@@ -131,6 +137,7 @@ ARCHITECTURE = composition(
     PresetFiles(__file__),
     classes=CLASSES,
     image_size=image_size,
+    sizes={"images": images},
     no_cost={"hidden_size": (), "vocab_size": (), "visual_indicator_token_ids": None},
     doc="Ovis 2: an AIMv2 tower, a table of visual words, any decoder.",
 )
