@@ -41,6 +41,8 @@ MAIN = (
     ("start_logits", "end_logits"),
     ("reconstruction",),
     ("projected_states", "projected_quantized_states"),
+    ("itm_score",),
+    ("embeddings",),
     ("text_embeds", "image_embeds", "last_hidden_state", "pooler_output"),
     ("sample",),
     ("down_block_res_samples", "mid_block_res_sample"),
