@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 import random_backbones as others
+import random_detectors as detectors
 from random_encoders import ACTS, convnext, resnet, some, tower, yes
 
 CLASSES: dict[str, tuple[str, ...]] = {
@@ -46,6 +47,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "dinov3_vit": ("DINOv3ViTModel", "DINOv3ViTBackbone"),
     "vit_msn": ("ViTMSNModel", "ViTMSNForImageClassification"),
     **others.CLASSES,
+    **detectors.CLASSES,
 }
 """The first is what is measured where a file names none."""
 
@@ -57,7 +59,7 @@ def drawn(family: str, random: Random, name: str = "") -> dict[str, Any]:
     if name or random.random() < 0.9:
         content["architectures"] = [name or random.choice(CLASSES[family])]
     names = {str(index): f"class {index}" for index in range(random.choice((1, 3, 5)))}
-    return content | random.choice(({}, {"num_labels": 4}, {"id2label": names}))
+    return detectors.settled(content | random.choice(({}, {"num_labels": 4}, {"id2label": names})))
 
 
 def patched(random: Random) -> dict[str, Any]:
@@ -215,6 +217,7 @@ DRAW = {
     "ijepa": patched,
     "vit_msn": patched,
     **others.DRAW,
+    **detectors.DRAW,
 }
 ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
     **dict.fromkeys(("dinov2", "dinov2_with_registers", "dinov3_vit"), ((8, 8), (13, 9))),
@@ -224,6 +227,7 @@ ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
     **dict.fromkeys(("beit",), ((16, 16), (21, 24))),
     **dict.fromkeys(("convnext", "convnextv2", "resnet"), ((70, 65), (64, 64))),
     **others.ANY_SIZE,
+    **detectors.ANY_SIZE,
 }
 """The images of families that take any size; the others take the one of their file."""
 

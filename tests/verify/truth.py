@@ -57,7 +57,7 @@ def model_from(config: Any) -> torch.nn.Module:
             model = kind._from_config(config, experts_implementation="batched_mm", **options)
         except (TypeError, ValueError):
             model = kind._from_config(config, **options)
-    return model.eval()
+    return model.to("meta").eval()  # a class may make a parameter without looking where
 
 
 def inputs(model: torch.nn.Module, batch: int, size: int) -> dict[str, Any]:

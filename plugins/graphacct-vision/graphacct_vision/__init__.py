@@ -25,6 +25,7 @@ FAMILIES = (
     _family("beit"),
     _family("convnext"),
     _family("convnextv2"),
+    _family("deformable_detr"),
     _family("detr"),
     _family("dinov2"),
     _family("dinov2_with_registers"),

@@ -75,9 +75,11 @@ def found(config: WithBackbone, workload: Workload, b: Builder, pixels: Value) -
         return decoded(config, workload, b, queries, each, x, places), x
 
 
-def positions(config: WithBackbone, b: Builder, batch: Dim, grid: tuple[Dim, Dim]) -> Value:
-    """Returns the position of each place of a map, (batch, rows * columns, d_model): waves along rows and columns, or
-    learned rows and columns."""
+def positions(
+    config: WithBackbone, b: Builder, batch: Dim, grid: tuple[Dim, Dim], *, centred: bool = False
+) -> Value:
+    """Returns the position of each place of a map, (batch, rows * columns, d_model): waves along rows and columns, of
+    a place's centre if `centred`; or learned rows and columns."""
     half = exact_div(config.d_model, 2, "d_model / 2")
     (rows, columns), sides = grid, []
     with b.scope("position_embedding"):
@@ -98,6 +100,7 @@ def positions(config: WithBackbone, b: Builder, batch: Dim, grid: tuple[Dim, Dim
                 x = b.apply("cumsum", seen, name=name, dim=dim)
                 total = b.apply("slice", x, name=f"{name}_last", dim=dim, start=grid[dim - 1] - 1, length=1)
                 total = b.apply("shift", total, name=f"{name}_above_zero")
+                x = b.apply("shift", x, name=f"{name}_centres") if centred else x
                 x = b.apply("scale", b.apply("div", x, total, name=f"{name}_relative"), name=f"{name}_angle")
                 x = b.apply("reshape", x, name=f"{name}_column", shape=(batch, rows, columns, 1))
                 rates = b.apply("full", name=f"{name}_rates", shape=(half,), dtype=b.dtype)

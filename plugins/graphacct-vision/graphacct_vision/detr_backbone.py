@@ -94,6 +94,11 @@ class WithBackbone:
         return self.backbone_config or BackboneConfig(out_features=("stage4",))
 
     @property
+    def timm_places(self) -> tuple[int, ...]:
+        """The maps of timm's backbone where the file names none."""
+        return STAGES
+
+    @property
     def channels(self) -> Dim:
         """The channels of an image."""
         return self.num_channels if self.of_timm and self.backbone_config is None else self.resnet.num_channels
@@ -108,7 +113,7 @@ def maps(config: WithBackbone, workload: Workload, b: Builder, pixels: Value) ->
     own = config.backbone_config
     given: Mapping[str, Any] = config.backbone_kwargs or {}
     if own is None:
-        places = given.get("out_indices", STAGES)
+        places = given.get("out_indices", config.timm_places)
         stride = given.get("output_stride") or (DILATED if config.dilation else 32)
     else:
         places, stride = own.out_indices or (-1,), own.output_stride or 32

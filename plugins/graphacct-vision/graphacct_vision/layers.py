@@ -48,6 +48,12 @@ def batch_norm(b: Builder, name: str, x: Value, *, training: bool) -> Value:
     return b.apply("batch_norm", x, *parameters, name=name, training=training)
 
 
+def group_norm(b: Builder, name: str, x: Value, groups: Dim) -> Value:
+    """Applies torch.nn.GroupNorm."""
+    parts = [b.parameter(f"{name}.{part}", x.spec.shape[1:2]) for part in ("weight", "bias")]
+    return b.apply("group_norm", x, *parts, name=name, groups=groups)
+
+
 def frozen_norm(b: Builder, name: str, x: Value) -> Value:
     """Applies a batch norm whose weights and statistics are buffers: a scale and a shift of each channel."""
     channels = x.spec.shape[1]
