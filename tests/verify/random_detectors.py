@@ -8,7 +8,10 @@ from typing import Any
 from random_encoders import ACTS, some, yes
 
 CLASSES: dict[str, tuple[str, ...]] = {
+    "clipseg": ("CLIPSegModel", "CLIPSegForImageSegmentation"),
     "deformable_detr": ("DeformableDetrModel", "DeformableDetrForObjectDetection"),
+    "owlv2": ("Owlv2Model", "Owlv2ForObjectDetection"),
+    "owlvit": ("OwlViTModel", "OwlViTForObjectDetection"),
 }
 RESNET = {"model_type": "resnet", "depths": [1, 2, 1], "hidden_sizes": [8, 12, 16], "embedding_size": 6}
 
@@ -30,6 +33,29 @@ def deformable_detr(random: Random) -> dict[str, Any]:
     }
 
 
+def towers(random: Random, words: int) -> dict[str, Any]:
+    """Two towers, as CLIP has them."""
+    sizes = {"num_hidden_layers": random.randint(1, 4), "intermediate_size": 11}
+    sizes |= some(random, hidden_act=random.choice(ACTS), attention_dropout=0.0)
+    seen = {**sizes, "hidden_size": 24, "num_attention_heads": 3, "image_size": 32, "patch_size": 8}
+    told = {**sizes, "hidden_size": 16, "num_attention_heads": 2, "vocab_size": 50, "max_position_embeddings": words}
+    return {"vision_config": {**seen, **some(random, num_channels=1)}, "text_config": told, "projection_dim": 16}
+
+
+def owlvit(random: Random) -> dict[str, Any]:
+    return towers(random, 16)
+
+
+def clipseg(random: Random) -> dict[str, Any]:
+    content = towers(random, 20)
+    content["vision_config"]["num_hidden_layers"] = 4
+    return {
+        **{**content, "extract_layers": random.choice(([0, 2], [1, 2, 3], [0])), "reduce_dim": 8},
+        **{"decoder_num_attention_heads": 2, "decoder_intermediate_size": 7},
+        **some(random, conditional_layer=random.randint(0, 1), use_complex_transposed_convolution=yes(random)),
+    }
+
+
 def settled(content: dict[str, Any]) -> dict[str, Any]:
     """The content without keys that its class cannot be built with."""
     if content["model_type"] == "deformable_detr" and "Detection" not in str(content.get("architectures")):
@@ -37,7 +63,17 @@ def settled(content: dict[str, Any]) -> dict[str, Any]:
     return content
 
 
-DRAW = {"deformable_detr": deformable_detr}
+def given(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """The sizes of images and texts of a model that takes both."""
+    kind = content["model_type"]
+    if kind == "clipseg":
+        return [{"batch": batch, "image_size": (side, side), "seq_len": 5} for batch, side in ((1, 32), (2, 48))]
+    if kind in ("owlvit", "owlv2"):
+        return [{"batch": batch, "image_size": (32, 32), "seq_len": words} for batch, words in ((1, 16), (2, 5))]
+    return []
+
+
+DRAW = {"clipseg": clipseg, "deformable_detr": deformable_detr, "owlv2": owlvit, "owlvit": owlvit}
 ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
     **dict.fromkeys(("deformable_detr",), ((64, 64), (70, 65))),
 }

@@ -53,6 +53,8 @@ def given(config: Any, sizes: dict[str, Any], dtype: torch.dtype) -> dict[str, A
     frames = (sizes["frames"],) if "frames" in sizes else ()
     shape = (sizes["batch"], *frames, inside.num_channels, *sizes["image_size"])
     found = {"pixel_values": torch.zeros(shape, device="meta", dtype=dtype)}
+    if "seq_len" in sizes:
+        found["input_ids"] = torch.zeros((sizes["batch"], sizes["seq_len"]), device="meta", dtype=torch.long)
     if "points" in sizes:
         shape = (sizes["batch"], 1, sizes["points"])
         found["input_points"] = torch.zeros((*shape, 2), device="meta", dtype=dtype)
