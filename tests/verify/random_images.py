@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 import random_backbones as others
+import random_classifiers as classifiers
 import random_detectors as detectors
 from random_encoders import ACTS, convnext, resnet, some, tower, yes
 
@@ -47,6 +48,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "dinov3_vit": ("DINOv3ViTModel", "DINOv3ViTBackbone"),
     "vit_msn": ("ViTMSNModel", "ViTMSNForImageClassification"),
     **others.CLASSES,
+    **classifiers.CLASSES,
     **detectors.CLASSES,
 }
 """The first is what is measured where a file names none."""
@@ -59,7 +61,8 @@ def drawn(family: str, random: Random, name: str = "") -> dict[str, Any]:
     if name or random.random() < 0.9:
         content["architectures"] = [name or random.choice(CLASSES[family])]
     names = {str(index): f"class {index}" for index in range(random.choice((1, 3, 5)))}
-    return detectors.settled(content | random.choice(({}, {"num_labels": 4}, {"id2label": names})))
+    content |= random.choice(({}, {"num_labels": 4}, {"id2label": names}))
+    return classifiers.settled(detectors.settled(content))
 
 
 def patched(random: Random) -> dict[str, Any]:
@@ -217,6 +220,7 @@ DRAW = {
     "ijepa": patched,
     "vit_msn": patched,
     **others.DRAW,
+    **classifiers.DRAW,
     **detectors.DRAW,
 }
 ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
@@ -227,6 +231,7 @@ ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
     **dict.fromkeys(("beit",), ((16, 16), (21, 24))),
     **dict.fromkeys(("convnext", "convnextv2", "resnet"), ((70, 65), (64, 64))),
     **others.ANY_SIZE,
+    **classifiers.ANY_SIZE,
     **detectors.ANY_SIZE,
 }
 """The images of families that take any size; the others take the one of their file."""
@@ -236,7 +241,7 @@ def workloads(content: dict[str, Any]) -> list[dict[str, Any]]:
     """What a model of the file is run on."""
     if sizes := ANY_SIZE.get(content["model_type"]):
         return [{"batch": batch, "image_size": size} for batch, size in zip((2, 3), sizes, strict=True)]
-    if found := others.given(content) or detectors.given(content):
+    if found := others.given(content) or detectors.given(content) or classifiers.given(content):
         return found
     size = content.get("image_size", 224)
     return [{"batch": batch, "image_size": (size, size)} for batch in (1, 3)]

@@ -94,6 +94,17 @@ def conv_norm(
         return activation(b, act, x, "activation")
 
 
+def padded(b: Builder, x: Value, size: tuple[Dim, Dim]) -> Value:
+    """Returns a map with zeros after its last row and column, to whole patches of a size."""
+    for axis in (1, 0):
+        side, step = x.spec.shape[2 + axis], size[axis]
+        if type(side) is int and type(step) is int and side % step:
+            rest = [(0, 0), (0, 0)]
+            rest[axis] = (0, step - side % step)
+            x = b.apply("pad", x, name=f"padded_{axis}", padding=tuple(rest))
+    return x
+
+
 def resized(b: Builder, name: str, x: Value, size: tuple[Dim, ...]) -> Value:
     """Returns the map at another size, between neighbours; torch computes it at the same size too."""
     return b.apply("upsample_linear", x, name=name, size=size)

@@ -1,0 +1,103 @@
+"""Small configurations of models that classify images, drawn at random as files have them."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from random_encoders import ACTS, some, yes
+
+CLASSES: dict[str, tuple[str, ...]] = {
+    "bit": ("BitModel", "BitForImageClassification", "BitBackbone"),
+    "cvt": ("CvtModel", "CvtForImageClassification"),
+    "focalnet": tuple(
+        f"FocalNet{end}" for end in ("Model", "ForImageClassification", "ForMaskedImageModeling", "Backbone")
+    ),
+    "hiera": ("HieraModel", "HieraForImageClassification", "HieraBackbone"),
+    "levit": tuple(f"Levit{end}" for end in ("Model", "ForImageClassification", "ForImageClassificationWithTeacher")),
+}
+
+
+def outputs(random: Random, stages: int) -> dict[str, Any]:
+    """Which stages a backbone hands on."""
+    places = sorted(random.sample(range(stages + 1), random.randint(1, stages + 1)))
+    names = ["stem", *(f"stage{place}" for place in range(1, stages + 1))]
+    return random.choice(({}, {"out_indices": places}, {"out_features": [names[place] for place in places]}))
+
+
+def levit(random: Random) -> dict[str, Any]:
+    return {
+        **{"hidden_sizes": [16, 24, 32], "num_attention_heads": [2, 3, 4], "key_dim": [random.choice((4, 8)), 4, 8]},
+        **{"depths": [random.randint(1, 3) for _ in range(3)], "image_size": 64},
+        **some(random, mlp_ratio=[random.randint(0, 3) for _ in range(3)], attention_ratio=[1, 2, 3]),
+        **some(random, drop_path_rate=0, num_channels=1),
+    }
+
+
+def cvt(random: Random) -> dict[str, Any]:
+    return {
+        **{"embed_dim": [8, 12, 24], "num_heads": [1, 2, 3], "depth": [random.randint(1, 2), 2, random.randint(3, 4)]},
+        **some(random, cls_token=[False, False, yes(random)], qkv_bias=[yes(random) for _ in range(3)]),
+        **some(random, mlp_ratio=[1.5, 2.0, 3.0], stride_q=[1, 1, 1], stride_kv=[1, 2, 1], kernel_qkv=[3, 3, 3]),
+        **some(random, drop_path_rate=[0.0, 0.1, 0.2], patch_sizes=[5, 3, 3], num_channels=1),
+    }
+
+
+def focalnet(random: Random) -> dict[str, Any]:
+    count = random.randint(1, 3)
+    switches = ("use_conv_embed", "use_layerscale", "use_post_layernorm", "use_post_layernorm_in_modulation")
+    return {
+        **{"embed_dim": 8, "depths": [random.randint(1, 3) for _ in range(count)], "image_size": 32},
+        **{"hidden_sizes": [8 * 2**place for place in range(count)], "patch_size": 4, "encoder_stride": 2},
+        **{switch: yes(random) for switch in (*switches, "normalize_modulator")},
+        **some(random, focal_levels=[random.randint(1, 3) for _ in range(count)], focal_windows=[3, 5, 3][:count]),
+        **some(random, mlp_ratio=1.5, hidden_act=random.choice(ACTS), drop_path_rate=0.0, num_channels=1),
+        **outputs(random, count),
+    }
+
+
+def hiera(random: Random) -> dict[str, Any]:
+    count = random.randint(2, 3)
+    return {
+        **{"embed_dim": 8, "depths": [random.randint(1, 3) for _ in range(count)], "image_size": [32, 32]},
+        **{"num_heads": [1, 2, 4][:count], "num_query_pool": random.randint(0, count - 1)},
+        **{"masked_unit_size": [4, 4], "masked_unit_attention": [yes(random) for _ in range(count)]},
+        **some(random, mlp_ratio=1.5, hidden_act=random.choice(ACTS), drop_path_rate=0.1, num_channels=1),
+        **outputs(random, count),
+    }
+
+
+def bit(random: Random) -> dict[str, Any]:
+    count = random.randint(1, 4)
+    return {
+        **{"embedding_size": 8, "hidden_sizes": [random.choice((16, 24, 40)) for _ in range(count)]},
+        **{"depths": [random.randint(1, 3) for _ in range(count)], "num_groups": random.choice((2, 4))},
+        **{"layer_type": random.choice(("preactivation", "bottleneck"))},
+        **some(random, global_padding=random.choice(("SAME", "same", None)), embedding_dynamic_padding=yes(random)),
+        **some(random, output_stride=random.choice((8, 16)), hidden_act=random.choice(ACTS), drop_path_rate=0.1),
+        **some(random, num_channels=1),
+        **outputs(random, count),
+    }
+
+
+def settled(content: dict[str, Any]) -> dict[str, Any]:
+    """The content without what its class cannot run."""
+    if content["model_type"] == "cvt" and "Classification" in str(content.get("architectures")):
+        content.pop("cls_token", None)
+    return content
+
+
+def given(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """The sizes of images where one alone cannot be trained with: its norms need two places."""
+    if content["model_type"] == "levit":
+        return [{"batch": batch, "image_size": (64, 64)} for batch in (2, 3)]
+    return []
+
+
+DRAW = {"bit": bit, "cvt": cvt, "focalnet": focalnet, "hiera": hiera, "levit": levit}
+ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
+    **dict.fromkeys(("bit",), ((64, 64), (70, 65))),
+    **dict.fromkeys(("cvt",), ((64, 64), (70, 65))),
+    **dict.fromkeys(("hiera",), ((32, 32), (32, 32))),
+    **dict.fromkeys(("focalnet",), ((32, 32), (32, 32))),
+}
