@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+from random_backbones import depth_anything
 from random_encoders import ACTS, some, yes
 
 CLASSES: dict[str, tuple[str, ...]] = {
@@ -15,6 +16,11 @@ CLASSES: dict[str, tuple[str, ...]] = {
     ),
     "hiera": ("HieraModel", "HieraForImageClassification", "HieraBackbone"),
     "levit": tuple(f"Levit{end}" for end in ("Model", "ForImageClassification", "ForImageClassificationWithTeacher")),
+    "prompt_depth_anything": ("PromptDepthAnythingForDepthEstimation",),
+    "swiftformer": ("SwiftFormerModel", "SwiftFormerForImageClassification"),
+    "swin2sr": ("Swin2SRModel", "Swin2SRForImageSuperResolution"),
+    "textnet": ("TextNetModel", "TextNetForImageClassification", "TextNetBackbone"),
+    "vitpose": ("VitPoseForPoseEstimation",),
 }
 
 
@@ -80,6 +86,49 @@ def bit(random: Random) -> dict[str, Any]:
     }
 
 
+def swiftformer(random: Random) -> dict[str, Any]:
+    count = random.randint(2, 4)
+    widths = [random.choice((8, 12)) for _ in range(count)]
+    return {
+        **{"embed_dims": widths, "depths": [random.randint(1, 3) for _ in widths], "image_size": 64},
+        **{"downsamples": [yes(random) for _ in widths]},
+        **some(random, mlp_ratio=3, hidden_act=random.choice(("gelu", "relu", "silu")), use_layer_scale=False),
+        **some(random, drop_path_rate=0.1, down_patch_size=5, down_pad=2, num_channels=1, drop_mlp_rate=0.0),
+    }
+
+
+def textnet(random: Random) -> dict[str, Any]:
+    kernels = [[random.choice(([3, 3], [1, 3], [3, 1])) for _ in range(random.randint(1, 3))] for _ in range(4)]
+    strides = [[random.choice((1, 2)) if not place else 1 for place, _ in enumerate(stage)] for stage in kernels]
+    stem = random.choice((8, 12))
+    return {
+        **{"hidden_sizes": [stem, *(random.choice((8, 12)) for _ in range(4))], "stem_out_channels": stem},
+        **{"conv_layer_kernel_sizes": kernels, "conv_layer_strides": strides, "image_size": [64, 64]},
+        **some(random, stem_kernel_size=5, stem_stride=1, stem_num_channels=1, stem_act_func="relu"),
+        **outputs(random, 4),
+    }
+
+
+def vitpose(random: Random) -> dict[str, Any]:
+    own = {
+        **{"model_type": "vitpose_backbone", "hidden_size": 12, "num_hidden_layers": 3, "num_attention_heads": 3},
+        **{"image_size": [32, 24], "patch_size": [8, 8], "mlp_ratio": 2, "out_indices": [3]},
+    }
+    return {"backbone_config": own, **some(random, scale_factor=random.randint(2, 4), use_simple_decoder=False)}
+
+
+def swin2sr(random: Random) -> dict[str, Any]:
+    kind = random.choice(("pixelshuffle", "pixelshuffledirect", "nearest+conv", "pixelshuffle_aux", ""))
+    count = random.randint(1, 2)
+    return {
+        **{"embed_dim": 12, "depths": [random.randint(1, 4) for _ in range(count)], "image_size": 16},
+        **{"num_heads": [2, 3][:count], "window_size": random.choice((4, 16)), "upsampler": kind},
+        **({"upscale": 4 if kind == "nearest+conv" else random.choice((2, 3, 4)) if kind else 1}),
+        **some(random, mlp_ratio=1.5, resi_connection="3conv", qkv_bias=yes(random), drop_path_rate=0.2),
+        **({} if kind in ("pixelshuffle_aux", "") else some(random, num_channels=1, num_channels_out=2)),
+    }
+
+
 def settled(content: dict[str, Any]) -> dict[str, Any]:
     """The content without what its class cannot run."""
     if content["model_type"] == "cvt" and "Classification" in str(content.get("architectures")):
@@ -94,9 +143,24 @@ def given(content: dict[str, Any]) -> list[dict[str, Any]]:
     return []
 
 
-DRAW = {"bit": bit, "cvt": cvt, "focalnet": focalnet, "hiera": hiera, "levit": levit}
+DRAW = {
+    "bit": bit,
+    "cvt": cvt,
+    "focalnet": focalnet,
+    "hiera": hiera,
+    "levit": levit,
+    "prompt_depth_anything": depth_anything,
+    "swiftformer": swiftformer,
+    "swin2sr": swin2sr,
+    "textnet": textnet,
+    "vitpose": vitpose,
+}
 ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
     **dict.fromkeys(("bit",), ((64, 64), (70, 65))),
+    **dict.fromkeys(("prompt_depth_anything",), ((16, 16), (20, 24))),
+    **dict.fromkeys(("swiftformer", "textnet"), ((64, 64), (70, 65))),
+    **dict.fromkeys(("swin2sr",), ((16, 16), (32, 16))),
+    **dict.fromkeys(("vitpose",), ((32, 24), (32, 24))),
     **dict.fromkeys(("cvt",), ((64, 64), (70, 65))),
     **dict.fromkeys(("hiera",), ((32, 32), (32, 32))),
     **dict.fromkeys(("focalnet",), ((32, 32), (32, 32))),

@@ -51,7 +51,8 @@ def given(config: Any, sizes: dict[str, Any], dtype: torch.dtype) -> dict[str, A
     """What a model takes: pixels, those of each frame of a video, and points that a prompt has."""
     inside = getattr(config, "backbone_config", None) or getattr(config, "vision_config", None) or config
     frames = (sizes["frames"],) if "frames" in sizes else ()
-    shape = (sizes["batch"], *frames, inside.num_channels, *sizes["image_size"])
+    channels = getattr(inside, "num_channels", None) or inside.stem_num_channels
+    shape = (sizes["batch"], *frames, channels, *sizes["image_size"])
     found = {"pixel_values": torch.zeros(shape, device="meta", dtype=dtype)}
     if "seq_len" in sizes:
         found["input_ids"] = torch.zeros((sizes["batch"], sizes["seq_len"]), device="meta", dtype=torch.long)

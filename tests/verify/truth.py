@@ -29,6 +29,7 @@ MAIN = (
     ("prediction_logits", "seq_relationship_logits", "sop_logits"),
     ("start_logits", "end_logits"),
     ("reconstruction",),
+    ("heatmaps",),
     ("feature_maps",),
     ("predicted_depth",),
     ("iou_scores", "pred_masks"),

@@ -23,7 +23,11 @@ CLASSES: Mapping[str, str] = {
     "rt_detr_resnet": "RTDetrResNetBackbone",
     "swin": "SwinBackbone",
     "swinv2": "Swinv2Backbone",
+    "focalnet": "FocalNetBackbone",
+    "hiera": "HieraBackbone",
+    "textnet": "TextNetBackbone",
     "vitdet": "VitDetBackbone",
+    "vitpose_backbone": "VitPoseBackbone",
 }
 """The class that hands on maps, by `model_type`."""
 
