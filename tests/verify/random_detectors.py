@@ -60,6 +60,9 @@ def settled(content: dict[str, Any]) -> dict[str, Any]:
     """The content without keys that its class cannot be built with."""
     if content["model_type"] == "deformable_detr" and "Detection" not in str(content.get("architectures")):
         content.pop("two_stage", None)
+    if content["model_type"] in ("detr", "conditional_detr") and "Segmentation" in str(content.get("architectures")):
+        own = {**RESNET, "out_features": ["stage1", "stage2", "stage3"]}
+        content |= {"backbone_config": own, "d_model": 64, "encoder_attention_heads": 8, "decoder_attention_heads": 4}
     return content
 
 

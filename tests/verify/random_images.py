@@ -30,7 +30,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
             *("ForSemanticSegmentation", "Backbone"),
         )
     ),
-    "detr": ("DetrModel", "DetrForObjectDetection"),
+    "detr": ("DetrModel", "DetrForObjectDetection", "DetrForSegmentation"),
     "mobilenet_v1": ("MobileNetV1Model", "MobileNetV1ForImageClassification"),
     "mobilenet_v2": ("MobileNetV2Model", "MobileNetV2ForImageClassification", "MobileNetV2ForSemanticSegmentation"),
     "segformer": ("SegformerModel", "SegformerForImageClassification", "SegformerForSemanticSegmentation"),

@@ -23,7 +23,10 @@ from torch.utils.flop_counter import FlopCounterMode, flop_registry
 PAIRS = ((1, 128), (1, 1024), (4, 512))
 CACHED = 1024
 IMAGE_SIZE = 224
+WHOLE = (("logits", "pred_boxes", "pred_masks"), ("class_queries_logits", "masks_queries_logits"))
+"""Outputs of models that have all of a group; the first of them counts."""
 MAIN = (
+    ("masks_queries_logits",),
     ("logits", "mc_logits", "pred_boxes"),
     ("logits_per_image",),
     ("prediction_logits", "seq_relationship_logits", "sop_logits"),
@@ -83,7 +86,7 @@ def inputs(model: torch.nn.Module, batch: int, size: int) -> dict[str, Any]:
 
 def main_outputs(out: Any) -> list[torch.Tensor]:
     """The outputs that a loss would use: logits where there are any."""
-    for names in MAIN:
+    for names in (*(group for group in WHOLE if all(name in out for name in group)), *MAIN):
         found = [out[name] for name in names if name in out and out[name] is not None]
         if found:
             return [item for value in found for item in (value if isinstance(value, tuple) else (value,))]
