@@ -10,6 +10,8 @@ from random_encoders import ACTS, some, yes
 CLASSES: dict[str, tuple[str, ...]] = {
     "clipseg": ("CLIPSegModel", "CLIPSegForImageSegmentation"),
     "deformable_detr": ("DeformableDetrModel", "DeformableDetrForObjectDetection"),
+    "mask2former": ("Mask2FormerModel", "Mask2FormerForUniversalSegmentation"),
+    "maskformer": ("MaskFormerModel", "MaskFormerForInstanceSegmentation"),
     "owlv2": ("Owlv2Model", "Owlv2ForObjectDetection"),
     "owlvit": ("OwlViTModel", "OwlViTForObjectDetection"),
 }
@@ -66,6 +68,34 @@ def settled(content: dict[str, Any]) -> dict[str, Any]:
     return content
 
 
+SWIN = {
+    **{"model_type": "swin", "embed_dim": 12, "depths": [1, 2, 1, 1], "num_heads": [1, 2, 3, 4], "window_size": 2},
+    **{"patch_size": 2, "image_size": 32, "out_features": ["stage1", "stage2", "stage3", "stage4"]},
+}
+FOUR = {"model_type": "resnet", "depths": [1, 2, 1, 1], "hidden_sizes": [8, 12, 16, 20], "embedding_size": 6}
+FOUR = {**FOUR, "out_features": ["stage1", "stage2", "stage3", "stage4"]}
+
+
+def mask2former(random: Random) -> dict[str, Any]:
+    return {
+        **{"backbone_config": random.choice((SWIN, FOUR)), "feature_size": 32, "hidden_dim": random.choice((32, 24))},
+        **{"encoder_layers": random.randint(1, 2), "decoder_layers": random.randint(1, 6), "num_attention_heads": 4},
+        **{"num_queries": 5, "mask_feature_size": 12, "encoder_feedforward_dim": 13, "dim_feedforward": 11},
+        **some(random, pre_norm=yes(random), enforce_input_projection=yes(random), common_stride=8),
+        **some(random, activation_function=random.choice(ACTS)),
+    }
+
+
+def maskformer(random: Random) -> dict[str, Any]:
+    decoder = {"d_model": random.choice((16, 24)), "decoder_layers": random.randint(1, 3), "num_queries": 5}
+    decoder |= {"decoder_attention_heads": 4, "decoder_ffn_dim": 11, "model_type": "detr"}
+    decoder |= some(random, activation_function=random.choice(ACTS), auxiliary_loss=True)
+    return {
+        **{"backbone_config": random.choice((SWIN, FOUR)), "fpn_feature_size": 32, "mask_feature_size": 12},
+        "decoder_config": decoder,
+    }
+
+
 def given(content: dict[str, Any]) -> list[dict[str, Any]]:
     """The sizes of images and texts of a model that takes both."""
     kind = content["model_type"]
@@ -76,7 +106,14 @@ def given(content: dict[str, Any]) -> list[dict[str, Any]]:
     return []
 
 
-DRAW = {"clipseg": clipseg, "deformable_detr": deformable_detr, "owlv2": owlvit, "owlvit": owlvit}
+DRAW = {
+    "clipseg": clipseg,
+    "deformable_detr": deformable_detr,
+    "mask2former": mask2former,
+    "maskformer": maskformer,
+    "owlv2": owlvit,
+    "owlvit": owlvit,
+}
 ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
-    **dict.fromkeys(("deformable_detr",), ((64, 64), (70, 65))),
+    **dict.fromkeys(("deformable_detr", "mask2former", "maskformer"), ((64, 64), (70, 65))),
 }

@@ -23,10 +23,14 @@ from torch.utils.flop_counter import FlopCounterMode, flop_registry
 PAIRS = ((1, 128), (1, 1024), (4, 512))
 CACHED = 1024
 IMAGE_SIZE = 224
-WHOLE = (("logits", "pred_boxes", "pred_masks"), ("class_queries_logits", "masks_queries_logits"))
+WHOLE = (
+    ("logits", "pred_boxes", "pred_masks"),
+    ("class_queries_logits", "masks_queries_logits"),
+    ("masks_queries_logits",),
+    ("encoder_last_hidden_state", "pixel_decoder_last_hidden_state", "transformer_decoder_last_hidden_state"),
+)
 """Outputs of models that have all of a group; the first of them counts."""
 MAIN = (
-    ("masks_queries_logits",),
     ("logits", "mc_logits", "pred_boxes"),
     ("logits_per_image",),
     ("prediction_logits", "seq_relationship_logits", "sop_logits"),

@@ -54,6 +54,8 @@ FAMILIES = (
     _family("hgnet_v2"),
     _family("hiera"),
     _family("levit"),
+    _family("mask2former"),
+    _family("maskformer"),
     _family("mobilevit"),
     _family("mobilevitv2"),
     _family("poolformer"),
