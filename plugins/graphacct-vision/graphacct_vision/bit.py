@@ -12,9 +12,21 @@ from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import drop_path
 from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, equal, exact_div, fields, prod
-from graphacct_vision.layers import flat_logits, group_norm
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    brief,
+    exact_div,
+    fields,
+    prod,
+)
 from graphacct_vision.inverted import divisible
+from graphacct_vision.layers import flat_logits, group_norm
 from graphacct_vision.stages import ALIASES, Staged, repeated
 
 CLASSES = ("BitModel", "BitForImageClassification", "BitBackbone")
@@ -55,7 +67,10 @@ class BitConfig(Staged):
 
     def channels(self, stage: int) -> int:
         """Returns the channels of a stage, a multiple of 8."""
-        return divisible(self.hidden_sizes[stage] * self.width_factor, 8)
+        size = self.hidden_sizes[stage]
+        if type(size) is not int:
+            raise ConfigError("hidden_sizes are integers: a block's middle is a multiple of 8")
+        return divisible(size * self.width_factor, 8)
 
 
 def build(config: BitConfig, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 from graphacct_architectures.layers import drop_path, dropped, layer_norm, linear
 from graphacct_architectures.losses import LOSSES, check_entropy, classes, entropy_if
@@ -53,7 +55,8 @@ class CvtConfig:
         for stage, (first, last) in enumerate(zip(self.cls_token, self.embed_dim, strict=True)):
             if first and not equal(last, self.embed_dim[-1]):
                 raise ConfigError(
-                    f"cls_token is true in stage {stage} of {last} channels: it has the last stage's, {self.embed_dim[-1]}"
+                    f"cls_token is true in stage {stage} of {last} channels: it has the last stage's, "
+                    f"{self.embed_dim[-1]}"
                 )
 
     @property
@@ -115,7 +118,9 @@ def staged(
     # the rate grows over a stage's layers, and every layer has the one at the stage's own place
     chance = config.drop_path_rate[stage] * stage / (depth - 1) if depth > 1 else 0.0
     if stage >= depth:
-        raise ConfigError(f"depth {depth} of stage {stage} is too small: the library's class reads a rate of layer {stage}")
+        raise ConfigError(
+            f"depth {depth} of stage {stage} is too small: the library's class reads a rate of layer {stage}"
+        )
     side = (grid[0], grid[1])
 
     def body(b: Builder, x: Value) -> Value:
@@ -161,7 +166,7 @@ def attention(config: CvtConfig, workload: Workload, b: Builder, x: Value, stage
         ("value", config.stride_kv[stage], config.padding_kv[stage]),
     ):
         with b.scope(f"convolution_projection_{word}.convolution_projection"):
-            options = {"stride": stride, "padding": padding, "groups": width}
+            options: dict[str, Any] = {"stride": stride, "padding": padding, "groups": width}
             y = convolution(b, "convolution", x, width, config.kernel_qkv[stage], **options)
             y = batch_norm(b, "normalization", y, training=workload.phase == "train")
         y = flat(b, y, f"{word}_places")

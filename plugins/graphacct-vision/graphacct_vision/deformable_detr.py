@@ -106,9 +106,7 @@ def classes(config: DeformableDetrConfig, b: Builder, index: int, x: Value) -> V
 def shared(b: Builder, name: str, other: str, out: Dim, width: Dim) -> list[Any]:
     """Returns a weight and a bias that are another module's if it is named."""
     shapes = {"weight": (out, width), "bias": (out,)}
-    return [
-        b.parameter(f"{name}.{part}", shape, tied_to=other and f"{other}.{part}") for part, shape in shapes.items()
-    ]
+    return [b.parameter(f"{name}.{part}", shape, tied_to=other and f"{other}.{part}") for part, shape in shapes.items()]
 
 
 def corners(config: DeformableDetrConfig, b: Builder, index: int, x: Value) -> Value:

@@ -126,9 +126,7 @@ def looked(
     return Seen(tuple(handed), projected, x, places, queries, each)
 
 
-def positions(
-    config: WithBackbone, b: Builder, batch: Dim, grid: tuple[Dim, Dim], *, centred: bool = False
-) -> Value:
+def positions(config: WithBackbone, b: Builder, batch: Dim, grid: tuple[Dim, Dim], *, centred: bool = False) -> Value:
     """Returns the position of each place of a map, (batch, rows * columns, d_model): waves along rows and columns, of
     a place's centre if `centred`; or learned rows and columns."""
     half = exact_div(config.d_model, 2, "d_model / 2")

@@ -1,8 +1,12 @@
-"""FocalNet: instead of attention, a gated sum of convolutions of growing sizes (Yang et al., 2022, arXiv:2203.11926)."""
+"""FocalNet: a gated sum of convolutions of growing sizes in place of attention.
+
+Yang et al., 2022 (arXiv:2203.11926).
+"""
 
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS
@@ -11,16 +15,14 @@ from graphacct_architectures.layers import drop_path, dropped, layer_norm, linea
 from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
 from graphacct_architectures.vision.patched import in_squares, square_side
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, floor_div
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields
 from graphacct_vision.backbones import ALIASES, Backbone
 from graphacct_vision.layers import convolution, padded
 from graphacct_vision.lists import check_stages
 from graphacct_vision.stages import repeated
 from graphacct_vision.windows import Grid, ratio, times
 
-CLASSES = tuple(
-    f"FocalNet{end}" for end in ("Model", "ForImageClassification", "ForMaskedImageModeling", "Backbone")
-)
+CLASSES = tuple(f"FocalNet{end}" for end in ("Model", "ForImageClassification", "ForMaskedImageModeling", "Backbone"))
 GROWTH = 2
 
 
@@ -173,7 +175,7 @@ def modulated(config: FocalNetConfig, workload: Workload, stage: int, b: Builder
     for level in range(levels + 1):
         if level < levels:
             kernel = GROWTH * level + config.focal_windows[stage]
-            options = {"padding": kernel // 2, "groups": width}
+            options: dict[str, Any] = {"padding": kernel // 2, "groups": width}
             near = convolution(b, f"focal_layers.{level}.0", near, width, kernel, **options)
             part = near = b.apply("gelu", near, name=f"focal_layers.{level}.1")
         else:
@@ -182,7 +184,9 @@ def modulated(config: FocalNetConfig, workload: Workload, stage: int, b: Builder
             part = b.apply("gelu", part, name="activation")
         gate = b.apply("slice", gates, name=f"gate_{level}", dim=1, start=level, length=1)
         part = b.apply("mul", part, gate, name=f"gated_{level}")
-        seen = b.apply("shift", part, name="seen_0") if seen is None else b.apply("add", seen, part, name=f"seen_{level}")
+        seen = (
+            b.apply("shift", part, name="seen_0") if seen is None else b.apply("add", seen, part, name=f"seen_{level}")
+        )
     assert seen is not None
     if config.normalize_modulator:
         seen = b.apply("scale", seen, name="averaged")

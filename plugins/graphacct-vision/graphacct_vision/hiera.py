@@ -22,7 +22,6 @@ from graphacct import (
     equal,
     exact_div,
     fields,
-    prod,
 )
 from graphacct_vision.backbones import ALIASES, Backbone
 from graphacct_vision.layers import convolution
@@ -123,9 +122,7 @@ def embedded(config: HieraConfig, b: Builder, x: Value) -> Value:
     """Returns overlapping patches as tokens, with their learned positions."""
     with b.scope("embeddings"):
         options = {"stride": config.patch_stride, "padding": config.patch_padding}
-        x = convolution(
-            b, "patch_embeddings.projection", x, config.embed_dim, config.patch_size, bias=True, **options
-        )
+        x = convolution(b, "patch_embeddings.projection", x, config.embed_dim, config.patch_size, bias=True, **options)
         batch, width, rows, columns = x.spec.shape
         if not (equal(rows, config.grid[0]) and equal(columns, config.grid[1])):
             raise ConfigError(
@@ -140,7 +137,10 @@ def embedded(config: HieraConfig, b: Builder, x: Value) -> Value:
 
 def unrolled(config: HieraConfig, b: Builder, x: Value) -> Value:
     """Returns the tokens in an order in which those that a later stage pools are one after another."""
-    (batch, count, width), (rows, columns) = x.spec.shape, config.grid
+    batch, count, width = x.spec.shape
+    rows: Dim
+    columns: Dim
+    rows, columns = config.grid
     high, wide = config.query_stride
     x = b.apply("reshape", x, name="unroll_map", shape=(batch, rows, columns, width))
     for place in range(len(config.depths) - 1):
@@ -176,7 +176,8 @@ def stages(config: HieraConfig, workload: Workload, b: Builder, x: Value) -> lis
     """Returns the stem's tokens and each stage's."""
     found = [x]
     units = config.masked_unit_attention
-    area, pooled = prod(config.masked_unit_size), prod(config.query_stride)
+    (high, wide), (rows, columns) = config.masked_unit_size, config.query_stride
+    area, pooled = high * wide, rows * columns
     with b.scope("encoder.stages"):
         for stage, depth in enumerate(config.depths):
             step = pooled if 0 < stage <= config.num_query_pool else 1

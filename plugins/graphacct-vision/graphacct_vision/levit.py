@@ -187,7 +187,9 @@ def attention(
         q = projected(b, "queries", few, keys * heads, workload)
         q = b.apply("reshape", q, name="q_heads", shape=(batch, count, heads, keys))
         found["q"] = b.apply("transpose", q, name="q", dims=(1, 2))
-    scores = b.apply("matmul", found["q"], b.apply("transpose", found["k"], name="k_last", dims=(-2, -1)), name="scores")
+    scores = b.apply(
+        "matmul", found["q"], b.apply("transpose", found["k"], name="k_last", dims=(-2, -1)), name="scores"
+    )
     scores = b.apply("scale", scores, name="scale")
     table = b.parameter("attention_biases", (heads, apart))
     index = b.apply("constant", name="attention_bias_idxs", shape=(count, seq), dtype="int64")

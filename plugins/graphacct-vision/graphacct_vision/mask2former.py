@@ -100,12 +100,12 @@ def build(config: Mask2FormerConfig, workload: Workload, b: Builder) -> tuple[Va
 def check_dropout(dropout: float, workload: Workload) -> None:
     """Raises DeclinedError for a training step in which the library's class leaves layers out by chance."""
     if dropout and workload.phase == "train":
-        raise DeclinedError(f"dropout is {dropout}: in training the class leaves layers out by chance, which is not modelled")
+        raise DeclinedError(
+            f"dropout is {dropout}: in training the class leaves layers out by chance, which is not modelled"
+        )
 
 
-def found(
-    config: Mask2FormerConfig, workload: Workload, b: Builder, pixels: Value
-) -> tuple[list[Value], list[Value]]:
+def found(config: Mask2FormerConfig, workload: Workload, b: Builder, pixels: Value) -> tuple[list[Value], list[Value]]:
     """Returns the states of the queries, normalized, and their masks: the first ones, and after each layer."""
     with b.scope("pixel_level_module"):
         with b.scope("encoder"):
@@ -161,7 +161,9 @@ def decoded(config: Any, workload: Workload, b: Builder, handed: Sequence[Value]
     fine = result[-1]
     for place in reversed(range(finer)):
         side = normed_convolution(b, f"adapter_{place + 1}", handed[place], width)
-        fine = b.apply("add", side, resized(b, f"resized_{place + 1}", fine, side.spec.shape[2:]), name=f"fused_{place}")
+        fine = b.apply(
+            "add", side, resized(b, f"resized_{place + 1}", fine, side.spec.shape[2:]), name=f"fused_{place}"
+        )
         fine = normed_convolution(b, f"layer_{place + 1}", fine, width, 3)
         fine = b.apply("relu", fine, name=f"layer_{place + 1}.2")
     result = [*result, fine][:LEVELS] if finer else result
@@ -199,9 +201,10 @@ def queried(
     )
     layers = config.decoder_layers - 1
     states, found = [], []
+    hidden: Value | None = None
     with b.scope("decoder"):
         for index in range(layers + 1):
-            if index:
+            if hidden is not None:
                 with b.scope(f"layers.{index - 1}"):
                     level = (index - 1) % LEVELS
                     x = layer(config, workload, b, x, where, memories[level], wheres[level], hidden)
@@ -256,7 +259,11 @@ def layer(
         y = dropped(b, "activation_dropout", y, config.dropout, workload)
         return linear(b, "fc2", y, width)
 
-    for name, part in (("cross_attn_layer_norm", crossed), ("self_attn_layer_norm", own), ("final_layer_norm", network)):
+    for name, part in (
+        ("cross_attn_layer_norm", crossed),
+        ("self_attn_layer_norm", own),
+        ("final_layer_norm", network),
+    ):
         y = part(layer_norm(b, name, x) if config.pre_norm else x)
         y = dropped(b, f"{name}_dropout", y, config.dropout, workload)
         x = b.apply("add", x, y, name=f"{name}_residual")
@@ -288,7 +295,12 @@ ARCHITECTURE = Architecture(
     sizes={"image_size": lambda config: (IMAGE, IMAGE)},
     attention=("fused", "eager"),
     dtype="float32",
-    aliases={"torch_dtype": "dtype", "hidden_size": "hidden_dim", "num_hidden_layers": "decoder_layers", **fields.LABELS},
+    aliases={
+        "torch_dtype": "dtype",
+        "hidden_size": "hidden_dim",
+        "num_hidden_layers": "decoder_layers",
+        **fields.LABELS,
+    },
     no_cost=dict.fromkeys(
         (
             *("ignore_value", "no_object_weight", "class_weight", "mask_weight", "dice_weight", "train_num_points"),

@@ -1,5 +1,5 @@
-"""What models share that find masks by queries: a network from a query to a mask's weights, torch's module of attention,
-and the mask of each query."""
+"""What models share that find masks by queries: a network from a query to the weights of its mask, the mask, and
+torch's module of attention."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def encoded(config: SwiftFormerConfig, workload: Workload, b: Builder, x: Value)
 
 
 def local(config: SwiftFormerConfig, workload: Workload, b: Builder, x: Value, hidden: Dim, chance: float) -> Value:
-    """Returns a map with what each place sees around it added: a convolution of each channel, then two of each place."""
+    """Returns a map with what each place sees around it added: a convolution of each channel, and two of each place."""
     width = x.spec.shape[1]
     y = convolution(b, "depth_wise_conv", x, width, 3, padding=1, groups=width, bias=True)
     y = batch_norm(b, "norm", y, training=workload.phase == "train")

@@ -105,8 +105,7 @@ def encoded(config: Swin2SRConfig, workload: Workload, b: Builder, x: Value) -> 
     x = b.apply("reflection_pad", x, name="padded", padding=(0, 0, 0, 0))  # torch copies where nothing is missing
     x = b.apply("scale", b.apply("shift", x, name="centred"), name="normalized")
     stem = wide(b, "first_convolution", x, width)
-    batch, _, *sides = stem.spec.shape
-    grid = (sides[0], sides[1])
+    grid = (stem.spec.shape[2], stem.spec.shape[3])
     with b.scope("embeddings"):
         x = flat(b, convolution(b, "patch_embeddings.projection", stem, width, bias=True), "patch_embeddings.tokens")
         x = layer_norm(b, "patch_embeddings.layernorm", x)

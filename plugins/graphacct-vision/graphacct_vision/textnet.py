@@ -30,7 +30,9 @@ def _lists(depth: int, default: Any) -> Any:
     def fits(value: Any, left: int) -> bool:
         if not left:
             return type(value) is int and value > 0
-        return isinstance(value, Sequence) and not isinstance(value, str) and all(fits(part, left - 1) for part in value)
+        return (
+            isinstance(value, Sequence) and not isinstance(value, str) and all(fits(part, left - 1) for part in value)
+        )
 
     def frozen(value: Any) -> Any:
         return value if type(value) is int else tuple(map(frozen, value))
@@ -96,7 +98,7 @@ def stages(config: TextNetConfig, workload: Workload, b: Builder, x: Value) -> t
     """Returns the stem's map, each stage's, and the last one pooled to four places."""
     training, kernel = workload.phase == "train", config.stem_kernel_size
     with b.scope("stem"):
-        options = {"stride": config.stem_stride, "padding": kernel // 2}
+        options: dict[str, Any] = {"stride": config.stem_stride, "padding": kernel // 2}
         x = convolution(b, "conv", x, config.stem_out_channels, kernel, **options)
         x = batch_norm(b, "batch_norm", x, training=training)
         if config.stem_act_func is not None:

@@ -198,7 +198,7 @@ def normalised(b: Builder, x: Value, label: str) -> Value:
     return b.apply("div", x, length, name=f"{label}_normalised")
 
 
-def first_total(config: CLIPConfig, outputs: tuple[Value, ...], b: Builder) -> Value:
+def first_total(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
     """Returns the sum of the logits of each image, without the other outputs."""
     return total(config, outputs[:1], b)
 

@@ -193,7 +193,8 @@ def decoded(config: CLIPSegConfig, workload: Workload, b: Builder, states: Seque
         for name in ("film_mul", "film_add"):
             for part, shape in (("weight", (width, config.projection_dim)), ("bias", (width,))):
                 b.apply("resident", b.parameter(f"{name}.{part}", shape), name=f"{name}.{part}_unread")
-    assert x is not None and workload.image_size is not None
+    assert x is not None
+    assert workload.image_size is not None
     rows, columns = (floor_div(a, c) for a, c in zip(workload.image_size, config.vision.patch_size, strict=True))
     if not equal(rows, columns):
         raise ConfigError(f"an image has {rows} x {columns} patches: {SEGMENTATION} takes squares")
@@ -202,8 +203,7 @@ def decoded(config: CLIPSegConfig, workload: Workload, b: Builder, states: Seque
     x = b.apply("transpose", x, name="channels_first", dims=(1, 2))
     x = b.apply("reshape", x, name="map", shape=(batch, width, rows, columns))
     x = larger(config, b, x)
-    shape = (batch, x.spec.shape[2], x.spec.shape[3])
-    return b.apply("reshape", x, name="logits", shape=shape)
+    return b.apply("reshape", x, name="logits", shape=(batch, *x.spec.shape[2:]))
 
 
 def larger(config: CLIPSegConfig, b: Builder, x: Value) -> Value:
@@ -227,7 +227,7 @@ def transposed(b: Builder, name: str, x: Value, channels: Dim, side: Dim) -> Val
 
 def summed(config: CLIPSegConfig, outputs: tuple[Value, ...], b: Builder) -> Value:
     """Returns the sum of the outputs that a loss uses: the logits of each image, or of each pixel."""
-    return first_total(config, outputs, b) if config.architectures == BOTH else total(config, outputs, b)  # type: ignore[arg-type]
+    return first_total(config, outputs, b) if config.architectures == BOTH else total(config, outputs, b)
 
 
 ARCHITECTURE = Architecture(

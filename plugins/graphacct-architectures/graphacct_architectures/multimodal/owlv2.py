@@ -8,7 +8,7 @@ import attrs
 
 from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.multimodal.clip import VisionConfig
-from graphacct_architectures.multimodal.owlvit import BOTH, DETECTION, OwlViTConfig, OwlVisionConfig, family
+from graphacct_architectures.multimodal.owlvit import BOTH, DETECTION, OwlVisionConfig, OwlViTConfig, family
 
 
 @attrs.frozen(kw_only=True)

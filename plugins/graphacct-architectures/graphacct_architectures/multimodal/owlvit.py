@@ -8,9 +8,8 @@ import attrs
 
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields
 from graphacct_architectures.layers import layer_norm, linear
-from graphacct_architectures.losses import SUM
+from graphacct_architectures.losses import SUM, total
 from graphacct_architectures.multimodal.clip import SIZES, TextConfig, VisionConfig, first_total, images, texts
-from graphacct_architectures.losses import total
 
 BOTH, DETECTION = "Model", "ForObjectDetection"
 BOX = 4
@@ -109,7 +108,7 @@ def patches_of(config: OwlViTConfig, b: Builder, tokens: Value) -> Value:
 
 def scored(config: OwlViTConfig, b: Builder, x: Value, text: Value) -> Value:
     """Returns a score of each patch for its image's text, (batch, patches, 1), in float32."""
-    batch, count, _ = x.spec.shape
+    batch = x.spec.shape[0]
     width = config.text.hidden_size
     if not equal(width, config.projection_dim):
         raise ConfigError(
@@ -139,7 +138,7 @@ def perceptron(config: OwlViTConfig, b: Builder, name: str, x: Value, out: Dim) 
 
 def summed(config: OwlViTConfig, outputs: tuple[Value, ...], b: Builder) -> Value:
     """Returns the sum of the outputs that a loss uses: the logits of each image, or scores and boxes."""
-    return first_total(config, outputs, b) if config.architectures.endswith(BOTH) else total(config, outputs, b)  # type: ignore[arg-type]
+    return first_total(config, outputs, b) if config.architectures.endswith(BOTH) else total(config, outputs, b)
 
 
 def family(name: str, config: type[OwlViTConfig], presets: PresetFiles, doc: str) -> Architecture:
