@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+from random_backbones import sam, sam_vision
 from random_encoders import ACTS, some, yes
 
 CLASSES: dict[str, tuple[str, ...]] = {
@@ -12,6 +13,11 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "deformable_detr": ("DeformableDetrModel", "DeformableDetrForObjectDetection"),
     "mask2former": ("Mask2FormerModel", "Mask2FormerForUniversalSegmentation"),
     "maskformer": ("MaskFormerModel", "MaskFormerForInstanceSegmentation"),
+    "sam2": ("Sam2Model",),
+    "sam2_hiera_det_model": ("Sam2HieraDetModel",),
+    "sam2_vision_model": ("Sam2VisionModel",),
+    "sam_hq": ("SamHQModel",),
+    "sam_hq_vision_model": ("SamHQVisionModel",),
     "owlv2": ("Owlv2Model", "Owlv2ForObjectDetection"),
     "owlvit": ("OwlViTModel", "OwlViTForObjectDetection"),
 }
@@ -96,11 +102,49 @@ def maskformer(random: Random) -> dict[str, Any]:
     }
 
 
+def hiera_det(random: Random) -> dict[str, Any]:
+    depth = random.randint(1, 2)
+    return {
+        **{"hidden_size": 8, "image_size": [64, 64], "blocks_per_stage": [1, depth, 2]},
+        **{"embed_dim_per_stage": [8, 16, 24], "num_attention_heads_per_stage": [1, 2, 3]},
+        **{"window_size_per_stage": [4, random.choice((2, 4)), random.choice((0, 2, 3))]},
+        **{"global_attention_blocks": random.choice(([], [depth + 2])), "num_query_pool_stages": 2},
+        **some(random, mlp_ratio=1.5, hidden_act=random.choice(ACTS), num_channels=1),
+        **random.choice(({}, {"patch_kernel_size": [5, 5], "patch_padding": [2, 2]})),
+        **some(random, window_positional_embedding_background_size=[3, 3]),
+    }
+
+
+def sam2_vision(random: Random) -> dict[str, Any]:
+    return {
+        **{"backbone_config": {"model_type": "sam2_hiera_det_model", **hiera_det(random)}},
+        **{"backbone_channel_list": [24, 16, 8], "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]]},
+        **{"fpn_hidden_size": 16, **some(random, fpn_top_down_levels=random.choice(([0, 1], [1], [])))},
+    }
+
+
+def sam2(random: Random) -> dict[str, Any]:
+    decoder = {"hidden_size": 16, "mlp_dim": 10, "num_attention_heads": random.choice((2, 4))}
+    decoder |= some(random, num_hidden_layers=3, attention_downsample_rate=1, iou_head_depth=4, num_multimask_outputs=2)
+    prompt = {"hidden_size": 16, "image_size": 64, "patch_size": 16, "mask_input_channels": 8}
+    return {"vision_config": sam2_vision(random), "prompt_encoder_config": prompt, "mask_decoder_config": decoder}
+
+
+def sam_hq(random: Random) -> dict[str, Any]:
+    content = sam(random)
+    content["mask_decoder_config"] |= {"vit_dim": content["vision_config"]["hidden_size"]}
+    return content
+
+
 def given(content: dict[str, Any]) -> list[dict[str, Any]]:
     """The sizes of images and texts of a model that takes both."""
     kind = content["model_type"]
     if kind == "clipseg":
         return [{"batch": batch, "image_size": (side, side), "seq_len": 5} for batch, side in ((1, 32), (2, 48))]
+    if kind == "sam2":
+        return [{"batch": batch, "image_size": (64, 64), "points": points} for batch, points in ((1, 1), (2, 3))]
+    if kind == "sam_hq":
+        return [{"batch": batch, "image_size": (32, 32), "points": points} for batch, points in ((1, 1), (2, 3))]
     if kind in ("owlvit", "owlv2"):
         return [{"batch": batch, "image_size": (32, 32), "seq_len": words} for batch, words in ((1, 16), (2, 5))]
     return []
@@ -113,7 +157,13 @@ DRAW = {
     "maskformer": maskformer,
     "owlv2": owlvit,
     "owlvit": owlvit,
+    "sam2": sam2,
+    "sam2_hiera_det_model": hiera_det,
+    "sam2_vision_model": sam2_vision,
+    "sam_hq": sam_hq,
+    "sam_hq_vision_model": sam_vision,
 }
 ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
+    **dict.fromkeys(("sam2_hiera_det_model", "sam2_vision_model"), ((64, 64), (64, 128))),
     **dict.fromkeys(("deformable_detr", "mask2former", "maskformer"), ((64, 64), (70, 65))),
 }

@@ -27,6 +27,7 @@ WHOLE = (
     ("logits", "pred_boxes", "pred_masks"),
     ("class_queries_logits", "masks_queries_logits"),
     ("masks_queries_logits",),
+    ("last_hidden_state", "fpn_hidden_states"),
     ("encoder_last_hidden_state", "pixel_decoder_last_hidden_state", "transformer_decoder_last_hidden_state"),
 )
 """Outputs of models that have all of a group; the first of them counts."""
