@@ -10,6 +10,7 @@ from random_encoders import ACTS, some, yes
 
 CLASSES: dict[str, tuple[str, ...]] = {
     "clipseg": ("CLIPSegModel", "CLIPSegForImageSegmentation"),
+    "dab-detr": ("DabDetrModel", "DabDetrForObjectDetection"),
     "deformable_detr": ("DeformableDetrModel", "DeformableDetrForObjectDetection"),
     "mask2former": ("Mask2FormerModel", "Mask2FormerForUniversalSegmentation"),
     "maskformer": ("MaskFormerModel", "MaskFormerForInstanceSegmentation"),
@@ -64,10 +65,22 @@ def clipseg(random: Random) -> dict[str, Any]:
     }
 
 
+def dab_detr(random: Random) -> dict[str, Any]:
+    return {
+        **{"backbone_config": {**RESNET, "out_features": ["stage3"]}, "use_timm_backbone": False, "hidden_size": 24},
+        **{"encoder_layers": random.randint(1, 3), "decoder_layers": random.randint(1, 3), "num_queries": 5},
+        **{"encoder_attention_heads": 3, "decoder_attention_heads": 3, "encoder_ffn_dim": 11, "decoder_ffn_dim": 13},
+        **some(random, activation_function=random.choice(("prelu", *ACTS)), num_patterns=2, keep_query_pos=True),
+        **some(random, normalize_before=True, auxiliary_loss=True, tie_word_embeddings=yes(random), dropout=0.0),
+    }
+
+
 def settled(content: dict[str, Any]) -> dict[str, Any]:
     """The content without keys that its class cannot be built with."""
     if content["model_type"] == "deformable_detr" and "Detection" not in str(content.get("architectures")):
         content.pop("two_stage", None)
+    if content["model_type"] == "dab-detr":  # whose queries begin in float32
+        content |= {"dtype": "float32", "torch_dtype": "float32"}
     if content["model_type"] in ("detr", "conditional_detr") and "Segmentation" in str(content.get("architectures")):
         own = {**RESNET, "out_features": ["stage1", "stage2", "stage3"]}
         content |= {"backbone_config": own, "d_model": 64, "encoder_attention_heads": 8, "decoder_attention_heads": 4}
@@ -151,6 +164,7 @@ def given(content: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 DRAW = {
+    "dab-detr": dab_detr,
     "clipseg": clipseg,
     "deformable_detr": deformable_detr,
     "mask2former": mask2former,
@@ -165,5 +179,5 @@ DRAW = {
 }
 ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
     **dict.fromkeys(("sam2_hiera_det_model", "sam2_vision_model"), ((64, 64), (64, 128))),
-    **dict.fromkeys(("deformable_detr", "mask2former", "maskformer"), ((64, 64), (70, 65))),
+    **dict.fromkeys(("dab-detr", "deformable_detr", "mask2former", "maskformer"), ((64, 64), (70, 65))),
 }

@@ -27,6 +27,7 @@ FAMILIES = (
     _family("convnext"),
     _family("convnextv2"),
     _family("cvt"),
+    _family("dab-detr", "dab_detr"),
     _family("deformable_detr"),
     _family("detr"),
     _family("dinov2"),
