@@ -9,6 +9,8 @@ from random_backbones import sam, sam_vision
 from random_encoders import ACTS, some, yes
 
 CLASSES: dict[str, tuple[str, ...]] = {
+    "aimv2": ("Aimv2Model",),
+    "aimv2_vision_model": ("Aimv2VisionModel",),
     "clipseg": ("CLIPSegModel", "CLIPSegForImageSegmentation"),
     "dab-detr": ("DabDetrModel", "DabDetrForObjectDetection"),
     "deformable_detr": ("DeformableDetrModel", "DeformableDetrForObjectDetection"),
@@ -19,6 +21,8 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "sam2_vision_model": ("Sam2VisionModel",),
     "sam_hq": ("SamHQModel",),
     "sam_hq_vision_model": ("SamHQVisionModel",),
+    "metaclip_2": ("MetaClip2Model", "MetaClip2ForImageClassification"),
+    "mlcd_vision_model": ("MLCDVisionModel",),
     "owlv2": ("Owlv2Model", "Owlv2ForObjectDetection"),
     "owlvit": ("OwlViTModel", "OwlViTForObjectDetection"),
 }
@@ -49,6 +53,34 @@ def towers(random: Random, words: int) -> dict[str, Any]:
     seen = {**sizes, "hidden_size": 24, "num_attention_heads": 3, "image_size": 32, "patch_size": 8}
     told = {**sizes, "hidden_size": 16, "num_attention_heads": 2, "vocab_size": 50, "max_position_embeddings": words}
     return {"vision_config": {**seen, **some(random, num_channels=1)}, "text_config": told, "projection_dim": 16}
+
+
+def aimv2_vision(random: Random) -> dict[str, Any]:
+    return {
+        **{"hidden_size": 24, "num_hidden_layers": random.randint(1, 3), "num_attention_heads": 3, "patch_size": 8},
+        **{"intermediate_size": 13, "image_size": 32, "use_head": yes(random)},
+        **some(random, hidden_act=random.choice(ACTS), qkv_bias=yes(random), mlp_bias=yes(random), num_channels=1),
+        **some(random, is_native=yes(random)),
+    }
+
+
+def aimv2(random: Random) -> dict[str, Any]:
+    content = towers(random, 16)
+    content["vision_config"] = {**aimv2_vision(random), "use_head": True}
+    content["text_config"] |= some(random, qkv_bias=yes(random), mlp_bias=yes(random))
+    return content
+
+
+def mlcd(random: Random) -> dict[str, Any]:
+    return {
+        **{"hidden_size": 24, "num_hidden_layers": random.randint(1, 3), "num_attention_heads": 3, "patch_size": 8},
+        **{"intermediate_size": 13, "image_size": 32},
+        **some(random, hidden_act=random.choice(ACTS), attention_dropout=0.0, num_channels=1),
+    }
+
+
+def metaclip(random: Random) -> dict[str, Any]:
+    return towers(random, 16)
 
 
 def owlvit(random: Random) -> dict[str, Any]:
@@ -158,12 +190,18 @@ def given(content: dict[str, Any]) -> list[dict[str, Any]]:
         return [{"batch": batch, "image_size": (64, 64), "points": points} for batch, points in ((1, 1), (2, 3))]
     if kind == "sam_hq":
         return [{"batch": batch, "image_size": (32, 32), "points": points} for batch, points in ((1, 1), (2, 3))]
-    if kind in ("owlvit", "owlv2"):
+    if kind == "metaclip_2" and "Classification" in str(content.get("architectures")):
+        return [{"batch": batch, "image_size": (32, 32)} for batch in (1, 2)]
+    if kind in ("owlvit", "owlv2", "aimv2", "metaclip_2"):
         return [{"batch": batch, "image_size": (32, 32), "seq_len": words} for batch, words in ((1, 16), (2, 5))]
     return []
 
 
 DRAW = {
+    "aimv2": aimv2,
+    "aimv2_vision_model": aimv2_vision,
+    "metaclip_2": metaclip,
+    "mlcd_vision_model": mlcd,
     "dab-detr": dab_detr,
     "clipseg": clipseg,
     "deformable_detr": deformable_detr,
@@ -178,6 +216,7 @@ DRAW = {
     "sam_hq_vision_model": sam_vision,
 }
 ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
+    **dict.fromkeys(("mlcd_vision_model",), ((32, 32), (48, 24))),
     **dict.fromkeys(("sam2_hiera_det_model", "sam2_vision_model"), ((64, 64), (64, 128))),
     **dict.fromkeys(("dab-detr", "deformable_detr", "mask2former", "maskformer"), ((64, 64), (70, 65))),
 }

@@ -62,6 +62,12 @@ FAMILIES = (
     _family("levit"),
     _family("mask2former"),
     _family("maskformer"),
+    LazyArchitecture(
+        "mlcd_vision_model",
+        "graphacct_vision.mlcd",
+        PresetFiles(f"{HERE}/mlcd.py"),
+        ("mlcd_vision_model", "mlcd"),
+    ),
     _family("mobilevit"),
     _family("mobilevitv2"),
     _family("poolformer"),
