@@ -14,6 +14,8 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "clipseg": ("CLIPSegModel", "CLIPSegForImageSegmentation"),
     "dab-detr": ("DabDetrModel", "DabDetrForObjectDetection"),
     "deformable_detr": ("DeformableDetrModel", "DeformableDetrForObjectDetection"),
+    "grounding-dino": ("GroundingDinoModel", "GroundingDinoForObjectDetection"),
+    "mm-grounding-dino": ("MMGroundingDinoModel", "MMGroundingDinoForObjectDetection"),
     "mask2former": ("Mask2FormerModel", "Mask2FormerForUniversalSegmentation"),
     "maskformer": ("MaskFormerModel", "MaskFormerForInstanceSegmentation"),
     "sam2": ("Sam2Model",),
@@ -127,6 +129,22 @@ FOUR = {"model_type": "resnet", "depths": [1, 2, 1, 1], "hidden_sizes": [8, 12, 
 FOUR = {**FOUR, "out_features": ["stage1", "stage2", "stage3", "stage4"]}
 
 
+def grounding_dino(random: Random) -> dict[str, Any]:
+    levels = random.choice((2, 3, 4))
+    stages = [f"stage{place}" for place in (2, 3, 4)][-min(levels, random.randint(1, 3)) :]
+    text = {"model_type": "bert", "hidden_size": 16, "num_hidden_layers": random.randint(1, 2), "vocab_size": 50}
+    text |= {"num_attention_heads": 2, "intermediate_size": 7, "max_position_embeddings": 32}
+    return {
+        **{"backbone_config": {**SWIN, "out_features": stages}, "text_config": text, "d_model": 32, "num_queries": 5},
+        **{"encoder_layers": random.randint(1, 2), "decoder_layers": random.randint(2, 3), "max_text_len": 20},
+        **{"encoder_attention_heads": 4, "decoder_attention_heads": 4, "encoder_ffn_dim": 12, "decoder_ffn_dim": 13},
+        **{"num_feature_levels": levels},
+        **some(random, activation_function=random.choice(ACTS), encoder_n_points=2, decoder_n_points=3, dropout=0.0),
+        **some(random, position_embedding_type=random.choice(("sine", "learned")), tie_word_embeddings=yes(random)),
+        **some(random, decoder_bbox_embed_share=yes(random), fusion_droppath=0.0),
+    }
+
+
 def mask2former(random: Random) -> dict[str, Any]:
     return {
         **{"backbone_config": random.choice((SWIN, FOUR)), "feature_size": 32, "hidden_dim": random.choice((32, 24))},
@@ -186,6 +204,9 @@ def given(content: dict[str, Any]) -> list[dict[str, Any]]:
     kind = content["model_type"]
     if kind == "clipseg":
         return [{"batch": batch, "image_size": (side, side), "seq_len": 5} for batch, side in ((1, 32), (2, 48))]
+    if kind in ("grounding-dino", "mm-grounding-dino"):
+        sizes = (((128, 128), 20), ((160, 130), 6))
+        return [{"batch": batch, "image_size": size, "seq_len": words} for batch, (size, words) in zip((2, 3), sizes, strict=True)]
     if kind == "sam2":
         return [{"batch": batch, "image_size": (64, 64), "points": points} for batch, points in ((1, 1), (2, 3))]
     if kind == "sam_hq":
@@ -198,6 +219,8 @@ def given(content: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 DRAW = {
+    "grounding-dino": grounding_dino,
+    "mm-grounding-dino": grounding_dino,
     "aimv2": aimv2,
     "aimv2_vision_model": aimv2_vision,
     "metaclip_2": metaclip,

@@ -18,6 +18,7 @@ from comparison import accounted, same_parameters
 from graphacct_torch.measuring.measured import BY_GROUP
 from measure import flops_of
 from random_images import CLASSES, drawn, workloads
+from transformers.models import grounding_dino, mm_grounding_dino
 from truth import in_groups, model_from, train_step
 
 from graphacct.hooks.manager import default
@@ -30,7 +31,10 @@ APART = {"sam2": ("mask_decoder",)}
 
 @pytest.fixture(autouse=True)
 def all_finite(monkeypatch: pytest.MonkeyPatch) -> None:
-    """DETR's encoder clamps what is not finite in training, and looks for padding; a meta tensor has no values."""
+    """DETR's encoder clamps what is not finite in training, and looks for padding, and Grounding DINO's attention checks
+    the sizes of maps; a meta tensor has no values."""
+    for module in (grounding_dino.modeling_grounding_dino, mm_grounding_dino.modeling_mm_grounding_dino):
+        monkeypatch.setattr(module, "torch_compilable_check", lambda *args: None)
     monkeypatch.setattr(transformers.masking_utils, "_ignore_bidirectional_mask_sdpa", lambda *args: True)
     monkeypatch.setattr(torch, "isfinite", lambda x: torch.ones(1, dtype=torch.bool))
 

@@ -57,6 +57,8 @@ FAMILIES = (
     _family("efficientnet"),
     _family("focalnet"),
     _family("glpn"),
+    _family("grounding-dino", "grounding_dino"),
+    _family("mm-grounding-dino", "mm_grounding_dino"),
     _family("hgnet_v2"),
     _family("hiera"),
     _family("levit"),

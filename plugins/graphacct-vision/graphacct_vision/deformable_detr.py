@@ -174,7 +174,7 @@ def found(
     return states, references, memory
 
 
-def projected(config: DeformableDetrConfig, b: Builder, handed: Sequence[Value]) -> list[Value]:
+def projected(config: Any, b: Builder, handed: Sequence[Value], name: str = "input_proj") -> list[Value]:
     """Returns the maps with the model's channels, and further ones of half the size each."""
     levels = config.num_feature_levels
     given = list(handed) if levels > 1 else list(handed[:1])
@@ -185,16 +185,17 @@ def projected(config: DeformableDetrConfig, b: Builder, handed: Sequence[Value])
         extra = level >= len(given)
         x = given[level] if not extra else handed[-1] if level == len(given) else found[-1]
         options: dict[str, Any] = {"kernel": 3, "stride": 2, "padding": 1} if extra else {}
-        x = convolution(b, f"input_proj.{level}.0", x, config.d_model, bias=True, **options)
-        found.append(group_norm(b, f"input_proj.{level}.1", x, GROUPS))
+        x = convolution(b, f"{name}.{level}.0", x, config.d_model, bias=True, **options)
+        found.append(group_norm(b, f"{name}.{level}.1", x, GROUPS))
     return found
 
 
 def flattened(
-    config: DeformableDetrConfig, workload: Workload, b: Builder, sources: Sequence[Value]
+    config: Any, workload: Workload, b: Builder, sources: Sequence[Value], around: str = "", *, centred: bool = True
 ) -> tuple[Value, Value, Value]:
     """Returns the places of all maps, (batch, places, width), their positions with a number of each map's own, and
-    which of them are hidden: none, of whole images."""
+    which of them are hidden: none, of whole images. `around` is the scope of the positions, which are of places'
+    centres if `centred`."""
     width, levels = config.d_model, len(sources)
     table = b.parameter("level_embed", (levels, width))
     flat, places = [], []
@@ -202,8 +203,8 @@ def flattened(
         batch, _, rows, columns = x.spec.shape
         x = b.apply("reshape", x, name=f"flat_{level}", shape=(batch, width, rows * columns))
         flat.append(b.apply("transpose", x, name=f"tokens_{level}", dims=(1, 2)))
-        with b.turn(level):
-            place = positions(config, b, batch, (rows, columns), centred=True)
+        with b.scope(around), b.turn(level):
+            place = positions(config, b, batch, (rows, columns), centred=centred)
         own = b.apply("select", table, name=f"level_{level}", dim=0, index=level)
         own = b.apply("reshape", own, name=f"level_row_{level}", shape=(1, 1, width))
         places.append(b.apply("add", place, own, name=f"places_{level}"))
