@@ -206,7 +206,10 @@ def given(content: dict[str, Any]) -> list[dict[str, Any]]:
         return [{"batch": batch, "image_size": (side, side), "seq_len": 5} for batch, side in ((1, 32), (2, 48))]
     if kind in ("grounding-dino", "mm-grounding-dino"):
         sizes = (((128, 128), 20), ((160, 130), 6))
-        return [{"batch": batch, "image_size": size, "seq_len": words} for batch, (size, words) in zip((2, 3), sizes, strict=True)]
+        return [
+            {"batch": batch, "image_size": size, "seq_len": words}
+            for batch, (size, words) in zip((2, 3), sizes, strict=True)
+        ]
     if kind == "sam2":
         return [{"batch": batch, "image_size": (64, 64), "points": points} for batch, points in ((1, 1), (2, 3))]
     if kind == "sam_hq":

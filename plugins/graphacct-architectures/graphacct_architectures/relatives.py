@@ -170,4 +170,22 @@ RELATIVES: tuple[RenamedArchitecture, ...] = (
         facts={"of_attention": BOTH_WAYS},
         no_cost={"pooling": None},
     ),
+    relative(  # transformers 5.24: Granite's model as Granite Docling's text model, without a head
+        "granite_docling_text",
+        "decoders.granite",
+        classes=("GraniteDoclingText", "Granite"),
+        defaults={
+            **{"vocab_size": 133800, "hidden_size": 1024, "intermediate_size": 2048, "num_hidden_layers": 28},
+            **{"num_attention_heads": 16, "num_key_value_heads": 4, "max_position_embeddings": 32768},
+            "tie_word_embeddings": True,
+        },
+    ),
+    relative(  # transformers 5.24: GLM-4V's text model as GLM-Image's, with biases where a file says so
+        "glm_image_text",
+        "decoders.glm4v_text",
+        classes=("GlmImageText", "Glm4vText"),
+        defaults={"vocab_size": 168064, "max_position_embeddings": 131072},
+        facts={"bias_by": "attention_bias"},
+        no_cost={"vision_vocab_size": None},
+    ),
 )

@@ -21,6 +21,8 @@ FILES = {
     "jamba": "jamba",
     "lfm2": "lfm2",
     "lfm2_moe": "lfm2_moe",
+    "lfm3": "lfm3",
+    "recurrent_gemma": "recurrent_gemma",
     "falcon_mamba": "falcon_mamba",
     "falcon_h1": "falcon_h1",
     "bamba": "bamba",
@@ -47,6 +49,7 @@ OPERATORS = {
     "delta": "delta_chunks delta_step",
     "kda_chunks": "kda_chunks kda_step",
     "lightning_blocks": "lightning_blocks lightning_step",
+    "linear_recurrence": "linear_recurrence",
     "scan": "selective_scan",
     "state": "recurrent_state state_keep",
 }

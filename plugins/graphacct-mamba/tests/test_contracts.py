@@ -55,6 +55,7 @@ CONTRACTS: dict[str, dict[str, Any]] = {
         "rows": [Row([(2, 7, 3, 11), (2, 7, 3, 11), (2, 7, 3, 13), (2, 7, 11, 13)])],
         "without_gradient": {"*": "one step of decoding has no backward pass"},
     },
+    "linear_recurrence": {"rows": [Row([(2, 3, 5), (2, 3, 5), (2, 5)])]},
     "selective_scan": {"rows": [Row([(2, 3, 5), (2, 3, 5), (3, 7), (2, 5, 7), (2, 5, 7), (2, 3, 7)])]},
     "recurrent_state": {"rows": [Row(lambda s, d: ([], {"shape": (s, d)}), sizes={"s": 3, "d": 5})]},
     "state_keep": {"rows": [Row([(2, 3, 5)])]},

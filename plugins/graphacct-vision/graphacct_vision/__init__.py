@@ -56,6 +56,7 @@ FAMILIES = (
     _family("dpt"),
     _family("efficientnet"),
     _family("focalnet"),
+    _family("gemma3n_vision"),
     _family("glpn"),
     _family("grounding-dino", "grounding_dino"),
     _family("mm-grounding-dino", "mm_grounding_dino"),

@@ -5,12 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-from graphacct_architectures.activations import ACTIVATIONS, activation
+from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import dropped, layer_norm, linear, merge_heads, split_heads
 from graphacct_architectures.losses import SUM_ALONE
 
-from graphacct import Architecture, Builder, ConfigError, DeclinedError, Dim, PresetFiles, Value, Workload, exact_div, fields
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    DeclinedError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    exact_div,
+    fields,
+)
 from graphacct_vision.conditional_detr import unread, unsquashed
 from graphacct_vision.detr import ALIASES, BOX_LAYERS, IMAGE, NO_COST, positions
 from graphacct_vision.detr_backbone import WithBackbone, maps

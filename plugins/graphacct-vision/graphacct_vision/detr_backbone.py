@@ -104,9 +104,7 @@ class WithBackbone:
         return self.num_channels if self.of_timm and self.backbone_config is None else self.resnet.num_channels
 
 
-def maps(
-    config: WithBackbone, workload: Workload, b: Builder, pixels: Value, *, trained: bool = False
-) -> list[Value]:
+def maps(config: WithBackbone, workload: Workload, b: Builder, pixels: Value, *, trained: bool = False) -> list[Value]:
     """Returns the maps that the backbone hands on; the builder is in its scope. Its norms are what they learned.
     Unless its ResNet is `trained`, the library's class trains no weight of its own, and all of timm's: it looks for
     names that neither has."""

@@ -195,9 +195,7 @@ def told(config: GroundingDinoConfig, workload: Workload, b: Builder) -> Value:
     return linear(b, "text_projection", text, config.d_model)
 
 
-def found(
-    config: GroundingDinoConfig, workload: Workload, b: Builder
-) -> tuple[list[Value], list[Value], Value, Value]:
+def found(config: GroundingDinoConfig, workload: Workload, b: Builder) -> tuple[list[Value], list[Value], Value, Value]:
     """Returns the states of the queries after each layer, normalized, the boxes that each layer is given, the words
     after the encoder, and the states after all layers, normalized."""
     assert workload.image_size is not None  # the architecture declares its default

@@ -94,9 +94,7 @@ def angles(b: Builder, count: Dim, d_head: Dim) -> tuple[Value, Value]:
     return found[0], found[1]
 
 
-def attention(
-    kind: Tower, workload: Workload, b: Builder, x: Value, d_head: Dim, cosine: Value, sine: Value
-) -> Value:
+def attention(kind: Tower, workload: Workload, b: Builder, x: Value, d_head: Dim, cosine: Value, sine: Value) -> Value:
     """Returns attention among tokens, whose queries and keys are rotated in float32."""
     batch, seq, width = x.spec.shape
     parts = []

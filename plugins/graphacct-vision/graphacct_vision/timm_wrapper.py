@@ -1,4 +1,4 @@
-"""Models of timm's: ResNet and ViT by their names, alone or as the transformers library wraps them.
+"""Models of timm's: ResNet, ViT and MobileNet-v5 by their names, alone or as the transformers library wraps them.
 
 He et al., 2015 (arXiv:1512.03385); Dosovitskiy et al., 2020 (arXiv:2010.11929).
 """
@@ -28,11 +28,14 @@ from graphacct import (
 )
 from graphacct_vision import timm_resnet
 from graphacct_vision.layers import flat_logits
+from graphacct_vision.mobilenetv5 import encoded
 
 CLASSES = ("TimmWrapperModel", "TimmWrapperForImageClassification", "timm")
 VITS = {"tiny": (192, 12, 3), "small": (384, 12, 6), "base": (768, 12, 12), "large": (1024, 24, 16)}
 VITS["huge"] = (1280, 32, 16)
 """Width, layers and heads (timm's models/vision_transformer.py)."""
+ENCODER = "mobilenetv5_300m_enc"
+"""Gemma 3n's tower, which has no head."""
 VIT = re.compile(r"vit_(tiny|small|base|large|huge)_patch(8|14|16|32)_(224|384)(\..*)?$")
 
 
@@ -51,11 +54,21 @@ class TimmConfig:
         name = self.architecture
         if self.model_args:
             raise DeclinedError(f"model_args is {brief(self.model_args)}: arguments of timm's models are not modelled")
-        if self.vit is None and name.partition(".")[0] not in timm_resnet.SIZES:
+        if self.encoder:
+            if self.architectures == CLASSES[1] or (self.architectures == CLASSES[0] and self.do_pooling):
+                raise DeclinedError(
+                    f"architecture {brief(name)} has no head: its class is {CLASSES[0]}, with do_pooling false"
+                )
+        elif self.vit is None and name.partition(".")[0] not in timm_resnet.SIZES:
             raise DeclinedError(
                 f"architecture {brief(name)} is timm's, which is not modelled: {', '.join(timm_resnet.SIZES)} and "
-                "vit_base_patch16_224 with its other sizes are"
+                f"vit_base_patch16_224 with its other sizes and {ENCODER} are"
             )
+
+    @property
+    def encoder(self) -> bool:
+        """Whether the model is Gemma 3n's tower."""
+        return self.architecture.partition(".")[0] == ENCODER
 
     @property
     def vit(self) -> tuple[str, int, int] | None:
@@ -75,10 +88,18 @@ def build(config: TimmConfig, workload: Workload, b: Builder) -> Value | tuple[V
     labels = 0 if config.architectures == CLASSES[0] else config.num_labels
     assert workload.image_size is not None  # the architecture declares its default
     with b.scope("" if config.architectures == CLASSES[2] else "timm_model"):
+        if config.encoder:
+            return mobilenet(workload, b)
         x, pooled = (resnet if config.vit is None else vit)(config, workload, b, labels)
     if config.architectures != CLASSES[0]:
         return pooled
     return (x, pooled) if config.do_pooling else x
+
+
+def mobilenet(workload: Workload, b: Builder) -> Value:
+    """Returns the joined map of Gemma 3n's tower."""
+    assert workload.image_size is not None
+    return encoded(b, b.input("pixel_values", (workload.batch, 3, *workload.image_size)))
 
 
 def resnet(config: TimmConfig, workload: Workload, b: Builder, labels: Dim) -> tuple[Value, Value]:
@@ -123,12 +144,18 @@ def vit(config: TimmConfig, workload: Workload, b: Builder, labels: Dim) -> tupl
     return x, first if equal(labels, 0) else linear(b, "head", first, labels)
 
 
+def image_size(config: TimmConfig) -> tuple[int, int]:
+    """Returns the size of the images that the model is published for."""
+    side = 768 if config.encoder else 224 if config.vit is None else config.vit[2]
+    return side, side
+
+
 ARCHITECTURE = Architecture(
     "timm_wrapper",
     TimmConfig,
     build,
     PresetFiles(__file__),
-    sizes={"image_size": lambda config: (224, 224) if config.vit is None else (config.vit[2], config.vit[2])},
+    sizes={"image_size": image_size},
     attention=("fused", "eager"),
     dtype="float32",
     aliases={"torch_dtype": "dtype", "num_classes": "num_labels", **fields.LABELS},
@@ -136,5 +163,5 @@ ARCHITECTURE = Architecture(
     model_types=("timm_wrapper",),
     losses=LOSSES,
     default_loss=lambda config: entropy_if(config.labelled),
-    doc="ResNet and ViT of timm's by their names, from timm's own config.json or the library's.",
+    doc="ResNet, ViT and Gemma 3n's tower of timm's by their names, from timm's own config.json or the library's.",
 )

@@ -6,7 +6,7 @@ GLM-V Team, 2025 (arXiv:2507.01006).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
@@ -33,6 +33,9 @@ class Glm4vTextConfig(DecoderConfig):
     num_key_value_heads: Dim | None = fields.optional_size(2)
     max_position_embeddings: Dim = fields.size(32768)
     partial_rotary_factor: float = fraction(1.0)
+    attention_bias: bool = fields.flag(True)
+    bias_by: ClassVar[str] = ""
+    """The key that says whether the projections of q, k and v have biases; empty if they always have."""
 
     @property
     def d_head(self) -> Dim:
@@ -69,7 +72,7 @@ def glm_text(config: Any, *, bias: bool) -> Decoder:
 
 def describe(config: Glm4vTextConfig) -> Decoder:
     """Returns the layers, whose projections of q, k and v have biases."""
-    return glm_text(config, bias=True)
+    return glm_text(config, bias=getattr(config, config.bias_by) if config.bias_by else True)
 
 
 ARCHITECTURE = decoder(

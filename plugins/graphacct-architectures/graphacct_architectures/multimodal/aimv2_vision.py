@@ -49,9 +49,7 @@ def build(config: Aimv2VisionConfig, workload: Workload, b: Builder) -> Value | 
     return x if pooled is None else (x, pooled)
 
 
-def pictured(
-    config: VisionKeys, workload: Workload, b: Builder, key: str = "image_size"
-) -> tuple[Value, Value | None]:
+def pictured(config: VisionKeys, workload: Workload, b: Builder, key: str = "image_size") -> tuple[Value, Value | None]:
     """Returns the patches after all layers, normalized, and their pooled state. Natively images have any size, and
     positions that are not learned."""
     assert workload.image_size is not None  # the architecture declares its default

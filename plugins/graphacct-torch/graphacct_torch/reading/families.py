@@ -14,6 +14,8 @@ BINS_FIRST = frozenset(("clvp", "glmasr", "glmasr_encoder", "qwen3_asr_encoder")
 """Families whose features are bins of frames, without a limit of positions."""
 WITH_MASK = frozenset(("audioflamingo3_encoder", "musicflamingo_encoder"))
 """Families that take the mask of their features for given."""
+MASK_OF_BOOLS = frozenset(("gemma3n",))
+"""Families that negate the mask of their features, and need truths for it."""
 PAIRS = frozenset(("efficientloftr", "lightglue", "superglue"))
 """Families that match the points of two images."""
 ONE_CHANNEL = frozenset(
@@ -37,6 +39,7 @@ TOGETHER: Mapping[str, tuple[str, ...]] = {
     "decision_transformer": ("actions", "rewards", "returns_to_go", "timesteps"),
     "lxmert": ("visual_feats", "visual_pos"),
     "pix2struct": ("decoder_input_ids", "attention_mask"),
+    "gemma3n": ("input_features", "input_features_mask"),
     "idefics": ("image_attention_mask",),
     "kosmos-2": ("image_embeds_position_mask",),
     "minicpm_ocr_vision": ("target_sizes",),

@@ -19,6 +19,7 @@ from graphacct_torch.reading.families import (
     IMAGES_OF_TEXT,
     IMAGES_OF_TOKENS,
     LIKE_IMAGES,
+    MASK_OF_BOOLS,
     ONE_CHANNEL,
     PAIRS,
     PATCHES_AS_IMAGES,
@@ -250,7 +251,8 @@ def _features(sizes: Sizes) -> torch.Tensor:
 def _features_mask(sizes: Sizes) -> torch.Tensor:
     """One number for each frame."""
     shape, axis = _spectrum(sizes)
-    return made("mask", (sizes.batch, shape[axis]), INT)
+    mask = made("mask", (sizes.batch, shape[axis]), INT)
+    return mask.bool() if sizes.get("model_type") in MASK_OF_BOOLS else mask
 
 
 def _spectrum(sizes: Sizes) -> tuple[tuple[int, ...], int]:

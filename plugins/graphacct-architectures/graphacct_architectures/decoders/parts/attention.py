@@ -366,16 +366,18 @@ def eager(
     column = a.sinks and not a.sinks_after
     if column:
         scores = with_sinks(b, scores)
-    if column or a.less_largest:
+    if (column and not a.sinks_alone) or a.less_largest:
         largest, _ = b.apply("topk", scores, name="largest", k=1)
         scores = b.apply("sub", scores, largest, name="less_largest")
     upcast = {} if b.dtype == "float32" or not a.upcast else {"dtype": "float32"}
     weights = b.apply("softmax", scores, name="softmax", **upcast)
-    if upcast:
+    if upcast and not (column and a.sinks_alone):
         weights = b.apply("cast", weights, name="weights", dtype=b.dtype)
     if column:
         length = weights.spec.shape[-1] - 1
         weights = b.apply("slice", weights, name="without_sinks", dim=-1, start=0, length=length)
+    if upcast and column and a.sinks_alone:
+        weights = b.apply("cast", weights, name="weights", dtype=b.dtype)
     weights = dropped(b, "attn_dropout", weights, a.dropout, workload)
     y = b.apply("matmul", weights, v, name="values")
     return scaled_by_sinks(b, y, scores) if a.sinks_after else y, weights

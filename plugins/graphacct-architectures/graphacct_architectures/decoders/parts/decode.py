@@ -17,13 +17,14 @@ from graphacct_architectures.decoders.parts.description import (
     Mixing,
     Mlp,
     Positions,
+    Transform,
 )
 from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
 from graphacct_architectures.decoders.parts.indexer import handed_on
 from graphacct_architectures.decoders.parts.names import CHOSEN, POSITIONS
 from graphacct_architectures.decoders.parts.stack import stack
 from graphacct_architectures.decoders.parts.tables import masks, rotary_tables, unread
-from graphacct_architectures.layers import dropped, embedding, for_logits, linear
+from graphacct_architectures.layers import activation, dropped, embedding, for_logits, linear
 
 
 def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = None) -> Value | tuple[Value, ...]:
@@ -85,10 +86,20 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
     if d.classifier is not None:
         return classified(d.classifier, workload, b, x, ids)
     tied = f"{d.module}.{d.embedding}.weight" if d.tied else ""
-    x = linear(b, d.head, for_logits(b, x, workload), d.vocab_size, bias=d.head_bias, tied_to=tied)
+    x = for_logits(b, x, workload)
+    if d.transform is not None:
+        x = transformed(d.transform, b, x)
+    x = linear(b, d.head, x, d.vocab_size, bias=d.head_bias, tied_to=tied)
     if d.logits_scaled:
         x = b.apply("scale", x, name="logits_scaled")
     return capped(b, x, "logits") if d.logits_softcap else x
+
+
+def transformed(t: Transform, b: Builder, x: Value) -> Value:
+    """Returns the stream as the head reads it."""
+    with b.scope(t.module):
+        y = linear(b, "dense", x, x.spec.shape[-1], bias=t.bias)
+        return normed_by(b, "norm", activation(b, t.activation, y), t.norm)
 
 
 After: TypeAlias = Callable[[Builder, Value], Value]

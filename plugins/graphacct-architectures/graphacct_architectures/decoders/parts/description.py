@@ -155,6 +155,7 @@ class Attention:
         out_shift: The name of a bias of the output that belongs to the module itself; empty for none.
         kv_joint: The name of one projection for keys and values together, head by head; empty if they are two.
         gate_bias: Whether the gate's projection has a bias.
+        sinks_alone: Whether written-out attention with a column of sinks subtracts no largest score of its own.
         differential: Whether a second attention is subtracted: each half of the heads of values is attended to by all
             queries, and the second half of the heads' outputs, times learned numbers, taken from the first.
     """
@@ -225,6 +226,7 @@ class Attention:
     differential: bool = False
     kv_joint: str = ""
     gate_bias: bool = False
+    sinks_alone: bool = False
 
 
 @attrs.frozen
@@ -317,7 +319,8 @@ class Experts:
         in_out: Whether the experts' weights are stored (in, out).
         router_upcast: Whether the router's product always runs in float32.
         scoring: The router's scores: `softmax` over all experts, `top_softmax` over the chosen ones, `sigmoid` of all
-            or `top_sigmoid` of the chosen ones, or `mixer`: each choice is a softmax over the scores near the largest.
+            or `top_sigmoid` of the chosen ones (`chosen_sigmoid` where a correction chose them), or `mixer`: each
+            choice is a softmax over the scores near the largest.
         normalised: Whether the chosen weights are made to sum to 1.
         correction: Whether the choice is corrected by a buffer of one score per expert.
         downcast: Whether the weights are cast to the stream's dtype before they multiply the experts' outputs.
@@ -500,6 +503,23 @@ class Positions:
 
 
 @attrs.frozen
+class Transform:
+    """A dense layer, an activation and a norm between a decoder's last norm and its head.
+
+    Attributes:
+        module: The module's name; its parts are `dense` and `norm`.
+        bias: Whether the dense layer has a bias.
+        activation: The operator, or several separated by spaces.
+        norm: The norm's kind.
+    """
+
+    module: str
+    bias: bool
+    activation: str
+    norm: Norm
+
+
+@attrs.frozen
 class Decoder:
     """A decoder-only language model, or another class built on it.
 
@@ -540,6 +560,7 @@ class Decoder:
         embedding_spare: Rows of the embedding behind the vocabulary, which the head does not have.
         embedding_normed: The kind of a norm of the embedding's rows, images' not included; None for none.
         embedding_tied_to: The full name of the tensor whose storage the embedding shares, if it does not own it.
+        transform: What the stream goes through before the head; None for nothing.
     """
 
     vocab_size: Dim
@@ -577,6 +598,7 @@ class Decoder:
     embedding_spare: Dim = 0
     embedding_normed: Norm | None = None
     embedding_tied_to: str = ""
+    transform: Transform | None = None
 
     @property
     def kinds(self) -> tuple[Layer, ...]:

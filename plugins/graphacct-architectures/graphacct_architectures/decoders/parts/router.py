@@ -6,6 +6,7 @@ from graphacct import Builder, ConfigError, Parameter, Value, differ, equal, exa
 from graphacct_architectures.decoders.parts.description import Experts
 
 SOFTMAX, TOP_SOFTMAX, SIGMOID, TOP_SIGMOID, MIXER = "softmax", "top_softmax", "sigmoid", "top_sigmoid", "mixer"
+CHOSEN_SIGMOID = "chosen_sigmoid"
 """The words for a router's scores."""
 
 
@@ -20,6 +21,10 @@ def routed(e: Experts, b: Builder, rows: Value) -> tuple[Value, Value]:
             best, ids = b.apply("topk", scores, name="topk", k=e.per_token)
             wide = {"dtype": "float32"} if e.top_upcast and best.spec.dtype != "float32" else {}
             return ids, narrowed(e, b, b.apply("softmax", best, name="softmax", **wide))
+        if e.scoring == CHOSEN_SIGMOID:
+            _, ids = b.apply("topk", b.apply("add", scores, *correction, name="corrected"), name="topk", k=e.per_token)
+            best = b.apply("gather", scores, ids, name="weights", dim=-1)
+            return ids, narrowed(e, b, weighted(e, b, b.apply("sigmoid", best, name="sigmoid")))
         if e.scoring == TOP_SIGMOID:
             best, ids = b.apply("topk", scores, name="topk", k=e.per_token)
             best = b.apply("sigmoid", best, name="sigmoid")

@@ -65,7 +65,7 @@ class Composition:
         softcap: Whether the logits are capped if the text model says so; else the head is all.
         scaled: Whether the logits are multiplied by a constant if the text model says so.
         own_head: Whether the head is the text model's own, with all that belongs to it.
-        scaled: Whether the logits are multiplied by a constant if the text model says so.
+        embedded: Returns the embedded tokens that enter the text model, of the ids and the text's own; None for these.
     """
 
     text: Decoder
@@ -76,6 +76,7 @@ class Composition:
     softcap: bool = False
     own_head: bool = False
     scaled: bool = False
+    embedded: Callable[[Builder, Value, Value], Value] | None = None
 
     @property
     def decoder(self) -> Decoder:
@@ -113,6 +114,8 @@ def composed(c: Composition, workload: Workload, b: Builder) -> Value | tuple[Va
             reside(b, aside.graph(*outputs))
 
     def merge(b: Builder, ids: Value, x: Value) -> tuple[Value, dict[int, After], dict[str, Value]]:
+        if c.embedded is not None:
+            x = c.embedded(b, ids, x)
         made = {part.size: part.features(workload, b) for part in running}
         given: dict[str, Value] = {}
         after: dict[int, After] = {}
@@ -136,7 +139,7 @@ def composed(c: Composition, workload: Workload, b: Builder) -> Value | tuple[Va
                 after[count] = partial(added, value=more, mask=found, name=f"{size}_{place}")
         return x, after, given
 
-    return decode(c.decoder, workload, b, merge if running else None)
+    return decode(c.decoder, workload, b, merge if running or c.embedded is not None else None)
 
 
 def check_towers(workload: Workload, sizes: Collection[str]) -> None:
