@@ -31,8 +31,8 @@ APART = {"sam2": ("mask_decoder",)}
 
 @pytest.fixture(autouse=True)
 def all_finite(monkeypatch: pytest.MonkeyPatch) -> None:
-    """DETR's encoder clamps what is not finite in training, and looks for padding, and Grounding DINO's attention checks
-    the sizes of maps; a meta tensor has no values."""
+    """DETR's encoder clamps what is not finite in training and looks for padding, and Grounding DINO's checks the sizes
+    of maps; a meta tensor has no values."""
     for module in (grounding_dino.modeling_grounding_dino, mm_grounding_dino.modeling_mm_grounding_dino):
         monkeypatch.setattr(module, "torch_compilable_check", lambda *args: None)
     monkeypatch.setattr(transformers.masking_utils, "_ignore_bidirectional_mask_sdpa", lambda *args: True)

@@ -138,7 +138,7 @@ def build(config: GroundingDinoConfig, workload: Workload, b: Builder) -> tuple[
         states, references, text, _ = found(config, workload, b)
     logits, places = [], []
     for index, (x, reference) in enumerate(zip(states, references, strict=True)):
-        bias: Value | None = None
+        bias: Any = None
         if config.BIASED:
             other = config.owner("class_embed", index, inside=False)
             bias = b.parameter(f"class_embed.{index}.bias", (), tied_to=other and f"{other}.bias")

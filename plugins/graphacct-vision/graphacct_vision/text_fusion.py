@@ -95,10 +95,10 @@ def both_ways(
     turned = b.apply("masked_fill", turned, unseen, name="turned_masked")
     scores = b.apply("masked_fill", scores, padding, name="masked")
     found = []
-    for word, given, values in (("vision", scores, "text_values"), ("text", turned, "vision_values")):
+    for word, given, other in (("vision", scores, "text_values"), ("text", turned, "vision_values")):
         weights = b.apply("softmax", given, name=f"{word}_softmax")
         weights = dropped(b, f"{word}_dropout", weights, config.fusion_dropout, workload)
-        y = b.apply("matmul", weights, parts[values], name=f"{word}_read")
+        y = b.apply("matmul", weights, parts[other], name=f"{word}_read")
         y = b.apply("transpose", y, name=f"{word}_tokens_first", dims=(1, 2))
         y = b.apply("reshape", y, name=f"{word}_merged", shape=(y.spec.shape[0], y.spec.shape[1], inner))
         found.append(linear(b, f"out_{word}_proj", y, width))
