@@ -286,6 +286,7 @@ NOT_MEASURED = frozenset(
         "ministral",
         "ministral3",
         "mistral3",
+        "mlcd",
         "mlcd_vision_model",
         "mllama",
         "mllama_text_model",
