@@ -13,7 +13,7 @@ from graphacct.graph.builder import Builder
 from graphacct.graph.config_keys import NO_KEYS, ConfigKeys
 from graphacct.graph.graph import Graph, Value
 from graphacct.models.inner_keys import inner
-from graphacct.models.keys import account, filled
+from graphacct.models.keys import account, filled, without_default
 from graphacct.models.metadata import SIZE, WITHIN
 from graphacct.models.sub_model import SubModel
 from graphacct.models.workload import (
@@ -108,7 +108,7 @@ class Architecture:
     @property
     def needed(self) -> list[str]:
         """The keys without a default: only a preset or a file has them."""
-        return [field.name for field in attrs.fields(self.config) if field.init and field.default is attrs.NOTHING]
+        return without_default(self.config)
 
     def configured(self, content: Mapping[str, Any]) -> Any:
         """Returns the configuration that the keys of a config.json describe."""

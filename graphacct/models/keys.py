@@ -22,6 +22,11 @@ NO_COSTS: Mapping[str, tuple[Any, ...] | None] = {}
 FAMILY = "model_type"
 
 
+def without_default(config: type[Any]) -> list[str]:
+    """Returns the keys without a default: only a preset or a file has them."""
+    return [field.name for field in attrs.fields(config) if field.init and field.default is attrs.NOTHING]
+
+
 def filled(
     config: type[Any],
     content: Mapping[str, Any],
@@ -34,7 +39,8 @@ def filled(
     `translated`. A value that does not fit is left out if another key switches it off. Null is the default, but of a
     size that must be a number: there the library refuses it, and the default would be taken for the file's.
 
-    Raises ConfigError for any other value that does not fit, with the key as the file spells it.
+    Raises ConfigError for any other value that does not fit, with the key as the file spells it, and for a key without
+    a default that the file does not have.
     """
     fields = {field.name: field for field in attrs.fields(config)}
     given: dict[str, Any] = {}
@@ -57,6 +63,9 @@ def filled(
     for name, key in nulls.items():
         if name not in given and not _switched_off(fields[name], given, fields):
             raise ConfigError(f"{key} is null: give a number, or leave it out for the class's default")
+    missing = [name for name in without_default(config) if name not in given]
+    if missing:
+        raise ConfigError(f"{' and '.join(missing)} must be given: the class has no default")
     while True:
         try:
             return config(**given)

@@ -103,6 +103,17 @@ class ArchitectureContract(ModelContract):
                     self._refuses(config, key, value)
             self._refuses(config, "no_such_key", 1)
 
+    def test_a_configuration_can_be_changed(self) -> None:
+        """`--set` makes a configuration from another one: its values are taken again as they are."""
+        for row in self.rows:
+            config = self._config(row)
+            try:
+                again = attrs.evolve(config)
+            except GraphacctError as error:
+                self.fail(f"{row} made again raises {str(error)!r}", "A field takes the value that it returned.")
+            if again != config:
+                self.fail(f"{row} made again is not equal to it", "A field returns a value that it took as it is.")
+
     def _refuses(self, config: Any, key: str, value: Any) -> None:
         try:
             self.thing().configure(config, {key: value})

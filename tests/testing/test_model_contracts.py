@@ -12,6 +12,7 @@ import pytest
 from graphacct import (
     Architecture,
     Builder,
+    ConfigError,
     Convention,
     Cost,
     Graph,
@@ -261,6 +262,13 @@ class Careless:
     width: int = attrs.field(default=8, metadata={"size": True})
 
 
+def halves(value: Any, field: Any) -> Any:
+    """Takes names and returns what it does not take."""
+    if any(type(item) is not str for item in value):
+        raise ConfigError(f"{field.name} has {value[0]}")
+    return tuple(item == "wide" for item in value)
+
+
 def build(config: Any, workload: Any, b: Builder) -> Any:
     x = b.input("x", (workload.batch, workload.seq_len, config.width))
     return b.apply("linear", x, b.parameter("fc.weight", (config.width, config.width)), name="fc")
@@ -289,6 +297,18 @@ def test_an_architecture_whose_parameters_follow_the_workload() -> None:
 def test_an_architecture_that_takes_any_value() -> None:
     message = only(architecture(config=Careless), "test_a_bad_value_is_an_error_that_names_the_key")
     assert "Declare it with graphacct.fields: width: int = fields.size(…)." in message
+
+
+def test_an_architecture_whose_configuration_cannot_be_changed() -> None:
+    @attrs.frozen
+    class Halved:
+        width: int = fields.size(8)
+        kinds: tuple[bool, ...] = fields.checked_field(halves, ("wide",))
+
+    message = only(architecture(config=Halved), "test_a_configuration_can_be_changed")
+    assert (
+        "mine-small, seq_len=4 made again raises 'kinds has True'. A field takes the value that it returned." in message
+    )
 
 
 def test_an_architecture_whose_loss_reaches_nothing() -> None:

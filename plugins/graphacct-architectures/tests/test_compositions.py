@@ -192,3 +192,11 @@ def test_refusals(content: dict[str, Any], said: str) -> None:
 def test_a_decoder_alone_has_no_encoder_seq_len() -> None:
     with pytest.raises(graphacct.GraphacctError, match="encoder_seq_len is 4: this class is a decoder alone"):
         graphacct.account({**STACK, "model_type": "bart", "architectures": ["BartForCausalLM"]}, encoder_seq_len=4)
+
+
+@pytest.mark.parametrize("kind", ["trocr", "mbart"])
+def test_a_decoder_that_always_attends_to_an_encoder_may_say_so(kind: str) -> None:
+    """Published TrOCR and Donut files have the keys that the composition's class writes into its decoder."""
+    model = {"model_type": "vision-encoder-decoder", "encoder": DEIT, "decoder": {"model_type": kind, **STACK}}
+    said = {**model, "decoder": {**model["decoder"], **CROSSED}}
+    assert graphacct.account(said, seq_len=8).total == graphacct.account(model, seq_len=8).total

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 import graphacct
@@ -219,6 +220,13 @@ def test_the_published_file_says_the_same(case: str) -> None:
     given = {**smallest(case), "attention": "eager"}
     same = report(case, **given).total == graphacct.account(FAMILIES / case / "hub", convention="matmul", **given).total
     assert same == (case not in HUB_DIFFERS), (new, old)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_configuration_can_be_changed(case: str) -> None:
+    """`--set` makes a configuration from the file's: what a field returned, it takes."""
+    config = described(str(FAMILIES / case), default())[2]
+    assert attrs.evolve(config) == config
 
 
 @pytest.mark.parametrize(("case", "name"), PRESETS.items())

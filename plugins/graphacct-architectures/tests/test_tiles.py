@@ -271,3 +271,10 @@ def test_eagle_reads_all_tokens_of_siglip() -> None:
 def test_a_family_whose_keys_have_no_defaults_asks_for_a_preset() -> None:
     with pytest.raises(graphacct.ReadError, match="granite4_vision has no default sizes, since downsample_rate and"):
         graphacct.account("granite4_vision")
+
+
+def test_a_file_without_keys_that_have_no_defaults_names_them() -> None:
+    with pytest.raises(
+        graphacct.ReadError, match="downsample_rate and deepstack_layer_map must be given: the class has no default"
+    ):
+        graphacct.account({"model_type": "granite4_vision"})

@@ -27,6 +27,8 @@ def sharing() -> Any:
     def check(value: Any, field: attrs.Attribute[Any]) -> tuple[bool, ...] | None:
         if value is None:
             return None
+        if isinstance(value, tuple) and all(type(item) is bool for item in value):
+            return value  # a configuration made from another one
         if not isinstance(value, (list, tuple, str)) or any(item not in LETTERS for item in value):
             raise ConfigError(f"{field.name} is a list of {FULL} and {SHARED}, not {brief(value)}")
         return tuple(LETTERS[item] == FULL for item in value)

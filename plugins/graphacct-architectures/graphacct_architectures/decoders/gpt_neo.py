@@ -37,6 +37,8 @@ def attention_types() -> Any:
     def check(value: Any, field: attrs.Attribute[Any]) -> tuple[str, ...] | None:
         if value is None:
             return None
+        if isinstance(value, tuple) and all(item in (GLOBAL, LOCAL) for item in value):
+            return value  # a configuration made from another one
         kinds: list[str] = []
         for item in value if isinstance(value, (list, tuple)) else [value]:
             if not isinstance(item, (list, tuple)) or len(item) != 2 or not isinstance(item[0], (list, tuple)):

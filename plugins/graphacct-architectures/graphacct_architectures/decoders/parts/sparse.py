@@ -40,6 +40,8 @@ def network_types() -> Any:
     def check(value: Any, field: attrs.Attribute[Any]) -> tuple[bool, ...] | None:
         if value is None:
             return None
+        if isinstance(value, tuple) and all(type(item) is bool for item in value):
+            return value  # a configuration made from another one
         if not isinstance(value, (list, tuple)) or any(item not in (DENSE, SPARSE) for item in value):
             raise ConfigError(f"{field.name} is a list of {DENSE} and {SPARSE}, not {brief(value)}")
         return tuple(item == SPARSE for item in value)

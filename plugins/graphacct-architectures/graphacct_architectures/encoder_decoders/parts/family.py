@@ -78,6 +78,7 @@ def encoder_decoder(
         dtype="float32",
         aliases={**ALIASES, **fields.LABELS, **(aliases or {})},
         translated=frozenset(aliases or ()),
+        no_cost={"add_cross_attention": None},  # its decoders attend to an encoder whatever the key says
         model_types=(name,),
         doc=doc,
         inexact=dropped_layers if counts_dropped else inexact,
