@@ -7,8 +7,7 @@ from typing import Any, ClassVar
 
 import attrs
 from graphacct_architectures.activations import activation
-from graphacct_architectures.encoders import bert
-from graphacct_architectures.encoders.parts.encode import encode
+from graphacct_architectures.encoders.unpooled import BertKeys, words
 from graphacct_architectures.layers import dropped, layer_norm, linear
 from graphacct_architectures.losses import SUM_ALONE
 
@@ -41,13 +40,6 @@ IMAGE = 800
 BOX = 4
 FROZEN_NORMS = ("resnet", "rt_detr_resnet", "hgnet_v2", "textnet")
 """Backbones whose batch norms the library's class replaces."""
-
-
-@attrs.frozen(kw_only=True)
-class BertKeys(bert.BertConfig):
-    """The keys of the text encoder, which is BERT without its pooler."""
-
-    model_type: str = fields.choice("bert", ("bert",))
 
 
 @attrs.frozen(kw_only=True)
@@ -187,11 +179,8 @@ def told(config: GroundingDinoConfig, workload: Workload, b: Builder) -> Value:
     seq = workload.seq_len
     if type(seq) is int and type(config.max_text_len) is int and seq > config.max_text_len:
         raise ConfigError(f"seq_len {seq} is more than the max_text_len of {config.max_text_len} words")
-    described = bert.of_class(config.text, bert.MODEL)
-    masked = workload.attention == "eager"  # a mask is added to the scores; the fused kernel is given it
     with b.scope("text_backbone"):
-        text = encode(attrs.evolve(described, pooled=False, causal=masked), workload, b)
-    assert isinstance(text, Value)
+        text = words(config.text, workload, b, masked=True)
     return linear(b, "text_projection", text, config.d_model)
 
 
@@ -201,18 +190,18 @@ def found(config: GroundingDinoConfig, workload: Workload, b: Builder) -> tuple[
     assert workload.image_size is not None  # the architecture declares its default
     inner = config.backbone_config.config
     pixels = b.input("pixel_values", (workload.batch, inner.num_channels, *workload.image_size))
-    words = told(config, workload, b)
+    spoken = told(config, workload, b)
     with b.scope("backbone.conv_encoder.model"):
         handed = maps(config.backbone_config, workload, b, pixels)
     sources = projected(config, b, handed, "input_proj_vision")
     sizes = [(x.spec.shape[2], x.spec.shape[3]) for x in sources]
     memory, places, hidden = flattened(config, workload, b, sources, "backbone", centred=False)
     with b.scope("encoder"):
-        memory, text = text_fusion.encoded(config, workload, b, memory, words, places, hidden, sizes)
+        memory, text = text_fusion.encoded(config, workload, b, memory, spoken, places, hidden, sizes)
     table = b.parameter("query_position_embeddings.weight", (config.num_queries, config.d_model))
     target = of_batch(b, table, workload.batch, "queries")
     if config.two_stage:
-        reference = chosen(config, b, memory, hidden, text, words, target)
+        reference = chosen(config, b, memory, hidden, text, spoken, target)
     else:
         table = b.parameter("reference_points.weight", (config.num_queries, BOX))
         reference = b.apply("sigmoid", of_batch(b, table, workload.batch, "references"), name="reference")
@@ -228,7 +217,7 @@ def of_batch(b: Builder, table: Any, batch: Dim, name: str) -> Value:
 
 
 def chosen(
-    config: GroundingDinoConfig, b: Builder, memory: Value, hidden: Value, text: Value, words: Value, target: Value
+    config: GroundingDinoConfig, b: Builder, memory: Value, hidden: Value, text: Value, spoken: Value, target: Value
 ) -> Value:
     """Returns the boxes of the places that are most like a word, without their gradients."""
     batch, places, width = memory.spec.shape
@@ -247,7 +236,7 @@ def chosen(
     index = b.apply("repeat", index, name="best_corners", times=(1, 1, BOX))
     boxes = b.apply("detach", b.apply("gather", boxes, index, name="best_boxes", dim=1), name="best_alone")
     with b.scope("encoder_output_class_embed"), b.turn(1):  # for a loss
-        compared(config, b, target, words, bias)
+        compared(config, b, target, spoken, bias)
     return b.apply("sigmoid", boxes, name="reference")
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders import Mlp
-from graphacct_architectures.decoders.parts.feed_forward import mlp
+from graphacct_architectures.decoders import Mlp, mlp
 from graphacct_architectures.layers import layer_norm, linear
 from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.tower import Tower, attended, patches
