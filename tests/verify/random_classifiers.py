@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from random_backbones import depth_anything
+from random_backbones import depth_anything, vitdet
 from random_encoders import ACTS, some, yes
 
 CLASSES: dict[str, tuple[str, ...]] = {
@@ -16,6 +16,8 @@ CLASSES: dict[str, tuple[str, ...]] = {
     ),
     "hiera": ("HieraModel", "HieraForImageClassification", "HieraBackbone"),
     "levit": tuple(f"Levit{end}" for end in ("Model", "ForImageClassification", "ForImageClassificationWithTeacher")),
+    "pixio": ("PixioModel", "PixioBackbone"),
+    "vitmatte": ("VitMatteForImageMatting",),
     "prompt_depth_anything": ("PromptDepthAnythingForDepthEstimation",),
     "swiftformer": ("SwiftFormerModel", "SwiftFormerForImageClassification"),
     "swin2sr": ("Swin2SRModel", "Swin2SRForImageSuperResolution"),
@@ -117,6 +119,24 @@ def vitpose(random: Random) -> dict[str, Any]:
     return {"backbone_config": own, **some(random, scale_factor=random.randint(2, 4), use_simple_decoder=False)}
 
 
+def pixio(random: Random) -> dict[str, Any]:
+    layers = random.randint(1, 4)
+    return {
+        **{"hidden_size": 12, "num_hidden_layers": layers, "num_attention_heads": 3, "image_size": 16, "patch_size": 4},
+        **{"n_cls_tokens": random.randint(1, 3), "mlp_ratio": 2},
+        **some(random, hidden_act=random.choice(ACTS), qkv_bias=yes(random), num_channels=1, drop_path_rate=0.1),
+        **some(random, apply_layernorm=yes(random), reshape_hidden_states=yes(random)),
+        **outputs(random, layers),
+    }
+
+
+def vitmatte(random: Random) -> dict[str, Any]:
+    own = {**vitdet(random), "model_type": "vitdet", "out_indices": [4], "patch_size": 16, "image_size": 64}
+    own = {**own, "pretrain_image_size": 64, "num_channels": 4}
+    sizes = [random.choice((4, 6)) for _ in range(4)]
+    return {"backbone_config": own, "hidden_size": 12, "convstream_hidden_sizes": sizes[1:], "fusion_hidden_sizes": sizes}
+
+
 def swin2sr(random: Random) -> dict[str, Any]:
     kind = random.choice(("pixelshuffle", "pixelshuffledirect", "nearest+conv", "pixelshuffle_aux", ""))
     count = random.randint(1, 2)
@@ -149,7 +169,9 @@ DRAW = {
     "focalnet": focalnet,
     "hiera": hiera,
     "levit": levit,
+    "pixio": pixio,
     "prompt_depth_anything": depth_anything,
+    "vitmatte": vitmatte,
     "swiftformer": swiftformer,
     "swin2sr": swin2sr,
     "textnet": textnet,
@@ -161,6 +183,8 @@ ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
     **dict.fromkeys(("swiftformer", "textnet"), ((64, 64), (70, 65))),
     **dict.fromkeys(("swin2sr",), ((16, 16), (32, 16))),
     **dict.fromkeys(("vitpose",), ((32, 24), (32, 24))),
+    **dict.fromkeys(("pixio",), ((16, 16), (20, 13))),
+    **dict.fromkeys(("vitmatte",), ((64, 64), (64, 48))),
     **dict.fromkeys(("cvt",), ((64, 64), (70, 65))),
     **dict.fromkeys(("hiera",), ((32, 32), (32, 32))),
     **dict.fromkeys(("focalnet",), ((32, 32), (32, 32))),

@@ -38,6 +38,7 @@ MAIN = (
     ("start_logits", "end_logits"),
     ("reconstruction",),
     ("heatmaps",),
+    ("alphas",),
     ("feature_maps",),
     ("predicted_depth",),
     ("iou_scores", "pred_masks"),

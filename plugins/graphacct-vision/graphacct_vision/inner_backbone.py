@@ -18,6 +18,7 @@ CLASSES: Mapping[str, str] = {
     "dinov3_vit": "DINOv3ViTBackbone",
     "hgnet_v2": "HGNetV2Backbone",
     "maskformer-swin": "MaskFormerSwinBackbone",
+    "pixio": "PixioBackbone",
     "pvt_v2": "PvtV2Backbone",
     "resnet": "ResNetBackbone",
     "rt_detr_resnet": "RTDetrResNetBackbone",
