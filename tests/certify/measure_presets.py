@@ -22,9 +22,9 @@ SEQ_LEN, WITH_IMAGE = 128, 1024
 FIGURES = ("params", "forward", "step")
 OWN_REPOSITORIES = ("baichuan", "chatglm", "dots_ocr", "internlm2", "kimi_vl", "minicpm", "qwen")
 """Families whose class is in no library, but in the models' own repositories."""
-BY_DATA = ("idefics3", "smolvlm")
-"""Families whose class looks at its images' pixels, so that it does not run without data."""
-DROPS_LAYERS = ("m2m_100",)
+BY_DATA = ("encodec", "idefics3", "mimi", "smolvlm")
+"""Families whose class looks at its images' pixels or at buffers, so that it does not run without data."""
+DROPS_LAYERS = ("m2m_100", "speecht5")
 """Families of which published files drop whole layers in training."""
 LEFT_OUT = ("transformer-lm", "resnet", *OWN_REPOSITORIES, *BY_DATA)
 """A model of this project's own, torchvision's, whose figures the plugin's tests have, and those of no library."""

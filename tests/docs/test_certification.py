@@ -25,7 +25,9 @@ ELSEWHERE = (
     "kimi_vl",
     "minicpm",
     "qwen",
+    "encodec",
     "idefics3",
+    "mimi",
     "smolvlm",
 )
 """Families that the page names as not on it."""

@@ -134,7 +134,12 @@ def vitmatte(random: Random) -> dict[str, Any]:
     own = {**vitdet(random), "model_type": "vitdet", "out_indices": [4], "patch_size": 16, "image_size": 64}
     own = {**own, "pretrain_image_size": 64, "num_channels": 4}
     sizes = [random.choice((4, 6)) for _ in range(4)]
-    return {"backbone_config": own, "hidden_size": 12, "convstream_hidden_sizes": sizes[1:], "fusion_hidden_sizes": sizes}
+    return {
+        "backbone_config": own,
+        "hidden_size": 12,
+        "convstream_hidden_sizes": sizes[1:],
+        "fusion_hidden_sizes": sizes,
+    }
 
 
 def swin2sr(random: Random) -> dict[str, Any]:

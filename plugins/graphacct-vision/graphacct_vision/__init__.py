@@ -24,6 +24,8 @@ FAMILIES = (
     _family("hf-resnet", "hf_resnet", "resnet"),
     _family("beit"),
     _family("bit"),
+    _family("clap"),
+    _family("clap_audio_model", "clap_audio"),
     _family("convnext"),
     _family("convnextv2"),
     _family("cvt"),

@@ -90,7 +90,9 @@ def encoded(
     kind = Tower(
         config.num_hidden_layers,
         config.num_attention_heads,
-        Mlp(times(width, config.mlp_ratio), ACTIVATIONS[config.hidden_act], gated=False, up="fc1", down="fc2", bias=True),
+        Mlp(
+            times(width, config.mlp_ratio), ACTIVATIONS[config.hidden_act], gated=False, up="fc1", down="fc2", bias=True
+        ),
         stack="layers",
         attention="attention",
         out="o_proj",

@@ -28,9 +28,15 @@ from graphacct_torch.reading.sizes import SIZES, sizes_of
 from graphacct_torch.training.matching import forward_calls
 
 MAIN = (
+    ("audio_values",),  # of a codec, whose loss is its quantiser's alone
     ("loss",),
     ("logits", "mc_logits"),
     ("logits_per_image",),
+    ("logits_per_audio",),
+    ("audio_embeds",),
+    ("spectrogram",),
+    ("waveform",),
+    ("latents",),
     ("prediction_logits", "seq_relationship_logits"),
     ("start_logits", "end_logits"),
     ("reconstruction",),

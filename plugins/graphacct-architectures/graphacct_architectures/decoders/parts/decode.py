@@ -76,6 +76,7 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
             x = first_of(stack(b, d.stack, d.layer, body, (x, *carried.values()), constants))
         if d.norm:
             x = normed_by(b, d.norm, x, d.norm_kind)
+        x = dropped(b, "last_drop", x, d.last_dropout, workload)
         if narrow is not None:
             x = linear(b, d.project_out, x, narrow, bias=False)
     if d.headless:
@@ -280,6 +281,9 @@ def ready(kind: Layer, workload: Workload, b: Builder, y: Value, label: str) -> 
     """Returns a module's output as it is added to the stream: dropped out, and scaled where the layer says so."""
     p = kind.dropout if label == "mlp" or kind.attention_dropout is None else kind.attention_dropout
     y = dropped(b, f"{label}_dropout", y, p, workload)
+    own = kind.scales[label == "mlp"]
+    if own:
+        y = b.apply("mul", b.parameter(own, y.spec.shape[-1:]), y, name=f"{own}_applied")
     if kind.residual_scaled:
         y = b.apply("scale", y, name=f"{label}_scaled")
     return y

@@ -444,6 +444,8 @@ class Layer:
             added to each other. Its output, attention's input and attention's output are each multiplied by a constant.
         whole: The layer itself if it has another shape; its attention then says which tables it reads.
         base_scaled: Whether what an output is added to is multiplied by a constant too.
+        scales: The names of parameters of the stream's width that multiply attention's output and the network's; empty
+            for none.
     """
 
     attention: Attention | Mixing
@@ -468,6 +470,7 @@ class Layer:
     beside: Mixing | None = None
     whole: Whole | None = None
     base_scaled: bool = False
+    scales: tuple[str, str] = ("", "")
 
 
 @attrs.frozen
@@ -561,6 +564,7 @@ class Decoder:
         embedding_normed: The kind of a norm of the embedding's rows, images' not included; None for none.
         embedding_tied_to: The full name of the tensor whose storage the embedding shares, if it does not own it.
         transform: What the stream goes through before the head; None for nothing.
+        last_dropout: The dropout probability of the stream after the last norm, in training.
     """
 
     vocab_size: Dim
@@ -599,6 +603,7 @@ class Decoder:
     embedding_normed: Norm | None = None
     embedding_tied_to: str = ""
     transform: Transform | None = None
+    last_dropout: float = 0.0
 
     @property
     def kinds(self) -> tuple[Layer, ...]:

@@ -18,6 +18,7 @@ from graphacct_architectures.encoder_decoders.parts.attention import (
     MASK,
     STATES,
     attention,
+    turns,
     unused,
 )
 from graphacct_architectures.encoder_decoders.parts.description import (
@@ -51,8 +52,8 @@ def run(d: EncoderDecoder, workload: Workload, b: Builder) -> Value | tuple[Valu
             resident(b, d.shared, b.parameter(f"{d.shared}.weight", (d.vocab_size, d.width)), lookup=True)
     if workload.phase == "decode":
         aside = Builder("encoder", b.operators, b.dtype)
-        aside_states = encoded(d, workload, aside)
-        reside(b, aside.graph(aside_states))
+        states = encoded(d, workload, aside)
+        reside(b, aside.graph(states))
         given = {}
     else:
         states = encoded(d, workload, b)
@@ -60,7 +61,22 @@ def run(d: EncoderDecoder, workload: Workload, b: Builder) -> Value | tuple[Valu
             return finished(d, workload, b, states)
         b.hold(states)
         given = {STATES: states}
+    if d.encoder.entry is not None:
+        workload = attrs.evolve(workload, encoder_seq_len=states.spec.shape[1])
+    if d.decoder is not None and d.decoder.taken is not None:
+        taken = read_by_decoder(d, d.decoder, workload, b, states)
+        given = {} if workload.phase == "decode" else {STATES: taken}
     return finished(d, workload, b, decoded(d, workload, b, given))
+
+
+def read_by_decoder(d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, states: Value) -> Value:
+    """Returns what the decoder makes of the encoder's output. A decoding step makes it again, although the cache has
+    what is read of it."""
+    assert stack.taken is not None
+    if workload.phase == "decode":
+        states = b.input("encoder_hidden_states", states.spec.shape, b.dtype)
+    with b.scope(d.module), b.scope(stack.module):
+        return stack.taken(workload, b, states)
 
 
 def attending(d: EncoderDecoder, workload: Workload, b: Builder, states: Value | None) -> Value | tuple[Value, ...]:
@@ -74,7 +90,10 @@ def decoded(d: EncoderDecoder, workload: Workload, b: Builder, given: Mapping[st
     """Returns the decoder's last stream."""
     assert d.decoder is not None
     name = "decoder_input_ids" if d.encoder is not None else "input_ids"
-    ids = b.input(name, (workload.batch, workload.seq_len), "int64")
+    if d.decoder.entry is None:
+        ids = b.input(name, (workload.batch, workload.seq_len), "int64")
+    else:
+        ids = d.decoder.entry.given(workload, b)
     with b.scope(d.module), b.scope(d.decoder.module):
         x = embedded(d, d.decoder, workload, b, ids)
         return layers(d, d.decoder, workload, b, x, given)
@@ -85,6 +104,8 @@ def finished(d: EncoderDecoder, workload: Workload, b: Builder, x: Value) -> Val
     if d.classifier is not None:
         return classified(d.classifier, workload, b, read(d.classifier, b, x))
     b.hold(x)
+    if d.last is not None:
+        return d.last(workload, b, x)
     return x if d.head is None else logits(d, d.head, workload, b, x)
 
 
@@ -122,19 +143,25 @@ def encoded(d: EncoderDecoder, workload: Workload, b: Builder) -> Value:
     """Returns the encoder's output, or the weighted sum of all its layers' if a classifier reads them."""
     stack = d.encoder
     assert stack is not None
-    if stack.frames is not None:
+    if stack.entry is not None:
+        entering = stack.entry.given(workload, b)
+    elif stack.frames is not None:
         entering = b.input("input_features", (workload.batch, stack.frames.bins, stack.frames.count))
     else:
         entering = b.input("input_ids", (workload.batch, workload.encoder_seq_len), "int64")
     states: list[Value] = []
     with b.scope(d.module), b.scope(stack.module):
         x = embedded(d, stack, workload, b, entering)
+        if stack.entry is not None:
+            workload = attrs.evolve(workload, encoder_seq_len=x.spec.shape[1])
         x = layers(d, stack, workload, b, x, {}, states)
     return weighted_sum(b, [*states, x]) if d.weighted else x
 
 
 def embedded(d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, entering: Value) -> Value:
     """Returns the stream that enters the layers."""
+    if stack.entry is not None:
+        return stack.entry.stream(workload, b, entering)
     if stack.frames is not None:
         x = convolved(b, entering, d.width)
     else:
@@ -231,6 +258,11 @@ def scores_tables(stack: Stack, causal: bool, workload: Workload, b: Builder) ->
     if causal and (workload.attention == "eager" or stack.attention.written_out):
         mask = {"batch": workload.batch, "seq": queries, "keys": keys, "dtype": b.dtype}
         found[MASK] = b.apply("causal_mask", name=MASK, **mask)
+    if stack.tables is not None:
+        found |= stack.tables(queries, b)
+    rotary = stack.attention.rotary
+    if not equal(rotary, 0):
+        found |= turns(rotary, queries, b)
     if stack.relative is not None and not stack.relative.each:
         heads = stack.attention.heads
         table = b.parameter(f"{stack.relative.module}.weight", (stack.relative.buckets, heads))
