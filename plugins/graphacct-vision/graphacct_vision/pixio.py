@@ -80,10 +80,10 @@ def encoded(
         token = b.apply("expand", token, name="cls", shape=(workload.batch, front, width))
         x = b.apply("concat", token, x, name="with_cls", dim=1)
         learned = patch_count(config.image_size, config.patch_size)
-        where = b.parameter("position_embeddings", (1, learned + front, width))
+        table = b.parameter("position_embeddings", (1, learned + front, width))
         grid, sides = grid_of(config, pixels), pixels.spec.shape[2:]
-        if not (same(prod(grid), learned) and same(*sides)):
-            where = interpolated(b, where, config.image_size, grid, front=front)
+        known = same(prod(grid), learned) and same(*sides)
+        where = table if known else interpolated(b, table, config.image_size, grid, front=front)
         x = b.apply("add", x, where, name="with_positions")
         x = dropped(b, "dropout", x, config.hidden_dropout_prob, workload)
     b.hold(x)
