@@ -532,7 +532,6 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
             "tie_word_embeddings": True,
         },
     ),
-    _renamed("metaclip_2", "multimodal.clip", classes=("MetaClip2", "CLIP")),
     _renamed("interns1", "multimodal.internvl", classes=("InternS1", "InternVL")),
     _renamed("interns1_vision", "multimodal.internvl_vision", classes=("InternS1", "InternVL")),
     _renamed("h2ovl_chat", "multimodal.internvl_chat", classes=("H2OVL", "InternVL")),
