@@ -16,7 +16,15 @@ OURS = "graphacct_architectures"
 OPEN = {
     f"{OURS}.{name}"
     for name in (
-        *("activations", "aliases", "decoders", "encoders.unpooled", "heads", "layers", "losses", "tower"),
+        "activations",
+        "aliases",
+        "decoders",
+        "encoders.unpooled",
+        "heads",
+        "layers",
+        "losses",
+        "multimodal",
+        "tower",
         "vision.patched",
     )
 }

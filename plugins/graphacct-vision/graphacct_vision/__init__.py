@@ -38,6 +38,13 @@ FAMILIES = (
     _family("mobilenet_v1"),
     _family("mobilenet_v2"),
     _family("segformer"),
+    _family("deepseek_ocr2"),
+    _family("deepseek_vl_hybrid"),
+    _family("florence2"),
+    LazyArchitecture(
+        "got_ocr2", f"{__name__}.got_ocr2", PresetFiles(f"{HERE}/got_ocr2.py"), ("got_ocr2", "pp_chart2table")
+    ),
+    _family("unlimited_ocr"),
     _family("sam"),
     _family("sam2"),
     _family("sam2_hiera_det_model", "sam2_hiera_det"),
@@ -67,12 +74,6 @@ FAMILIES = (
     _family("levit"),
     _family("mask2former"),
     _family("maskformer"),
-    LazyArchitecture(
-        "mlcd_vision_model",
-        "graphacct_vision.mlcd",
-        PresetFiles(f"{HERE}/mlcd.py"),
-        ("mlcd_vision_model", "mlcd"),
-    ),
     _family("mobilevit"),
     _family("mobilevitv2"),
     _family("pixio"),

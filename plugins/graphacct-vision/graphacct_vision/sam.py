@@ -13,7 +13,7 @@ from graphacct_architectures.losses import SUM_ALONE
 from graphacct import Architecture, Builder, ConfigError, PresetFiles, Value, Workload, equal, fields, floor_div
 from graphacct_vision.sam_masks import MaskConfig, decoded
 from graphacct_vision.sam_prompt import PromptConfig, placed, prompted
-from graphacct_vision.sam_vision import VisionKeys, encoded_early
+from graphacct_vision.sam_vision import VisionKeys, encoded_and_state
 
 CLASSES = ("SamModel",)
 
@@ -78,15 +78,21 @@ def build(
     with b.scope("shared_image_embedding"):
         where = placed(b, rates, batch, side, width)
     with b.scope("vision_encoder"):
-        image, early = encoded_early(
-            config.vision, workload, b, "vision_config.image_size", asked=decode is not decoded
-        )
+        wanted = None if decode is decoded else first_whole(config.vision)
+        image, early = encoded_and_state(config.vision, workload, b, "vision_config.image_size", wanted)
     with b.scope("prompt_encoder"):
         tied = "shared_image_embedding.positional_embedding"
         sparse, dense = prompted(config.prompt, b, batch, workload.points, side, tied)
     with b.scope("mask_decoder"):
-        rest = () if decode is decoded else (early,)
+        rest = () if decode is decoded else (None if wanted is None else early,)
         return decode(config.masks, workload, b, image, where, sparse, dense, *rest)
+
+
+def first_whole(config: VisionKeys) -> int | None:
+    """Returns the number of layers up to the first that sees the whole image, or None if there is none."""
+    if not config.window_size:
+        return 1
+    return next((index + 1 for index in sorted(config.global_attn_indexes) if index < config.num_hidden_layers), None)
 
 
 def family(
