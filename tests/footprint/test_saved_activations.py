@@ -117,6 +117,7 @@ NOT_MEASURED = frozenset(
         "cohere_asr",
         "conditional_detr",
         "convnextv2",
+        "cohere_compass_text",
         "cosmos3_edge",
         "cosmos3_edge_text",
         "cosmos3_edge_vision",
