@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from graphacct import LazyArchitecture, PresetFiles, hookimpl
 from graphacct_architectures.relatives import RELATIVES
 from graphacct_architectures.renamed import RenamedArchitecture
+from graphacct_architectures.twins import TWINS
 
 if TYPE_CHECKING:
     from graphacct import Translation
@@ -546,7 +547,7 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
 
 @hookimpl
 def graphacct_register_architectures() -> Iterable[LazyArchitecture]:
-    return (*FAMILIES, *RENAMED, *RELATIVES)
+    return (*FAMILIES, *RENAMED, *RELATIVES, *TWINS)
 
 
 @hookimpl
