@@ -205,7 +205,6 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("encoder_decoders.moonshine_streaming"),
     _family("encoder_decoders.musicgen"),
     _family("encoder_decoders.musicgen_decoder"),
-    _family("encoder_decoders.mvp"),
     _family("encoder_decoders.pegasus"),
     _family("encoder_decoders.plbart"),
     _family("encoder_decoders.t5"),
