@@ -24,7 +24,7 @@ from graphacct_architectures.decoders.parts.family import (
     width_over_heads,
 )
 from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention
-from graphacct_architectures.heads import ALONE, CAUSAL
+from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
 
 
 @attrs.frozen(kw_only=True)
@@ -73,8 +73,8 @@ ARCHITECTURE = decoder(
     CohereCompassTextConfig,
     describe,
     PresetFiles(__file__),
-    stem="CohereCompass",
-    classes=(CAUSAL, ALONE),
+    stem="CohereCompassText",
+    classes=(CAUSAL, ALONE, SEQUENCE),
     inexact=tables_of_each,
     no_cost={"order_of_interleaved_layers": None, "pooling": None, "rotary_pct": None},
     doc="North Micro Vision's text model: parallel layers, rotary settings for each kind of layer.",
