@@ -124,6 +124,7 @@ NOT_MEASURED = frozenset(
         "cohere2_moe",
         "cohere2_vision",
         "cohere_asr",
+        "cohere_compass_text",
         "cohere_compass_vision",
         "colmodernvbert",
         "colpali",
