@@ -74,6 +74,6 @@ ARCHITECTURE = encoder_decoder(
     doc="Pop2Piano: T5 whose encoder is given a spectrum.",
     context=lambda config: config.n_positions,
     sounds={"frames": lambda config: FRAMES},
-    aliases={"hidden_size": "d_model", "num_attention_heads": "num_heads", "num_hidden_layers": "num_layers"},
+    aliases={"hidden_size": "d_model", "num_attention_heads": "num_heads"},
     no_cost=dict.fromkeys(("relative_attention_max_distance",)),
 )
