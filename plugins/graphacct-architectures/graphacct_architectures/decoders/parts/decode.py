@@ -76,6 +76,7 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
             x = first_of(stack(b, d.stack, d.layer, body, (x, *carried.values()), constants))
         if d.norm:
             x = normed_by(b, d.norm, x, d.norm_kind)
+        x = dropped(b, "last_drop", x, d.last_dropout, workload)
         if narrow is not None:
             x = linear(b, d.project_out, x, narrow, bias=False)
     if d.headless:

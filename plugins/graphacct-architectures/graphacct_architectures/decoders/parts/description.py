@@ -564,6 +564,7 @@ class Decoder:
         embedding_normed: The kind of a norm of the embedding's rows, images' not included; None for none.
         embedding_tied_to: The full name of the tensor whose storage the embedding shares, if it does not own it.
         transform: What the stream goes through before the head; None for nothing.
+        last_dropout: The dropout probability of the stream after the last norm, in training.
     """
 
     vocab_size: Dim
@@ -602,6 +603,7 @@ class Decoder:
     embedding_normed: Norm | None = None
     embedding_tied_to: str = ""
     transform: Transform | None = None
+    last_dropout: float = 0.0
 
     @property
     def kinds(self) -> tuple[Layer, ...]:

@@ -45,13 +45,14 @@ def encoder_decoder(
     sounds: Mapping[str, Callable[[Any], Any]] | None = None,
     per_second: Mapping[str, Callable[[Any], Any]] | None = None,
     no_cost: Mapping[str, tuple[Any, ...] | None] | None = None,
+    **rest: Any,
 ) -> Architecture:
     """Returns the Architecture of a family: `describe` returns a configuration's description, `encoder_seq_len`
     says whether the workload may set the length of the encoder's sequences, `inexact` what is known not to equal
     the library, and `counts_dropped` whether whole layers that chance drops in training are counted as if they ran,
     because published files drop some; otherwise they are an error. `language_model` is the name of the class that is
     the decoder alone, which attends to another model in a composition. `sounds` are the lengths of what an encoder of
-    sounds reads, with their defaults, `per_second` how many there are in a second, `no_cost` the Architecture's."""
+    sounds reads, with their defaults, `per_second` how many there are in a second, `rest` the Architecture's."""
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
         for key in ("encoder_layerdrop", "decoder_layerdrop"):
@@ -83,11 +84,15 @@ def encoder_decoder(
         dtype="float32",
         aliases={**ALIASES, **fields.LABELS, **(aliases or {})},
         translated=frozenset(aliases or ()),
-        no_cost={"add_cross_attention": None, **(no_cost or {})},  # its decoders attend to an encoder in any case
+        no_cost={
+            "add_cross_attention": None,
+            **(no_cost or {}),
+        },  # its decoders attend to an encoder whatever the key says
         model_types=(name,),
         doc=doc,
         inexact=dropped_layers if counts_dropped else inexact,
         per_second=per_second or {},
+        **rest,
     )
 
 
