@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.errors import DeclinedError, GraphacctError, ReadError, brief
+from graphacct.errors import ConfigError, DeclinedError, GraphacctError, ReadError, brief
 from graphacct.files import read_json
 from graphacct.models.find import NO_OVERRIDES, ModelChoice
 from graphacct.models.keys import FAMILY
@@ -283,7 +283,25 @@ def _architecture(content: Mapping[str, Any], plugins: Plugins, file: str) -> tu
             f"{_way_out(content, known, close)}",
             "" if meant else LIBRARY,
         )
+    if content.get("auto_map"):
+        by_class = _by_class(content.get("architectures"), known)
+        if by_class not in (None, kind) and not _takes(known[kind].load(), content["architectures"]):
+            note = f"model_type {brief(kind)} as {by_class}, by its class {content['architectures'][0]}"
+            return known[by_class].load(), note
     return known[kind].load(), ""
+
+
+def _takes(architecture: Architecture, names: Any) -> bool:
+    """Returns whether a family's configuration takes the names of classes."""
+    field = attrs.fields_dict(architecture.config).get("architectures")
+    converter: Any = field.converter if field is not None else None
+    if field is None or converter is None:
+        return True
+    try:
+        converter.converter(names, field)
+    except ConfigError:
+        return False
+    return True
 
 
 def _by_class(names: Any, known: Iterable[str]) -> str | None:

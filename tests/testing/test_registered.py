@@ -45,6 +45,8 @@ SIZES: dict[str, dict[str, Any]] = {
     # the class does not run with its defaults: 28 heads do not divide a width of 2,048
     "qwen3_omni_moe_text": {"head_dim": 128},
     "qwen3_omni_moe_thinker": {"text_config.head_dim": 128},
+    # short texts are one window, and longer ones than the class has positions for would be needed to be several
+    "longformer": {"attention_window": 4},
     # layers that differ do not fold: a few of each kind say the same in a fraction of the time
     "bailing_hybrid": {"num_hidden_layers": 12},
     "gemma3n_text": {"num_hidden_layers": 10, "num_kv_shared_layers": 5},

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import attrs
 
 from graphacct import Builder, Dim, Value, Workload, exact_div
+from graphacct_architectures.banded import Band
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.decoders.parts.description import Mlp, Norm
 
@@ -179,6 +180,7 @@ class Stack:
         norm_first: Whether a part's norm is before its module; otherwise it is after the sum.
         last_dropout: Whether its output has dropout in training too.
         pool: How many positions after the last layer are one, their mean, before the last norm; None for each alone.
+        bands: Attention in bands in place of the layers' own: one for all, or one for each layer.
         entry: What it reads instead of ids, or None.
         taken: What a decoder makes of the encoder's output before its layers read it, in the stack's scope, in each
             decoding step again; None for nothing.
@@ -200,6 +202,7 @@ class Stack:
     norm_first: bool = True
     last_dropout: bool = False
     pool: Dim | None = None
+    bands: tuple[Band, ...] = ()
     entry: Entry | None = None
     taken: Callable[[Workload, Builder, Value], Value] | None = None
     tables: Callable[[Dim, Builder], dict[str, Value]] | None = None

@@ -8,6 +8,7 @@ from functools import partial
 import attrs
 
 from graphacct import Builder, ConfigError, Dim, Parameter, Value, Workload, differ, equal
+from graphacct_architectures.banded import Band, banded, padded_length, runs, widest
 from graphacct_architectures.classifier import EOS, Classifier, classified, scored, token
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description import Mlp
@@ -151,11 +152,26 @@ def encoded(d: EncoderDecoder, workload: Workload, b: Builder) -> Value:
         entering = b.input("input_ids", (workload.batch, workload.encoder_seq_len), "int64")
     states: list[Value] = []
     with b.scope(d.module), b.scope(stack.module):
+        if stack.bands:
+            return in_bands(d, stack, workload, b, entering)
         x = embedded(d, stack, workload, b, entering)
         if stack.entry is not None:
             workload = attrs.evolve(workload, encoder_seq_len=x.spec.shape[1])
         x = layers(d, stack, workload, b, x, {}, states)
     return weighted_sum(b, [*states, x]) if d.weighted else x
+
+
+def in_bands(d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, ids: Value) -> Value:
+    """Returns the output of an encoder with attention in bands, whose texts are padded for its layers."""
+    seq = ids.spec.shape[1]
+    length = padded_length(seq, widest(tuple(2 * band.one_side for band in stack.bands)))
+    if not equal(length, seq):
+        ids = b.apply("pad", ids, name="input_ids_padded", padding=((0, length - seq),))
+    x = embedded(d, stack, workload, b, ids)
+    for start, times, band in runs(stack.bands, stack.count):
+        body = partial(layer, d, stack, workload, (), band=band)
+        x = b.repeat(stack.layers, times, body, x, start=start)
+    return x if equal(length, seq) else b.apply("slice", x, name="without_padding", dim=1, start=0, length=seq)
 
 
 def embedded(d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, entering: Value) -> Value:
@@ -294,9 +310,16 @@ def own_biases(a: Attention, relative: Relative, causal: bool, workload: Workloa
 
 
 def layer(
-    d: EncoderDecoder, stack: Stack, workload: Workload, names: tuple[str, ...], b: Builder, x: Value, *constants: Value
+    d: EncoderDecoder,
+    stack: Stack,
+    workload: Workload,
+    names: tuple[str, ...],
+    b: Builder,
+    x: Value,
+    *constants: Value,
+    band: Band | None = None,
 ) -> Value:
-    """Adds one layer, with its constants in the order of `names`."""
+    """Adds one layer, with its constants in the order of `names`; its attention is in a band if there is one."""
     given = dict(zip(names, constants, strict=True))
     b.hold(x)
     last: tuple[Value, ...] = ()
@@ -311,7 +334,13 @@ def layer(
             y = normed_by(b, part.norm, x, stack.norm_kind) if stack.norm_first else x
             if part.scope and isinstance(part.module, Attention):
                 b.hold(y)
-            y, *written = transformed(part, stack, stack is d.decoder, workload, b, y, given)
+            if band is not None and isinstance(part.module, Attention):
+                with b.scope(part.module.module):
+                    with b.scope("longformer_self_attn"):
+                        y = banded(band, workload, b, y)
+                    y, *written = (linear(b, "output", y, d.width),)
+            else:
+                y, *written = transformed(part, stack, stack is d.decoder, workload, b, y, given)
             if written:
                 b.hold(*last, until=b.last)
                 last = tuple(written)

@@ -12,7 +12,7 @@ import attrs
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, floor_div, less
 from graphacct_architectures.encoders.parts.description import Convolution, Disentangled, Encoder
-from graphacct_architectures.encoders.parts.encode import layer
+from graphacct_architectures.encoders.parts.layer import layer
 from graphacct_architectures.layers import activation, dropped, embedding, layer_norm, linear, resident
 
 C2P, P2C = "c2p", "p2c"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any
 
 import attrs
@@ -13,7 +14,8 @@ from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.classifier import Classifier, scored
 from graphacct_architectures.crossing import Crossing
 from graphacct_architectures.encoders.parts.description import Encoder
-from graphacct_architectures.encoders.parts.encode import POOLED, Stream, encode
+from graphacct_architectures.encoders.parts.encode import Stream, encode
+from graphacct_architectures.encoders.parts.heads import POOLED
 from graphacct_architectures.losses import (
     CROSS_ENTROPY,
     SUM,
@@ -94,22 +96,30 @@ def encoder(
     doc: str,
     aliases: Mapping[str, str] | None = None,
     streamed: Stream | None = None,
+    configured: Callable[..., Value] | None = None,
+    finished: Callable[..., tuple[Value, ...]] | None = None,
+    always_scored: Collection[str] = (),
     language_model: str = "",
+    no_cost: Mapping[str, tuple[Any, ...] | None] | None = None,
 ) -> Architecture:
     """Returns the Architecture of a family of encoders: `describe` returns a configuration's description, and
-    `streamed` is what makes the last layer's output, if not BERT's layers do. `language_model` is the name of the class
-    that can attend to another model, if the family has one."""
+    `streamed` is what makes the last layer's output, if not BERT's layers do, or `configured`, whose first argument is
+    the configuration. `finished` makes the outputs of classes that have heads of another kind (the configuration is its
+    first argument); those that are `always_scored` have logits. `language_model` is the name of the class that can
+    attend to another model, if the family has one."""
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-        return encode(describe(config), workload, b, streamed)
+        own = streamed if configured is None else partial(configured, config)
+        finish = None if finished is None else partial(finished, config)
+        return encode(describe(config), workload, b, own, finish=finish)
 
     def scored_by(config: Any) -> bool:
-        return has_logits(describe(config))
+        return config.architectures in always_scored or has_logits(describe(config))
 
     def usable(config: Any) -> Dim:
         return describe(config).usable
 
-    found = built(name, config, build, presets, scored_by, usable, doc=doc, aliases=aliases)
+    found = built(name, config, build, presets, scored_by, usable, doc=doc, aliases=aliases, no_cost=no_cost)
     if not language_model:
         return found
 
@@ -117,7 +127,8 @@ def encoder(
         e = describe(config)
         if not e.crossed:
             raise ConfigError("add_cross_attention is not True: a decoder that attends to an encoder has it")
-        return encode(e, workload, b, states=states)
+        own = None if configured is None else partial(configured, config, states=states)
+        return encode(e, workload, b, own, states=states)
 
     return attrs.evolve(found, build=Crossing(found.build, attending, language_model))
 
