@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FILE = "config.json"
 MODULES = "modules.json"
 """The file of sentence-transformers beside a config.json."""
-OTHER_FILES = ("params.json", "hparams.json")
+OTHER_FILES = ("params.json", "hparams.json", "open_clip_config.json")
 """Files that describe a model in other words, for a translation to read."""
 MOST_BYTES = 16 * 2**20
 """The largest config.json that is read; published ones have some kB."""
@@ -111,13 +111,16 @@ def choose(
 def _of_sentences(
     content: Mapping[str, Any], plugins: Plugins, overrides: Mapping[str, Any], file: str, path: str, defaults: bool
 ) -> ModelChoice:
-    """Returns the base model in a folder of sentence-transformers, with a note of what follows it there."""
+    """Returns the base model in a folder of sentence-transformers, with what follows it there."""
     from graphacct.readers.sentence_transformers import following, of_base_model
 
     after = following(os.path.join(os.path.dirname(file), MODULES))
     found = _choice(of_base_model(content), plugins, overrides, _name(file), path, defaults)
-    left_out = {**found.keys.left_out, MODULES: f"{after} of {MODULES}"} if after else found.keys.left_out
-    return attrs.evolve(found, keys=attrs.evolve(found.keys, left_out=left_out))
+    rewrites = (("sentence", {"modules": after.modules}),) if after.modules else ()
+    if after.left_out:
+        left_out = {**found.keys.left_out, MODULES: f"{after.left_out} of {MODULES}"}
+        found = attrs.evolve(found, keys=attrs.evolve(found.keys, left_out=left_out))
+    return attrs.evolve(found, rewrites=rewrites)
 
 
 def _choice(

@@ -132,7 +132,8 @@ def test_profile(name: str) -> None:
 
 @pytest.mark.parametrize("name", PLUGINS.transforms)
 def test_transform(name: str) -> None:
-    needed = {"lora": {"adapters": ("4:*.c_attn",)}}
+    needed = {"lora": {"adapters": ("4:*.c_attn",)}, "ia3": {"modules": ("c_attn",)}}
+    needed["sentence"] = {"modules": ("normalize",)}
     contract = TransformContract.of(name, rows=[small()], given=needed.get(name, {}), costs_in=ELSEWHERE)
     assert [*failures(contract)] == []
 

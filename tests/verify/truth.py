@@ -77,6 +77,8 @@ def inputs(model: torch.nn.Module, batch: int, size: int) -> dict[str, Any]:
         return {"input_ids": ids, "pixel_values": pixels}
     if config.is_encoder_decoder:
         return {"input_ids": ids, "decoder_input_ids": ids, "use_cache": False}
+    if type(model).__name__.endswith("ForMultipleChoice"):  # two answers to each question
+        return {"input_ids": torch.stack([ids, ids], dim=1)}
     return {"input_ids": ids} | ({"use_cache": False} if getattr(config, "use_cache", False) else {})
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from graphacct import LazyArchitecture, PresetFiles, hookimpl
 from graphacct_architectures.relatives import RELATIVES
 from graphacct_architectures.renamed import RenamedArchitecture
+from graphacct_architectures.twins import TWINS
 
 if TYPE_CHECKING:
     from graphacct import Translation
@@ -36,6 +37,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.arctic"),
     _family("decoders.aria_text"),
     _family("decoders.axk1"),
+    _family("decoders.axk2"),
     _family("decoders.baichuan"),
     _family("decoders.bailing_moe"),
     _family("decoders.biogpt"),
@@ -55,6 +57,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.deepseek_v2"),
     _family("decoders.deepseek_v3"),
     _family("decoders.deepseek_v32"),
+    _family("decoders.deepseek_v4"),
     _family("decoders.diffllama"),
     _family("decoders.dots1"),
     _family("decoders.ernie4_5"),
@@ -98,6 +101,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.hunyuan_v1_moe"),
     _family("decoders.hunyuan_vl_text"),
     _family("decoders.hy_v3"),
+    _family("decoders.hy_v4"),
     _family("decoders.hyperclovax"),
     _family("decoders.internlm2"),
     _family("decoders.jais2"),
@@ -109,14 +113,17 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.llada"),
     _family("decoders.llama"),
     _family("decoders.llama4_text"),
+    _family("decoders.longcat_flash"),
     _family("decoders.mellum"),
     _family("decoders.mimo_v2_flash"),
     _family("decoders.minicpm"),
     _family("decoders.minicpm3"),
     _family("decoders.minimax_m2"),
+    _family("decoders.minimax_m3_vl_text", model_types=("minimax_m3_vl_text", "minimax_m3")),
     _family("decoders.ministral"),
     _family("decoders.ministral3"),
     _family("decoders.mistral"),
+    _family("decoders.mistral4"),
     _family("decoders.mixtral"),
     _family("decoders.modernbert_decoder", "modernbert-decoder"),
     _family("decoders.mpt"),
@@ -133,6 +140,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.openelm"),
     _family("decoders.opt"),
     _family("decoders.paddleocr_vl_text"),
+    _family("decoders.pangu_ultra_moe"),
     _family("decoders.persimmon"),
     _family("decoders.phi", model_types=("phi", "phi-msft", "mixformer-sequential")),
     _family("decoders.phi3"),
@@ -548,7 +556,7 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
 
 @hookimpl
 def graphacct_register_architectures() -> Iterable[LazyArchitecture]:
-    return (*FAMILIES, *RENAMED, *RELATIVES)
+    return (*FAMILIES, *RENAMED, *RELATIVES, *TWINS)
 
 
 @hookimpl

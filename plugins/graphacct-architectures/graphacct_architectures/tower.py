@@ -51,6 +51,7 @@ class Tower:
         rotary_after: How many tokens before the patches are not rotated, where cosines and sines are given.
         inner: The name of the module inside attention's that has all but the output projection; empty if it has none.
         qkv: The names of the projections of q, k and v.
+        flat: Whether the joint projection's parameters are attention's own: `in_proj_weight`, `in_proj_bias`.
         gates: The names of parameters of one element whose tanh multiplies the output of attention and of the network;
             empty for none.
     """
@@ -84,6 +85,7 @@ class Tower:
     inner: str = ""
     qkv: tuple[str, str, str] = ("q_proj", "k_proj", "v_proj")
     gates: tuple[str, str] = ("", "")
+    flat: bool = False
 
 
 def older(t: Tower, inner: str) -> Tower:
@@ -239,13 +241,24 @@ def apart(t: Tower, d_head: Dim, b: Builder, x: Value) -> tuple[Value, ...]:
 def together(t: Tower, d_head: Dim, b: Builder, x: Value) -> tuple[Value, ...]:
     """Returns the same, views of one projection."""
     batch, seq, _ = x.spec.shape
-    flat = linear(b, t.joint, x, 3 * t.heads * d_head, bias=t.bias)
+    flat = (
+        flat_linear(b, t.joint, x, 3 * t.heads * d_head)
+        if t.flat
+        else linear(b, t.joint, x, 3 * t.heads * d_head, bias=t.bias)
+    )
     flat = b.apply("reshape", flat, name="parts", shape=(batch, seq, 3, t.heads, d_head))
     flat = b.apply("permute", flat, name="parts_first", dims=(2, 0, 3, 1, 4))
     parts = {label: b.apply("select", flat, name=label, dim=0, index=place) for place, label in enumerate("qkv")}
     if t.qk_norm is not None:
         parts |= {label: normed_heads(b, f"{label}_norm", parts[label], t.qk_norm, label) for label in "qk"}
     return tuple(parts.values())
+
+
+def flat_linear(b: Builder, name: str, x: Value, width: Dim) -> Value:
+    """Returns a projection whose parameters are no module's: `in_proj_weight` and `in_proj_bias` for `in_proj`."""
+    weight = b.parameter(f"{name}_weight", (width, x.spec.shape[-1]))
+    found: Value = b.apply("linear", x, weight, b.parameter(f"{name}_bias", (width,)), name=name)
+    return found
 
 
 def normed_heads(b: Builder, name: str, x: Value, kind: Norm, label: str) -> Value:

@@ -61,6 +61,7 @@ FAMILIES = (
     _family("timesformer"),
     _family("timm_backbone"),
     _family("timm_wrapper"),
+    _family("open_clip"),
     _family("videomae"),
     _family("vitdet"),
     _family("vitpose_backbone"),
@@ -128,10 +129,24 @@ def _is_timm(content: Mapping[str, Any]) -> bool:
     return "architecture" in content and "pretrained_cfg" in content
 
 
+def _is_open_clip(content: Mapping[str, Any]) -> bool:
+    inner = content.get("model_cfg", content)
+    return isinstance(inner, Mapping) and {"embed_dim", "vision_cfg"} <= inner.keys() and "model_type" not in content
+
+
+def _open_clip(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    inner = content.get("model_cfg", content)
+    rest = {key: value for key, value in content.items() if key not in ("model_cfg", "preprocess_cfg", *inner)}
+    return {**inner, **rest, "model_type": "open_clip"}
+
+
 def _timm(content: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"model_type": "timm_wrapper", "architectures": ["timm"], **content}
 
 
 @hookimpl
 def graphacct_register_translations() -> Iterable[Translation]:
-    return (Translation("timm-json", "timm's config.json, which names an architecture.", _is_timm, _timm),)
+    return (
+        Translation("timm-json", "timm's config.json, which names an architecture.", _is_timm, _timm),
+        Translation("open-clip-json", "open_clip's open_clip_config.json.", _is_open_clip, _open_clip),
+    )

@@ -26,7 +26,7 @@ CLASSES = (MODEL, MASKED, CAUSAL, PRETRAINING, NEXT, SEQUENCE, TOKENS, SPANS, CH
 class BertConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = fields.model_class(MODEL, CLASSES)
+    architectures: str = fields.model_class(MODEL, CLASSES, {"BertForCausalLM": CAUSAL})
     prefix: ClassVar[str] = "bert"
     norms_first: ClassVar[bool] = False
 

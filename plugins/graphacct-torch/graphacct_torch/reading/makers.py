@@ -55,6 +55,8 @@ def _ids(sizes: Sizes) -> torch.Tensor:
     length = sizes.source if encoder else sizes.text
     if sizes.get("model_type") in WITH_CODES:
         return made("input_ids", (sizes.batch, length, sizes.get("num_codebooks") + 1), INT)
+    if type(sizes.module).__name__.endswith("ForMultipleChoice"):  # answers to each question
+        return made("input_ids", (sizes.batch, sizes.choices or 2, length), INT)
     ids = made("input_ids", (sizes.batch, length), INT)
     if sizes.images and sizes.get("downsample_rate") and sizes.get("model_type") in CUT_IMAGES and not ids.is_meta:
         ids[:, : sizes.images * _tokens_of_picture(sizes)] = sizes.get("image_token_id", default=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -27,6 +27,10 @@ from graphacct_architectures.losses import (
     total,
     words_and_pairs,
 )
+
+CHOICE = "ForMultipleChoice"
+"""How the names of classes end that choose one of several answers to a question."""
+Model: TypeAlias = Callable[[Any, Workload, Builder], Value | tuple[Value, ...]]
 
 
 @attrs.frozen(kw_only=True)
@@ -136,7 +140,7 @@ def encoder(
 def built(
     name: str,
     config: type[Any],
-    model: Callable[[Any, Workload, Builder], Value | tuple[Value, ...]],
+    model: Model,
     presets: Mapping[str, Any],
     has_logits: Callable[[Any], bool],
     context: Callable[[Any], Dim],
@@ -148,8 +152,15 @@ def built(
     """Returns the Architecture around a function that builds an encoder: `has_logits` says whether a configuration's
     class has logits for a cross-entropy, and `context` how long a text may be."""
 
+    def scored(config: Any) -> bool:
+        return chooses(config) or has_logits(config)
+
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-        check_entropy(has_logits(config), workload, config.architectures)
+        check_entropy(scored(config), workload, config.architectures)
+        if chooses(config):
+            return of_choices(model, config, workload, b)
+        if workload.choices is not None:
+            raise ConfigError(f"{config.architectures} has no choices: classes that end in {CHOICE} have")
         return model(config, workload, b)
 
     return Architecture(
@@ -157,17 +168,38 @@ def built(
         config,
         build,
         presets,
-        sizes={"seq_len": context},
+        sizes={"seq_len": context, "choices": choices},
         attention=("fused", "eager"),
         dtype="float32",
         aliases={**ALIASES, **fields.LABELS, **(aliases or {})},
         translated=frozenset(aliases or ()),
         model_types=(name,),
         losses={CROSS_ENTROPY: class_loss, SUM: total},
-        default_loss=lambda config: entropy_if(has_logits(config)),
+        default_loss=lambda config: entropy_if(scored(config)),
         no_cost=no_cost or {},
         doc=doc,
     )
+
+
+def chooses(config: Any) -> bool:
+    """Returns whether a configuration's class chooses one of several answers to a question."""
+    return bool(config.architectures.endswith(CHOICE))
+
+
+def choices(config: Any) -> Dim | None:
+    """Returns how many answers there are unless a workload says it: as few as there is a choice; None for a class
+    without questions."""
+    return 2 if chooses(config) else None
+
+
+def of_choices(model: Model, config: Any, workload: Workload, b: Builder) -> Value:
+    """Returns the logits (batch, choices) of answers: each is a sequence, and gets one."""
+    assert workload.choices is not None  # the default of such a class
+    questions = workload.batch
+    result = model(config, attrs.evolve(workload, batch=questions * workload.choices), b)
+    logits = result[0] if isinstance(result, tuple) else result
+    chosen: Value = b.apply("reshape", logits, name="choice_logits", shape=(questions, workload.choices))
+    return chosen
 
 
 def has_logits(e: Encoder) -> bool:
