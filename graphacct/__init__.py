@@ -53,7 +53,7 @@ NAMES = {
     "training.optimizers": "Optimizer",
     "training.recompute": "RecomputePolicy",
     "transforms.node_names": "NodeNames",
-    "transforms.rewrite": "Replacement rewrite",
+    "transforms.rewrite": "Replacement extended rewrite",
     "transforms.transform": "Option Transform",
 }
 """The names that graphacct exports, by the module that each is defined in."""

@@ -92,6 +92,7 @@ from graphacct.training.optimizers import Optimizer as Optimizer
 from graphacct.training.recompute import RecomputePolicy as RecomputePolicy
 from graphacct.transforms.node_names import NodeNames as NodeNames
 from graphacct.transforms.rewrite import Replacement as Replacement
+from graphacct.transforms.rewrite import extended as extended
 from graphacct.transforms.rewrite import rewrite as rewrite
 from graphacct.transforms.transform import Option as Option
 from graphacct.transforms.transform import Transform as Transform

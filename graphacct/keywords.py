@@ -42,6 +42,7 @@ class ModelKeywords(TypedDict, total=False):
     samples: Dim | None
     audio_seconds: Any
     points: Dim | None
+    choices: Dim | None
     attention: str | None
     phase: str | None
     cache_len: Dim | None

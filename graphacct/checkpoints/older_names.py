@@ -22,6 +22,21 @@ RENAMED = {
     "LayerNorm.beta": "LayerNorm.bias",
 }
 """Parts of names that have changed in every model that had them."""
+MOVED = tuple(
+    (re.compile(rf"(?<![^.]){old}(?![^.])"), new)
+    for old, new in (
+        (r"backbone\.conv_encoder", "backbone"),
+        ("out_proj", "o_proj"),
+        (r"layers\.(\d+)\.(fc[12])", r"layers.\1.mlp.\2"),
+        (r"encoder\.encoder\.(\d+)\.layers", r"encoder.aifi.\1.layers"),
+        (r"sa_([qk])(content|pos)_proj", r"self_attn.\1_\2_proj"),
+        ("sa_v_proj", "self_attn.v_proj"),
+        (r"ca_([qk])(content|pos)_proj", r"encoder_attn.\1_\2_proj"),
+        ("ca_v_proj", "encoder_attn.v_proj"),
+        ("ca_qpos_sine_proj", "encoder_attn.q_pos_sine_proj"),
+    )
+)
+"""Modules that detectors of images have moved or renamed, with their paths today: together they are one conversion."""
 EXPERT = re.compile(r"(?P<place>.*\.experts)\.(?P<index>\d+)\.(?P<part>gate_proj|up_proj|down_proj|w1|w2|w3)\.weight")
 PARTS = {"gate_proj": "gate", "w1": "gate", "up_proj": "up", "w3": "up", "down_proj": "down", "w2": "down"}
 BUFFERS = re.compile(
@@ -100,7 +115,18 @@ def _renamed(found: Mapping[str, TensorSpec], names: TensorNames, done: Counter[
                 done[f"{old.strip('.')} is {new.strip('.')}"] += 1
                 name = today
         tensors[name] = spec
-    return tensors
+    return {_moved(name, tensors, names, done): spec for name, spec in tensors.items()}
+
+
+def _moved(name: str, found: Mapping[str, TensorSpec], names: TensorNames, done: Counter[str]) -> str:
+    """Returns the name of a tensor in a module that is elsewhere today."""
+    today = name
+    for old, new in MOVED if not names.known(name) else ():
+        today = old.sub(new, today)
+    if today == name or today in found or not names.known(today):
+        return name
+    done["modules that are elsewhere today"] += 1
+    return today
 
 
 def _stacked(found: Mapping[str, TensorSpec], names: TensorNames, done: Counter[str]) -> dict[str, TensorSpec]:

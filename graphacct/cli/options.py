@@ -41,6 +41,7 @@ MODEL = (
     _keyword("--samples", "Of each sound.", "the model's own", type=SIZE, metavar="N"),
     _keyword("--audio-seconds", "Of each sound, in place of samples or frames.", type=Seconds(), metavar="S"),
     _keyword("--points", "Of each prompt.", "1 where a model has them", type=SIZE, metavar="N"),
+    _keyword("--choices", "Of each question.", "2 in a class of multiple choice", type=SIZE, metavar="N"),
     _keyword(
         "--attention",
         "fused (one operator), eager (written out), or absorbed (latent attention on its cached latents).",

@@ -81,12 +81,15 @@ def build(
         graph, found = stored.graph, attrs.evolve(found, keys=keys)
     elif isinstance(found, ReadChoice):
         graph = _stored_as_read(graph, found, set or {}, plugins)
-    dora = False
+    more: dict[str, Any] = {}
     if isinstance(found, ModelChoice) and found.adapters and not lora:
-        lora, dora = found.adapters, found.dora
+        lora = found.adapters
+        more = {name: value for name, value in (("dora", found.dora), ("saved", found.saved)) if value}
         lora_dropout = lora_dropout or (found.adapter_dropout if graph.workload.get("phase") == TRAIN else 0.0)
+    elif isinstance(found, ModelChoice) and not lora:
+        transforms = (*found.rewrites, *transforms)
     if lora:
-        graph = _adapted(graph, lora, lora_dropout, dora, plugins)
+        graph = _adapted(graph, lora, lora_dropout, more, plugins)
     elif lora_dropout:
         raise ConfigError("lora_dropout is that of adapters: add lora=RANK:GLOB")
     if transforms:
@@ -183,14 +186,14 @@ def _with_unmatched(keys: ConfigKeys, unmatched: Sequence[str]) -> ConfigKeys:
     return attrs.evolve(keys, not_understood=(*keys.not_understood, f"quantization of {unmatched[0]}{more}"))
 
 
-def _adapted(graph: Graph, lora: Sequence[str], dropout: Any, dora: bool, plugins: Plugins) -> Graph:
+def _adapted(graph: Graph, lora: Sequence[str], dropout: Any, more: Mapping[str, Any], plugins: Plugins) -> Graph:
     """Returns the graph with adapters from the short form, or those of a file. Messages call the options `lora` and
-    `lora_dropout`."""
+    `lora_dropout`. `more` are the transform's other options."""
     from graphacct.transforms.transform import applied
 
     short = {"adapters": "lora", "dropout": "lora_dropout"}
     try:
-        options = {"adapters": lora, "dropout": dropout, **({"dora": True} if dora else {})}
+        options = {"adapters": lora, "dropout": dropout, **more}
         return applied(graph, "lora", options, plugins.transforms, plugins.operators)
     except ConfigError as error:
         first, blank, rest = str(error).partition(" ")

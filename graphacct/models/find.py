@@ -47,6 +47,8 @@ class ModelChoice:
             place.
         adapter_dropout: In training, the dropout in front of them.
         dora: Whether they are DoRA's.
+        saved: Modules that are trained whole beside them.
+        rewrites: Other transforms that its file describes, each a name and its options, in order.
         sizes: Sizes of the workload that a file beside it states, which are taken unless the user gives them.
         sizes_from: The name of that file.
     """
@@ -63,6 +65,8 @@ class ModelChoice:
     adapters: tuple[str, ...] = ()
     adapter_dropout: float = 0.0
     dora: bool = False
+    saved: tuple[str, ...] = ()
+    rewrites: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     sizes: Mapping[str, Any] = NO_OVERRIDES
     sizes_from: str = ""
 

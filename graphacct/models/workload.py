@@ -24,6 +24,7 @@ SIZES = (
     "frames",
     "samples",
     "points",
+    "choices",
 )
 SECONDS = "audio_seconds"
 """Stands for another size of a sound, as the architecture says (`per_second`)."""
@@ -60,6 +61,8 @@ class Workload:
         samples: Samples of each sound.
         audio_seconds: The length of each sound, in place of its `samples` or `frames`.
         points: Points that a prompt has for each image.
+        choices: Answers to choose from, of each of the batch's questions: each is a sequence of its own, with its
+            question.
     """
 
     batch: Dim = DEFAULTS["batch"]
@@ -79,6 +82,7 @@ class Workload:
     samples: Dim | None = None
     audio_seconds: Any = None
     points: Dim | None = None
+    choices: Dim | None = None
 
     @property
     def positions(self) -> Dim:

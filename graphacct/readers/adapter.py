@@ -1,8 +1,8 @@
-"""peft's adapter_config.json: a base model, and the low-rank adapters beside its matrices.
+"""peft's adapter_config.json: a base model, and the low-rank adapters or the vectors of (IA)³ beside its matrices.
 
 The base is the configuration beside the file, or what `base_model_name_or_path` names: a folder, a file, or a model on
-the hub that is a preset. The keys are those of LoraConfig (peft, tuners/lora/config.py). What adapts a model in another
-way than by low-rank matrices is refused by name.
+the hub that is a preset. The keys are those of LoraConfig and IA3Config (peft, tuners/lora/config.py and
+tuners/ia3/config.py). What adapts a model in another way is refused by name.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ NO_COST = frozenset(
         "eva_config",
         "fan_in_fan_out",
         "inference_mode",
+        "init_ia3_weights",
         "init_lora_weights",
         "layers_pattern",
         "loftq_config",
@@ -53,12 +54,25 @@ NO_COST = frozenset(
 )
 """Settings that change no cost."""
 READ = frozenset(
-    (BASE, "r", "target_modules", "rank_pattern", "lora_dropout", "layers_to_transform", "bias", "use_dora")
+    (
+        BASE,
+        "r",
+        "target_modules",
+        "rank_pattern",
+        "lora_dropout",
+        "layers_to_transform",
+        "bias",
+        "use_dora",
+        "feedforward_modules",
+        "modules_to_save",
+    )
 )
+LORA, IA3 = "LORA", "IA3"
+OF_LORA = ("r", "rank_pattern", "lora_dropout", "layers_to_transform", "bias", "use_dora")
+"""Settings that the vectors of (IA)³ do not have."""
 REFUSED = {
     "use_qalora": "QALoRA",
     "use_bdlora": "block-diagonal adapters",
-    "modules_to_save": "whole modules that are trained",
     "exclude_modules": "modules that are left out",
     "target_parameters": "adapters of parameters that are no module's",
     "trainable_token_indices": "trained rows of an embedding",
@@ -68,6 +82,13 @@ REFUSED = {
 """Settings that change the cost and are not read, and what each is."""
 TASKS = (None, "CAUSAL_LM", "SEQ_2_SEQ_LM")
 """The tasks whose model is the base model's own class."""
+HEADS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "SEQ_CLS": ("ForSequenceClassification", ("classifier", "score")),
+    "TOKEN_CLS": ("ForTokenClassification", ("classifier", "score")),
+    "QUESTION_ANS": ("ForQuestionAnswering", ("qa_outputs",)),
+    "FEATURE_EXTRACTION": ("Model", ()),
+}
+"""The other tasks: how the name of their class ends, and its modules that are trained whole (peft, peft_model.py)."""
 
 
 def accepts(model: Any) -> bool:
@@ -92,20 +113,28 @@ def choose(model: str, plugins: Plugins, overrides: Mapping[str, Any] = NO_OVERR
         if not isinstance(content, dict):
             raise ReadError(f"is {brief(content)}, not an object with the settings of an adapter")
         kind = content.get("peft_type", "LORA")
-        if kind != "LORA":
-            raise ReadError(f"is {_adapter()}, of peft_type {brief(kind)}: LORA alone is read\n{_way_out(content)}")
+        if kind not in (LORA, IA3):
+            raise ReadError(f"is {_adapter()}, of peft_type {brief(kind)}: LORA and IA3 are read\n{_way_out(content)}")
         if not isinstance(content.get("use_dora", False), (bool, type(None))):
             raise ReadError(f"use_dora is {brief(content['use_dora'])}, not true or false\n{_way_out(content)}")
-        adapters = _adapters(content)
+        _check_settings(content)
+        adapters = _adapters(content) if kind == LORA else ()
+        rewrites = (("ia3", _vectors(content)),) if kind == IA3 else ()
         base = _base(content, path, plugins, overrides)
+        saved = _saved(content, base)
+        if saved and content.get("ensure_weight_tying"):
+            raise ReadError(f"has ensure_weight_tying with modules_to_save, not read\n{_way_out(content)}")
     except GraphacctError as error:
         raise ReadError(f"{path}: {error}") from error
     known = NO_COST | READ | REFUSED.keys()
     strange = tuple(key for key, value in content.items() if key not in known and value not in (None, False, [], {}))
     keys = attrs.evolve(base.keys, not_understood=(*base.keys.not_understood, *strange))
     applied = base.applied | ({BASE} & overrides.keys())
+    found = attrs.evolve(base, keys=keys, applied=applied, adapters=adapters, saved=saved)
+    if rewrites:
+        return attrs.evolve(found, rewrites=tuple((name, {**options, "saved": saved}) for name, options in rewrites))
     dropout, dora = content.get("lora_dropout", 0.0), content.get("use_dora") or False
-    return attrs.evolve(base, keys=keys, applied=applied, adapters=adapters, adapter_dropout=dropout, dora=dora)
+    return attrs.evolve(found, adapter_dropout=dropout, dora=dora)
 
 
 def _adapter() -> str:
@@ -137,18 +166,60 @@ def _base(content: Mapping[str, Any], path: str, plugins: Plugins, overrides: Ma
     return found
 
 
-def _adapters(content: Mapping[str, Any]) -> tuple[str, ...]:
-    """Returns the adapters as `lora` takes them. Raises ReadError for what is not read."""
+def _check_settings(content: Mapping[str, Any]) -> None:
+    """Raises ReadError for a setting that changes the cost and is not read."""
     for key, what in REFUSED.items():
         if content.get(key):
             raise ReadError(f"has {key}, which is not read ({what})\n{_way_out(content)}")
     if content.get("bias", "none") != "none":
         raise ReadError(f"bias is {brief(content['bias'])}: trained biases are not read\n{_way_out(content)}")
-    if content.get("task_type") not in TASKS:
+
+
+def _vectors(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the options of the transform that gives a model the vectors of (IA)³. Raises ReadError for what is not
+    read."""
+    other = next((key for key in OF_LORA if content.get(key) not in (None, False, "none", 0, [], {})), None)
+    if other is not None:
+        raise ReadError(f"has {other}, which {IA3} has not\n{_way_out(content)}")
+    inside = _names(content, "feedforward_modules", empty=True)
+    if content.get("target_modules") == "all-linear":
+        return {"modules": ("all-linear",), "feedforward": tuple(inside)}
+    modules = _names(content, "target_modules")
+    strange = [name for name in inside if name not in modules]
+    if strange:
         raise ReadError(
-            f"task_type is {brief(content['task_type'])}: its model has another head than the base's file says\n"
+            f"feedforward_modules has {brief(strange[0])}, which is not among target_modules\n{_way_out(content)}"
+        )
+    return {"modules": tuple(dict.fromkeys(modules)), "feedforward": tuple(inside)}
+
+
+def _saved(content: Mapping[str, Any], base: ModelChoice) -> tuple[str, ...]:
+    """Returns the modules that are trained whole: those of the file and of the head of its task. Raises ReadError for a
+    task of another head than the base's file says, and for what is no list of names."""
+    task, own = content.get("task_type"), content.get("modules_to_save")
+    names = () if own is None else tuple(_names(content, "modules_to_save", empty=True))
+    if task in TASKS:
+        return names
+    ending, heads = HEADS.get(task, ("", ())) if isinstance(task, str) else ("", ())
+    if not ending or not str(getattr(base.config, "architectures", "")).endswith(ending):
+        wanted = f"; its class ends in {ending}" if ending else ""
+        raise ReadError(
+            f"task_type is {brief(task)}: its model has another head than the base's file says{wanted}\n"
             f"{_way_out(content)}"
         )
+    return tuple(dict.fromkeys((*names, *heads)))
+
+
+def _names(content: Mapping[str, Any], key: str, empty: bool = False) -> list[str]:
+    """Returns a list of names of modules, of none too if it may be `empty`. Raises ReadError for anything else."""
+    value = content.get(key)
+    if not isinstance(value, list) or not (empty or value) or len(value) > MOST_LAYERS or not all(map(_is_name, value)):
+        raise ReadError(f"{key} is {brief(value)}, not a list of modules\n{_way_out(content)}")
+    return value
+
+
+def _adapters(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """Returns the adapters as `lora` takes them. Raises ReadError for what is not read."""
     rank, modules = content.get("r", 8), content.get("target_modules")
     ranks = content.get("rank_pattern") or {}
     if isinstance(modules, str):
@@ -159,22 +230,21 @@ def _adapters(content: Mapping[str, Any]) -> tuple[str, ...]:
         if ranks or content.get("layers_to_transform") is not None:
             raise ReadError(f"has all-linear with rank_pattern or layers_to_transform, not read\n{_way_out(content)}")
         return (f"{_rank(rank)}:{modules}",)
-    if not isinstance(modules, list) or not modules or not all(_is_name(name) for name in modules):
-        raise ReadError(f"target_modules is {brief(modules)}, not a list of modules\n{_way_out(content)}")
-    if not isinstance(ranks, Mapping) or any(name not in modules for name in ranks):
+    names = _names(content, "target_modules")
+    if not isinstance(ranks, Mapping) or any(name not in names for name in ranks):
         raise ReadError(
             f"rank_pattern is {brief(ranks)}: ranks are read of whole target_modules alone\n{_way_out(content)}"
         )
     layers = content.get("layers_to_transform")
     by_rank: dict[int, list[str]] = {}
-    for name in modules:
+    for name in names:
         by_rank.setdefault(_rank(ranks.get(name, rank)), []).append(name)
     if layers is None:
-        return tuple(f"{each}:{','.join(names)}" for each, names in by_rank.items())
+        return tuple(f"{each}:{','.join(alike)}" for each, alike in by_rank.items())
     layers = layers if isinstance(layers, list) else [layers]
     if not 0 < len(layers) <= MOST_LAYERS or not all(type(layer) is int and layer >= 0 for layer in layers):
         raise ReadError(f"layers_to_transform is {brief(layers)}, not a list of layers\n{_way_out(content)}")
-    return tuple(f"{each}:*.{layer}.*.{name}" for each, names in by_rank.items() for name in names for layer in layers)
+    return tuple(f"{each}:*.{layer}.*.{name}" for each, alike in by_rank.items() for name in alike for layer in layers)
 
 
 def _is_name(name: Any) -> bool:

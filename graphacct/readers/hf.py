@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.errors import DeclinedError, GraphacctError, ReadError, brief
+from graphacct.errors import ConfigError, DeclinedError, GraphacctError, ReadError, brief
 from graphacct.files import read_json
 from graphacct.models.find import NO_OVERRIDES, ModelChoice
 from graphacct.models.keys import FAMILY
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FILE = "config.json"
 MODULES = "modules.json"
 """The file of sentence-transformers beside a config.json."""
-OTHER_FILES = ("params.json", "hparams.json")
+OTHER_FILES = ("params.json", "hparams.json", "open_clip_config.json", "model_index.json")
 """Files that describe a model in other words, for a translation to read."""
 MOST_BYTES = 16 * 2**20
 """The largest config.json that is read; published ones have some kB."""
@@ -41,7 +41,9 @@ QUANTIZED = ("quantization_config", "compression_config", "quantization")
 BESIDE = ("hf_quant_config.json", "quantize_config.json", "quant_config.json")
 """Files beside a config.json that say so: modelopt's, and those of older GPTQ and AWQ."""
 FOREIGN = frozenset(["peft_type", "_class_name", "_diffusers_version"])
-"""Keys of adapters and of diffusers, whose files are no configuration even with a `model_type`."""
+"""Keys of adapters and of diffusers, whose files are of another form even with a `model_type`."""
+CLASS = b'"_class_name"'
+"""A key of diffusers, whose files may have any name."""
 LIBRARY = "the transformers library may have its class: pip install graphacct-torch transformers"
 """What reads a family that graphacct does not know."""
 MOST_NAMED = 8
@@ -67,7 +69,7 @@ def accepts(model: Any) -> bool:
         if b"graphacct.graph/" in start:
             return False
         rest = file.read(MOST_BYTES) if b'"model_type"' not in start else b""
-    return b'"model_type"' in start or b'"model_type"' in rest
+    return b'"model_type"' in start or b'"model_type"' in rest or CLASS in start
 
 
 def _described_in(folder: str) -> str:
@@ -111,13 +113,16 @@ def choose(
 def _of_sentences(
     content: Mapping[str, Any], plugins: Plugins, overrides: Mapping[str, Any], file: str, path: str, defaults: bool
 ) -> ModelChoice:
-    """Returns the base model in a folder of sentence-transformers, with a note of what follows it there."""
+    """Returns the base model in a folder of sentence-transformers, with what follows it there."""
     from graphacct.readers.sentence_transformers import following, of_base_model
 
     after = following(os.path.join(os.path.dirname(file), MODULES))
     found = _choice(of_base_model(content), plugins, overrides, _name(file), path, defaults)
-    left_out = {**found.keys.left_out, MODULES: f"{after} of {MODULES}"} if after else found.keys.left_out
-    return attrs.evolve(found, keys=attrs.evolve(found.keys, left_out=left_out))
+    rewrites = (("sentence", {"modules": after.modules}),) if after.modules else ()
+    if after.left_out:
+        left_out = {**found.keys.left_out, MODULES: f"{after.left_out} of {MODULES}"}
+        found = attrs.evolve(found, keys=attrs.evolve(found.keys, left_out=left_out))
+    return attrs.evolve(found, rewrites=rewrites)
 
 
 def _choice(
@@ -130,12 +135,10 @@ def _choice(
 ) -> ModelChoice:
     """Returns the model that the keys describe."""
     content = _overridden(content, overrides)
+    file = _described_in(path) if os.path.isdir(path) else os.path.basename(path)
     if not FOREIGN.isdisjoint(content):
-        from graphacct.readers.foreign import kind_of
-
-        raise ReadError(kind_of(content, os.path.basename(path)))
-    if not content.get("architectures"):
-        file = _described_in(path) if os.path.isdir(path) else os.path.basename(path)
+        content = _of_other_form(content, plugins, file)
+    elif not content.get("architectures"):
         content = _overridden(_translated(content, plugins, file), overrides)
     architecture, read_as = _architecture(content, plugins, os.path.basename(path))
     takes = {field.name for field in attrs.fields(architecture.config)}
@@ -253,6 +256,19 @@ def _translated(content: Mapping[str, Any], plugins: Plugins, file: str) -> Mapp
     return found[1]
 
 
+def _of_other_form(content: Mapping[str, Any], plugins: Plugins, file: str) -> Mapping[str, Any]:
+    """Returns the keys of a config.json that those of FOREIGN stand for. Raises ReadError, which says what the file is,
+    if no translation reads it."""
+    from graphacct.models.translation import translated
+
+    found = None if "peft_type" in content else translated(content, plugins.translations)
+    if found is not None:
+        return found[1]
+    from graphacct.readers.foreign import kind_of
+
+    raise ReadError(kind_of(content, file))
+
+
 def _architecture(content: Mapping[str, Any], plugins: Plugins, file: str) -> tuple[Architecture, str]:
     """Returns the family of a file; and how it is read, if its `model_type` is of its repository's own code
     (`auto_map`) and its class a family's. A type without such code is the library's, and another family for all that is
@@ -283,7 +299,25 @@ def _architecture(content: Mapping[str, Any], plugins: Plugins, file: str) -> tu
             f"{_way_out(content, known, close)}",
             "" if meant else LIBRARY,
         )
+    if content.get("auto_map"):
+        by_class = _by_class(content.get("architectures"), known)
+        if by_class not in (None, kind) and not _takes(known[kind].load(), content["architectures"]):
+            note = f"model_type {brief(kind)} as {by_class}, by its class {content['architectures'][0]}"
+            return known[by_class].load(), note
     return known[kind].load(), ""
+
+
+def _takes(architecture: Architecture, names: Any) -> bool:
+    """Returns whether a family's configuration takes the names of classes."""
+    field = attrs.fields_dict(architecture.config).get("architectures")
+    converter: Any = field.converter if field is not None else None
+    if field is None or converter is None:
+        return True
+    try:
+        converter.converter(names, field)
+    except ConfigError:
+        return False
+    return True
 
 
 def _by_class(names: Any, known: Iterable[str]) -> str | None:

@@ -24,7 +24,7 @@ class Replacement:
         inputs: The node's operands, with new values in place of those that were replaced.
     """
 
-    def __init__(self, node: Node, inputs: tuple[Operand, ...], operators: Mapping[str, Operator]) -> None:
+    def __init__(self, node: Node | None, inputs: tuple[Operand, ...], operators: Mapping[str, Operator]) -> None:
         self.inputs = inputs
         self._node, self._operators = node, operators
         self._nodes: list[Node] = []
@@ -53,6 +53,7 @@ class Replacement:
         """Adds the node itself here, with operands of the same shapes and another name if given. Returns its output, or
         a tuple if there are several."""
         node, operands = self._node, self.inputs if inputs is None else tuple(inputs)
+        assert node is not None  # one is being replaced
         if name or any(ours is not theirs for ours, theirs in zip(operands, node.inputs, strict=True)):
             outputs = node.outputs
             if name:
@@ -82,6 +83,18 @@ def rewrite(
     """
     made = _rewritten(graph, operators, replace)
     return attrs.evolve(made, workload={**graph.workload, **(workload or {})})
+
+
+def extended(
+    graph: Graph,
+    operators: Mapping[str, Operator],
+    extend: Callable[[Replacement, tuple[Value, ...]], tuple[Value, ...]],
+) -> Graph:
+    """Returns the graph with further nodes at its end: `extend(place, outputs)` adds them with `place.apply(...)`
+    behind the graph's outputs, and returns the new outputs."""
+    place = Replacement(None, graph.outputs, operators)
+    outputs = extend(place, graph.outputs)
+    return attrs.evolve(graph, nodes=(*graph.nodes, *place._nodes), outputs=outputs)
 
 
 def _rewritten(graph: Graph, operators: Mapping[str, Operator], replace: Callable[[Node, Replacement], Any]) -> Graph:

@@ -33,11 +33,11 @@ OWN_REPOSITORIES = (
     "qwen",
 )
 """Families whose class is in no library, but in the models' own repositories."""
-BY_DATA = ("blip-2", "detr", "idefics2", "idefics3", "sam", "smolvlm")
-"""Families whose class looks at its images' pixels or its masks, so that it does not run without data."""
+BY_DATA = ("blip-2", "detr", "encodec", "idefics2", "idefics3", "mimi", "smolvlm")
+"""Families whose class looks at its images' pixels, its masks or at buffers, so that it does not run without data."""
 TILED = ("llava_next",)
 """Families whose pictures have more than a thousand tokens each."""
-DROPS_LAYERS = ("m2m_100",)
+DROPS_LAYERS = ("m2m_100", "speecht5")
 """Families of which published files drop whole layers in training."""
 LEFT_OUT = ("transformer-lm", "resnet", *OWN_REPOSITORIES, *BY_DATA)
 """A model of this project's own, torchvision's, whose figures the plugin's tests have, and those of no library."""

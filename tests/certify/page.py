@@ -36,6 +36,9 @@ with its other classifiers; the worksheet's model, which is in no library ([The 
 whose class stands in the models' own repositories, which this project never runs ({own}). Those are held to the
 arithmetic of the repositories' shapes and to the totals that their pages print.
 
+Classes that look at pixels or at buffers do not run without data (`encodec`, `idefics3`, `mimi`, `smolvlm`): small ones
+are measured with random data instead.
+
 ## What other counters say of the same work
 
 The input is one sequence of 128 tokens or one image of 224 × 224. Attention is the library's default, which is fused.

@@ -70,7 +70,7 @@ def builds(kind: str, name: str) -> bool:
 def builds_from(kind: str, name: str, keys: Mapping[str, Any]) -> bool:
     own = {key: value for key, value in keys.items() if key != "architectures"}
     try:
-        graphacct.account({**own, "model_type": kind, **({"architectures": [name]} if name else {})})
+        graphacct.build({**own, "model_type": kind, **({"architectures": [name]} if name else {})})
     except graphacct.GraphacctError:
         return False
     return True
@@ -112,6 +112,25 @@ def lists() -> dict[str, list[Entry]]:
     return found
 
 
+def classes() -> list[tuple[str, str, bool]]:
+    """Each class that the library's mappings (and, of types that it has not, the lists) name for a type that is read,
+    and whether it is read too."""
+    known = known_types()
+    pairs = sorted({(row["model_type"], row["class"]) for row in table("classes.csv")})
+    return [(kind, name, builds(kind, name)) for kind, name in pairs if kind in known]
+
+
+def of_read_types() -> str:
+    """The part of the page about classes."""
+    why = {(row["model_type"], row["class"]): row["why"] for row in table("classes_not_read.csv")}
+    found = classes()
+    left = [(kind, name) for kind, name, read in found if not read]
+    text = "\n## Classes of the types that are read\n\n"
+    text += f"The library's mappings name {len(found):,} classes for types that are read. {len(found) - len(left):,} "
+    text += "of them are read.\n\n| not read | of type | why |\n|---|---|---|\n"
+    return text + "".join(f"| `{name}` | `{kind}` | {why.get((kind, name), 'not said')} |\n" for kind, name in left)
+
+
 def page() -> str:
     """The page's text."""
     text = INTRODUCTION
@@ -123,7 +142,7 @@ def page() -> str:
         for heading, wanted in (("Read", True), ("Not read natively", False)):
             names = [entry.name for entry in entries if entry.read is wanted]
             text += f"\n{heading} ({len(names)}):\n{lines(names)}\n"
-    return text
+    return text + of_read_types()
 
 
 def lines(names: Sequence[str]) -> str:

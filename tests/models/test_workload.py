@@ -107,6 +107,7 @@ def test_a_length_may_be_a_symbol() -> None:
         ("--samples", "16k", "gpt2 has no samples"),
         ("--audio-seconds", "2.5", "gpt2 has no audio_seconds"),
         ("--points", "2", "gpt2 has no points"),
+        ("--choices", "2", "gpt2 has no choices"),
         ("--audio-seconds", "long", "'long' is no number of seconds: write 30 or 2.5"),
     ],
 )

@@ -33,6 +33,29 @@ def save(folder: Path, **changes: Any) -> Path:
     return file
 
 
+VECTORS = {"peft_type": "IA3", "r": None, "lora_dropout": None, "feedforward_modules": ["c_fc"]}
+CASES = json.loads((Path(__file__).parents[1] / "goldens" / "peft" / "truth.json").read_text())["cases"]
+
+
+def _title(case: dict[str, Any]) -> str:
+    also = case["adapter"].get("modules_to_save") or [case["adapter"].get("task_type", "")]
+    return "-".join([case["config"]["architectures"][0], case["adapter"]["peft_type"], *also])
+
+
+@pytest.mark.parametrize("case", CASES, ids=_title)
+def test_what_peft_measures(case: dict[str, Any], tmp_path: Path) -> None:
+    """All parameters, those that are trained, and the FLOPs of a forward pass and of a step, to the unit."""
+    (tmp_path / "config.json").write_text(json.dumps(case["config"]))
+    (tmp_path / "adapter_config.json").write_text(json.dumps({**case["adapter"], "base_model_name_or_path": "a/b"}))
+    sizes = {"batch": 2, "seq_len": 7, **({"encoder_seq_len": 7} if case["config"]["model_type"] == "t5" else {})}
+    given = {"attention": "eager", "convention": "matmul", "phase": "train", "loss": "sum", **sizes}
+    report = graphacct.account(tmp_path / "adapter_config.json", **given)
+    own = [row for row in report.by_parameter if row.parameter.trainable and not row.parameter.tied_to]
+    assert sum(row.parameter.spec.elements * row.count for row in own) == case["trained"]
+    figures = [report.total[name] for name in ("params", "forward_matmul_flops", "step_matmul_flops")]
+    assert figures == [case["params"], case["forward"], case["step"]]
+
+
 def test_a_base_on_the_hub(tmp_path: Path) -> None:
     """A preset by its hub name, with the adapters that `lora` gives it; dropout is that of a training step."""
     file = save(tmp_path, rank_pattern={"c_fc": 2})
@@ -81,11 +104,16 @@ def test_all_linear_and_unknown_settings(tmp_path: Path) -> None:
     [
         ({"base_model_name_or_path": "some/base"}, r"of 'some/base', which is no preset: set=base_model_name_or_path="),
         ({"base_model_name_or_path": None}, "names no base: base_model_name_or_path is None"),
-        ({"peft_type": "IA3"}, "of peft_type 'IA3': LORA alone is read"),
+        ({"peft_type": "ADALORA"}, "of peft_type 'ADALORA': LORA and IA3 are read"),
+        ({"peft_type": "IA3"}, "has r, which IA3 has not"),
+        ({**VECTORS, "feedforward_modules": None}, "feedforward_modules is None, not a list of modules"),
+        ({**VECTORS, "feedforward_modules": ["wpe"]}, "feedforward_modules has 'wpe', which is not among target_modul"),
+        ({**VECTORS, "target_modules": ".*attn"}, "target_modules is '.*attn', not a list of modules"),
         ({"use_dora": "yes"}, "use_dora is 'yes', not true or false"),
-        ({"modules_to_save": ["lm_head"]}, "has modules_to_save, which is not read"),
+        ({"modules_to_save": "lm_head"}, "modules_to_save is 'lm_head', not a list of modules"),
+        ({"modules_to_save": ["wte"], "ensure_weight_tying": True}, "has ensure_weight_tying with modules_to_save"),
         ({"bias": "all"}, "bias is 'all': trained biases are not read"),
-        ({"task_type": "SEQ_CLS"}, "task_type is 'SEQ_CLS'"),
+        ({"task_type": "SEQ_CLS"}, "task_type is 'SEQ_CLS': .* its class ends in ForSequenceClassification"),
         ({"target_modules": ".*attn"}, "target_modules is a pattern, '.*attn'"),
         ({"target_modules": None}, "target_modules is None, not a list of modules"),
         ({"target_modules": ["a:b"]}, r"target_modules is \['a:b'\], not a list of modules"),
@@ -107,8 +135,9 @@ def test_damaged_settings(tmp_path: Path) -> None:
     values = (None, 0, 1, -1, 0.5, True, "", "gpt2", "é\n", [], ["c_attn"], [1], {}, {"c_attn": 2}, {"r": None}, 2**70)
     (tmp_path / "config.json").write_text(json.dumps(BASE))
     messages = []
-    for _ in range(60):
-        file = save(tmp_path, **{rng.choice([*ADAPTER, "rank_pattern", "layers_to_transform"]): rng.choice(values)})
+    keys = [*ADAPTER, "rank_pattern", "layers_to_transform", "feedforward_modules", "exclude_modules"]
+    for _ in range(80):
+        file = save(tmp_path, **{**rng.choice(({}, VECTORS)), rng.choice(keys): rng.choice(values)})
         try:
             graphacct.account(file, batch=1, seq_len=8, phase=rng.choice(["forward", "train"]))
         except graphacct.GraphacctError as error:

@@ -432,6 +432,8 @@ def workloads(content: dict[str, Any]) -> list[dict[str, Any]]:
         alone in name for alone in ("EncoderModel", "TokenClassification", "CausalLM")
     ):
         sizes[0]["encoder_seq_len"] = 10
+    if "MultipleChoice" in name:
+        return [{**size, "choices": count} for size, count in zip(sizes, (3, 2), strict=True)]
     if family in ("vit", "clip_vision_model"):
         return [{"batch": size["batch"], "image_size": (image, image)} for size in sizes]
     return [{**size, "image_size": (image, image)} if family == "clip" else size for size in sizes]
@@ -460,7 +462,7 @@ def given(model: Any, sizes: dict[str, Any]) -> dict[str, Any]:
     if model.main_input_name == "input_features":
         found["input_features"] = numbers(config.num_mel_bins, 2 * config.max_source_positions)
     if "MultipleChoice" in name:
-        return {"input_ids": ids(sizes["seq_len"]).unsqueeze(1)}
+        return {"input_ids": ids(sizes["seq_len"]).unsqueeze(1).repeat(1, sizes["choices"], 1)}
     if "seq_len" not in sizes or name.endswith(("ForImageClassification", "ForAudioClassification")):
         return found
     seq = sizes["seq_len"]

@@ -26,12 +26,21 @@ class Case:
         workload: The sizes of a pass, as graphacct's words.
         inputs: Makes the inputs of a pass of the model.
         cached: Earlier tokens of a decoding step; None if the class has no cache.
+        attends: Whether the model has attention, which is measured written out.
+        fuses: Whether its attention is known in one operator too.
     """
 
     content: Mapping[str, Any]
     workload: Mapping[str, Any]
     inputs: Callable[[Any], dict[str, Any]]
     cached: int | None = None
+    attends: bool = True
+    fuses: bool = True
+
+    @property
+    def eager(self) -> dict[str, str]:
+        """The workload's word for attention that is written out."""
+        return {"attention": "eager"} if self.attends else {}
 
 
 def text(random: Random, *kinds: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random
@@ -17,13 +18,27 @@ from typing import Any
 import torch
 import transformers
 from graphacct_torch.measuring.measured import BY_GROUP
-from measure import flops_of, parameters
-from random_sounds import CASES, Case
+from measure import flops_of, parameters, pattern
+from random_sounds import CASES as BESIDE_TEXT
+from random_sounds import Case
+from random_speech import CASES as OTHERS
 from torch.utils.flop_counter import FlopCounterMode
 from truth import MAIN
 
+torch.backends.mkldnn.enabled = False  # whose kernel for long short-term memory torch's counter does not see
 PAGE = Path(__file__).parents[1] / "goldens" / "sounds.json"
 SEEDS = range(2)
+OUTPUTS = (
+    ("logits_per_audio",),
+    ("audio_embeds",),
+    *MAIN,
+    ("spectrogram",),
+    ("waveform",),
+    ("waveforms",),
+    ("audio_values",),
+    ("latents",),
+)
+CASES = {**BESIDE_TEXT, **OTHERS}
 
 
 def model_of(content: Mapping[str, Any]) -> torch.nn.Module:
@@ -45,16 +60,32 @@ def measured(case: Case) -> dict[str, Any]:
     """Parameters; FLOPs of a pass by module, of a step from the sum of the outputs, and of a decoding step."""
     model = model_of(case.content)
     given = case.inputs(model)
-    forward = flops_of(model, lambda: model(**given))
+    forward = modules_of(model, given)
     found = {
         "config": dict(case.content),
         "workload": dict(case.workload),
         "params": parameters(model),
         "forward": {"total": forward["total"], "by_module": forward["by_module"]},
     }
+    if not case.fuses:
+        found["fuses"] = False
+    if not case.attends:
+        found["attends"] = False
     if case.cached is not None:
         found["decode"] = {"cached_tokens": case.cached, "total": decoding_step(model, case.cached, given)}
     return {**found, "step": step(model, given)}
+
+
+def modules_of(model: torch.nn.Module, given: Mapping[str, Any]) -> dict[str, Any]:
+    """FLOPs of a pass, and of each of its modules with how many of its name have any, and how many there are if some
+    have none: activations in a Sequential."""
+    found = flops_of(model, lambda: model(**given))
+    count = Counter(pattern(name) or "(root)" for name, _ in model.named_modules())
+    return {**found, "by_module": {path: counted(row, count[path]) for path, row in found["by_module"].items()}}
+
+
+def counted(row: list[int], modules: int) -> list[int]:
+    return row if row[1] == modules else [*row, modules]
 
 
 def step(model: torch.nn.Module, given: Mapping[str, Any]) -> int:
@@ -65,7 +96,7 @@ def step(model: torch.nn.Module, given: Mapping[str, Any]) -> int:
             module.p = 0.0
     with FlopCounterMode(display=False, custom_mapping=dict(BY_GROUP)) as counter:
         out = model(**given)
-        names = next(names for names in MAIN if any(out.get(name) is not None for name in names))
+        names = next(names for names in OUTPUTS if any(out.get(name) is not None for name in names))
         sum(out[name].float().sum() for name in names if out.get(name) is not None).backward()
     return int(counter.get_total_flops())
 
@@ -79,7 +110,7 @@ def decoding_step(model: torch.nn.Module, cached: int, given: Mapping[str, Any])
         if model.config.is_encoder_decoder:
             name, more = (
                 "decoder_input_ids",
-                {**more, "encoder_outputs": model.get_encoder()(given["input_features"][:1])},
+                {**more, "encoder_outputs": model.get_encoder()(given[model.main_input_name][:1])},
             )
         cache = model(**{name: ids}, **more).past_key_values
         found = flops_of(model, lambda: model(**{name: ids[:, :1]}, past_key_values=cache, **more))

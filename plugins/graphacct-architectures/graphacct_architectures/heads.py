@@ -101,33 +101,45 @@ def checked(config: HeadConfig, family: str, classes: Collection[str], stem: str
     return ending
 
 
-def headed(d: Decoder, config: HeadConfig, ending: str, tokens: str = "score", span: str = "") -> Decoder:
+def headed(
+    d: Decoder, config: HeadConfig, ending: str, tokens: str = "score", span: str = "", texts: str = "score"
+) -> Decoder:
     """Returns the decoder of the class that the file names; `d` is the family's language model.
 
-    `tokens` is the name of the classifier of tokens. `span` is the decoder's name in a class that answers questions, if
-    it differs from the language model's.
+    `tokens` and `texts` are the names of the classifiers of tokens and of texts. `span` is the decoder's name in a
+    class that answers questions, if it differs from the language model's.
     """
     _, _, rest = d.module.partition(".")
     if ending == ALONE:
         return attrs.evolve(d, module=rest, headless=True)
     module = ".".join(part for part in (span, rest) if part) if span and ending == SPAN else d.module
-    return attrs.evolve(d, module=module, classifier=labels_head(config, ending, tokens))
+    return attrs.evolve(d, module=module, classifier=labels_head(config, ending, tokens, texts))
 
 
-def labels_head(config: HeadConfig, ending: str, tokens: str) -> Classifier | None:
-    """Returns the classification head of a class, named `tokens` if it classifies tokens; None if there is none."""
+def labels_head(config: HeadConfig, ending: str, tokens: str, texts: str = "score") -> Classifier | None:
+    """Returns the classification head of a class, named `tokens` if it classifies tokens, or else
+    `texts`; None if there is none."""
     if ending not in (SEQUENCE, SPAN, TOKENS):
         return None
     from graphacct_architectures.classifier import Classifier  # a language model saves 1 ms of its report's 95
 
     if ending == SEQUENCE:
-        return Classifier("score", config.num_labels, bias=False, pooled=True)
+        return Classifier(texts, config.num_labels, bias=False, pooled=True)
     if ending == SPAN:
         return Classifier("qa_outputs", 2, spans=True)
     chance = config.classifier_dropout
     if chance is None:
         chance = getattr(config, "hidden_dropout", LABELS_DROPPED)
     return Classifier(tokens, config.num_labels, dropout=chance)
+
+
+def text_logits(config: HeadConfig, workload: Workload, b: Builder, x: Value, ids: Value) -> Value:
+    """Returns the logits of a classifier of texts, read from x (batch, seq, width) where each of the `ids` ends."""
+    from graphacct_architectures.classifier import classified
+
+    head = labels_head(config, SEQUENCE, "")
+    assert head is not None
+    return classified(head, workload, b, x, ids)[0]
 
 
 def check_outputs(ending: str, config: HeadConfig, workload: Workload) -> None:

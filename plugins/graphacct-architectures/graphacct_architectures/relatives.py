@@ -188,4 +188,12 @@ RELATIVES: tuple[RenamedArchitecture, ...] = (
         facts={"bias_by": "attention_bias"},
         no_cost={"vision_vocab_size": None},
     ),
+    relative(  # transformers 5.24: Gemma 2's keys for each of the two stacks of T5Gemma
+        "t5_gemma_module",
+        "decoders.gemma2",
+        classes=("T5GemmaModule", "Gemma2"),
+        no_cost=dict.fromkeys(
+            ("is_decoder", "cross_attention_hidden_size", "dropout_rate", "attention_dropout", "query_pre_attn_scalar")
+        ),
+    ),
 )

@@ -51,8 +51,10 @@ class Tower:
         rotary_after: How many tokens before the patches are not rotated, where cosines and sines are given.
         inner: The name of the module inside attention's that has all but the output projection; empty if it has none.
         qkv: The names of the projections of q, k and v.
+        flat: Whether the joint projection's parameters are attention's own: `in_proj_weight`, `in_proj_bias`.
         gates: The names of parameters of one element whose tanh multiplies the output of attention and of the network;
             empty for none.
+        turns_learned: Whether cosines and sines, where they are given, are of learned angles.
     """
 
     layers: Dim
@@ -84,6 +86,8 @@ class Tower:
     inner: str = ""
     qkv: tuple[str, str, str] = ("q_proj", "k_proj", "v_proj")
     gates: tuple[str, str] = ("", "")
+    turns_learned: bool = False
+    flat: bool = False
 
 
 def older(t: Tower, inner: str) -> Tower:
@@ -218,10 +222,28 @@ def attended(
 
 def turned(t: Tower, b: Builder, x: Value, turns: tuple[Value, ...], label: str) -> Value:
     """Returns x (batch, heads, seq, d_head) with the patches after the first `rotary_after` tokens rotated."""
+    if t.turns_learned:
+        return rotated(b, x, turns, label)
+    if equal(t.rotary_after, 0):
+        rest = b.apply("rotary_embedding", x, *turns, name=f"{label}_rope", composed=True)
+        return rest if rest.spec.dtype == b.dtype else b.apply("cast", rest, name=f"{label}_narrowed", dtype=b.dtype)
     sizes = (t.rotary_after, x.spec.shape[2] - t.rotary_after)
     front, rest = b.apply("split", x, name=f"{label}_parts", sizes=sizes, dim=-2)
     rest = b.apply("rotary_embedding", rest, *turns, name=f"{label}_rope", composed=True)
     return b.apply("concat", front, rest, name=f"{label}_turned", dim=-2)
+
+
+def rotated(b: Builder, x: Value, turns: tuple[Value, ...], label: str) -> Value:
+    """Returns the same of all tokens in float32, step by step, so that cosines and sines have gradients."""
+    wide = x if b.dtype == "float32" else b.apply("cast", x, name=f"{label}_wide", dtype="float32")
+    first, second = b.apply("split", wide, name=f"{label}_halves", parts=2)
+    other = b.apply("concat", b.apply("neg", second, name=f"{label}_neg"), first, name=f"{label}_other", dim=-1)
+    parts = [
+        b.apply("mul", part, turn, name=f"{label}_{word}")
+        for part, turn, word in zip((wide, other), turns, ("cos", "sin"), strict=True)
+    ]
+    y: Value = b.apply("add", *parts, name=f"{label}_rope")
+    return y if b.dtype == "float32" else b.apply("cast", y, name=f"{label}_narrowed", dtype=b.dtype)
 
 
 def apart(t: Tower, d_head: Dim, b: Builder, x: Value) -> tuple[Value, ...]:
@@ -239,13 +261,24 @@ def apart(t: Tower, d_head: Dim, b: Builder, x: Value) -> tuple[Value, ...]:
 def together(t: Tower, d_head: Dim, b: Builder, x: Value) -> tuple[Value, ...]:
     """Returns the same, views of one projection."""
     batch, seq, _ = x.spec.shape
-    flat = linear(b, t.joint, x, 3 * t.heads * d_head, bias=t.bias)
+    flat = (
+        flat_linear(b, t.joint, x, 3 * t.heads * d_head)
+        if t.flat
+        else linear(b, t.joint, x, 3 * t.heads * d_head, bias=t.bias)
+    )
     flat = b.apply("reshape", flat, name="parts", shape=(batch, seq, 3, t.heads, d_head))
     flat = b.apply("permute", flat, name="parts_first", dims=(2, 0, 3, 1, 4))
     parts = {label: b.apply("select", flat, name=label, dim=0, index=place) for place, label in enumerate("qkv")}
     if t.qk_norm is not None:
         parts |= {label: normed_heads(b, f"{label}_norm", parts[label], t.qk_norm, label) for label in "qk"}
     return tuple(parts.values())
+
+
+def flat_linear(b: Builder, name: str, x: Value, width: Dim) -> Value:
+    """Returns a projection whose parameters are no module's: `in_proj_weight` and `in_proj_bias` for `in_proj`."""
+    weight = b.parameter(f"{name}_weight", (width, x.spec.shape[-1]))
+    found: Value = b.apply("linear", x, weight, b.parameter(f"{name}_bias", (width,)), name=name)
+    return found
 
 
 def normed_heads(b: Builder, name: str, x: Value, kind: Norm, label: str) -> Value:

@@ -114,7 +114,8 @@ def test_a_classifier_of_texts_reads_where_they_end(tmp_path: Path) -> None:
             "num_labels is 3: a token begins a span",
         ),
         ({"architectures": ["BertModel"]}, {"loss": "cross_entropy"}, "BertModel has no logits for a cross_entropy"),
-        ({"architectures": ["BertForMultipleChoice"]}, {"loss": "cross_entropy"}, "has no logits for a cross_entropy"),
+        ({"architectures": ["BertModel"]}, {"choices": 2}, "BertModel has no choices: classes that end in ForMultip"),
+        ({"architectures": ["BertForMultipleChoice"]}, {"choices": 0}, "choices"),
         ({"architectures": ["BertForSpeech"]}, {}, "architectures has 'BertForSpeech'"),
         (
             {"add_cross_attention": True},

@@ -69,7 +69,7 @@ OWN_SIZE: dict[str, dict[str, int]] = {
         ({"model_type": "bert", "architectures": ["BertModel"]}, "sum"),
         ({"model_type": "bert", "architectures": ["BertForPreTraining"]}, "cross_entropy"),
         ({"model_type": "bert", "architectures": ["BertForQuestionAnswering"]}, "cross_entropy"),
-        ({"model_type": "bert", "architectures": ["BertForMultipleChoice"]}, "sum"),
+        ({"model_type": "bert", "architectures": ["BertForMultipleChoice"]}, "cross_entropy"),
         ({"model_type": "electra", "architectures": ["ElectraForPreTraining"]}, "sum"),
         ({"model_type": "t5", "architectures": ["T5ForConditionalGeneration"]}, "cross_entropy"),
         ({"model_type": "t5", "architectures": ["T5ForQuestionAnswering"]}, "cross_entropy"),

@@ -21,9 +21,10 @@ CASES: dict[str, dict[str, Any]] = json.loads(
 def report(case: str, **options: Any) -> graphacct.Report:
     found = CASES[case]
     whole = found["workload"]
-    sound = {key: whole[key] for key in ("frames",) if key in whole}
+    sound = {key: whole[key] for key in ("frames", "samples") if key in whole}
     workload = sound if options.get("phase") == "decode" else whole
-    return graphacct.account(found["config"], convention="matmul", **{"attention": "eager", **workload, **options})
+    eager = {"attention": "eager"} if found.get("attends", True) else {}
+    return graphacct.account(found["config"], convention="matmul", **{**eager, **workload, **options})
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -54,13 +55,11 @@ def test_forward(case: str) -> None:
     for path, (flops, _) in tuple(ours.items()):  # a Sequential, whose parts are one row here
         ours.setdefault(path.removesuffix(".*"), [flops, 1])
     ours["(root)"] = [report(case).total["matmul_flops"], 1]
-    for path, row in ours.items():
-        if (
-            "subsampling.layers" in path and path in measured["by_module"]
-        ):  # activations are parts of this Sequential too, which torch has no row for
-            row[1] = measured["by_module"][path][1]
-    assert {path: ours.get(path) for path in measured["by_module"]} == measured["by_module"]
-    assert report(case, attention="fused").total["matmul_flops"] == measured["total"]
+    for path, (flops, *counts) in measured["by_module"].items():  # those with products, or all of the name
+        assert ours.get(path, [0, 0])[0] == flops, path
+        assert ours[path][1] in counts or "subsampling.layers" in path, path
+    if CASES[case].get("attends", True) and CASES[case].get("fuses", True):
+        assert report(case, attention="fused").total["matmul_flops"] == measured["total"]
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -15,10 +15,21 @@ PLUGINS = Path(__file__).parents[2]
 OURS = "graphacct_architectures"
 OPEN = {
     f"{OURS}.{name}"
-    for name in ("activations", "aliases", "decoders", "heads", "layers", "losses", "tower", "vision.patched")
+    for name in (
+        "activations",
+        "aliases",
+        "decoders",
+        "encoders.unpooled",
+        "heads",
+        "layers",
+        "losses",
+        "multimodal",
+        "tower",
+        "vision.patched",
+    )
 }
 """The modules of graphacct_architectures that other plugins write families with."""
-STRANGERS = ["graphacct_vision", "graphacct_mamba"]
+STRANGERS = ["graphacct_vision", "graphacct_mamba", "graphacct_diffusers"]
 
 
 def files(package: str) -> list[Path]:
@@ -72,7 +83,7 @@ def test_the_index_imports_no_family() -> None:
     under another name and other formats' keys are made of."""
     index = Path(graphacct_architectures.__file__)
     own = {module for module, _ in imports(index) if module.startswith("graphacct")}
-    assert own == {"graphacct", f"{OURS}.relatives", f"{OURS}.renamed", f"{OURS}.translations"}
+    assert own == {"graphacct", f"{OURS}.relatives", f"{OURS}.renamed", f"{OURS}.translations", f"{OURS}.twins"}
 
 
 def test_what_decoders_hand_on_is_there() -> None:

@@ -22,15 +22,16 @@ from graphacct_architectures.decoders import (
     stack,
     whole,
 )
+from graphacct_architectures.heads import text_logits
 from graphacct_architectures.layers import embedding, for_logits, linear, norm
-from graphacct_architectures.losses import NEXT_TOKEN_LOSSES, entropy_if
+from graphacct_architectures.losses import CROSS_ENTROPY, SUM, cross_entropy, entropy_if, next_token, total
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, ceil_div, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, ceil_div, equal, fields
 from graphacct_mamba.mamba import check_head
 from graphacct_mamba.mixer import Mixer, mixer
 from graphacct_mamba.sizes import NO_COST, inexact, rank
 
-CAUSAL, MODEL = "JambaForCausalLM", "JambaModel"
+CAUSAL, MODEL, SEQUENCE = "JambaForCausalLM", "JambaModel", "JambaForSequenceClassification"
 FEED_FORWARD = "feed_forward"
 
 
@@ -38,7 +39,7 @@ FEED_FORWARD = "feed_forward"
 class JambaConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = fields.model_class(CAUSAL, (CAUSAL, MODEL))
+    architectures: str = fields.model_class(CAUSAL, (CAUSAL, MODEL, SEQUENCE))
     vocab_size: Dim = fields.size(65536)
     intermediate_size: Dim = fields.size(14336)
     num_key_value_heads: Dim | None = fields.size(8)
@@ -121,7 +122,7 @@ def build(config: JambaConfig, workload: Workload, b: Builder) -> Value:
     kinds = layers(config)
     ids = b.input("input_ids", (batch, seq), "int64")
     headed = config.architectures != MODEL
-    check_head(headed, config.architectures, workload)
+    check_head(scored(config), config.architectures, workload)
     with b.scope("model" if headed else ""):
         x = embedding(b, "embed_tokens", ids, config.vocab_size, config.hidden_size)
         masks: tuple[Value, ...] = ()
@@ -136,8 +137,20 @@ def build(config: JambaConfig, workload: Workload, b: Builder) -> Value:
         x = norm(b, "final_layernorm", x, "rms_norm")
     if not headed:
         return x
+    if config.architectures == SEQUENCE:
+        return text_logits(config, workload, b, x, ids)
     tied = "model.embed_tokens.weight" if config.tie_word_embeddings else ""
     return linear(b, "lm_head", for_logits(b, x, workload), config.vocab_size, bias=False, tied_to=tied)
+
+
+def scored(config: JambaConfig) -> bool:
+    """Returns whether a configuration's class has logits of words or of classes."""
+    return config.architectures == CAUSAL or (config.architectures == SEQUENCE and not equal(config.num_labels, 1))
+
+
+def class_loss(config: JambaConfig, outputs: tuple[Value, ...], b: Builder) -> Value:
+    """Returns the cross-entropy of the next token, or of a text's labels."""
+    return (cross_entropy if config.architectures == SEQUENCE else next_token)(config, outputs, b)
 
 
 def body(kind: Layer, workload: Workload, masks: int) -> Callable[..., Value]:
@@ -179,8 +192,8 @@ ARCHITECTURE = Architecture(
     aliases={"torch_dtype": "dtype", "num_local_experts": "num_experts"},
     no_cost=NO_COST,
     translated=frozenset({"num_local_experts"}),
-    losses=NEXT_TOKEN_LOSSES,
-    default_loss=lambda config: entropy_if(config.architectures != MODEL),
+    losses={CROSS_ENTROPY: class_loss, SUM: total},
+    default_loss=lambda config: entropy_if(scored(config)),
     last_logits=True,
     inexact=inexact,
     model_types=("jamba",),

@@ -22,7 +22,7 @@ CONTEXT = 2048
 class MambaConfig:
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = fields.model_class(CAUSAL, (CAUSAL, MODEL))
+    architectures: str = fields.model_class(CAUSAL, (CAUSAL, MODEL), {"MambaLMHeadModel": CAUSAL})
     vocab_size: Dim = fields.size(50280)
     hidden_size: Dim = fields.size(768)
     state_size: Dim = fields.size(16)

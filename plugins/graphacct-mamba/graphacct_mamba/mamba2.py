@@ -30,7 +30,7 @@ CAUSAL, MODEL = "Mamba2ForCausalLM", "Mamba2Model"
 class Mamba2Config:
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = fields.model_class(CAUSAL, (CAUSAL, MODEL))
+    architectures: str = fields.model_class(CAUSAL, (CAUSAL, MODEL), {"MambaLMHeadModel": CAUSAL})
     num_heads: Dim = fields.size(128)
     head_dim: Dim = fields.size(64)
     vocab_size: Dim = fields.size(32768)

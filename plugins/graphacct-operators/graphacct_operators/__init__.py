@@ -125,9 +125,11 @@ def graphacct_register_profiles() -> Iterable[Profile]:
 
 @hookimpl
 def graphacct_register_transforms() -> Iterable[Transform]:
+    from graphacct_operators.ia3 import IA3
     from graphacct_operators.lora import LORA
+    from graphacct_operators.sentence import SENTENCE
 
-    return [LORA]
+    return [LORA, IA3, SENTENCE]
 
 
 @hookimpl

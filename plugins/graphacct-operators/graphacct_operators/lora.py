@@ -48,16 +48,23 @@ from graphacct_operators.lora_targets import (
     of_other_kind,
     parse,
 )
+from graphacct_operators.saved_modules import SavedModules
 
 
 def adapted(
-    graph: Graph, operators: Mapping[str, Operator], adapters: Sequence[object], dropout: float, dora: bool = False
+    graph: Graph,
+    operators: Mapping[str, Operator],
+    adapters: Sequence[object],
+    dropout: float,
+    dora: bool = False,
+    saved: Sequence[str] = (),
 ) -> Graph:
     """Returns the graph with adapters beside the matrices that `adapters` name, and every other parameter frozen.
 
     Each of the `adapters` is `RANK:GLOB`: names of modules as peft takes them (`q_proj`, or several with commas),
     `all-linear`, or a glob, which is matched against nodes and their weights. One that names single layers writes the
-    blocks out. `dropout` is that of the adapters' input, in a training step. `dora` says that the adapters are DoRA's.
+    blocks out. `dropout` is that of the adapters' input, in a training step. `dora` says that the adapters are DoRA's;
+    `saved` are modules that are trained whole.
     Raises ConfigError, which names what is asked for and the way out, for an item that cannot be read, a rank above
     the matrix, modules that are no matrix, and a matrix that is matched twice.
     """
@@ -68,16 +75,19 @@ def adapted(
         raise ConfigError(f"dropout is a probability from 0 up to (not including) 1, not {brief(dropout)}")
     if dropout and graph.workload.get("phase") != "train":
         raise ConfigError('dropout matters in training alone: add phase="train"')
-    known = NodeNames(graph, partial(_names, operators=operators), [glob for item in asked for glob in item.globs])
-    ranks = _chosen(known, asked, operators)
+    whole = SavedModules(graph, saved)
+    known = NodeNames(graph, partial(names_of, operators=operators), [glob for item in asked for glob in item.globs])
+    ranks = chosen(known, asked, operators, whole)
     stated: dict[str, Any] = {"lora": ", ".join(item.text for item in asked)}
     if dropout:
         stated["lora_dropout"] = dropout
     if dora:
         stated["dora"] = True
+    if saved:
+        stated["saved"] = ", ".join(map(str, saved))
 
     def replace(node: Node, place: Replacement) -> Any:
-        inputs = [operand if isinstance(operand, Value) else _frozen(operand) for operand in place.inputs]
+        inputs = [frozen_operand(operand, node, place, whole) for operand in place.inputs]
         found = matrix(node, operators)
         if found is None or found.parameter.name not in ranks:
             return place.keep(inputs)
@@ -99,28 +109,33 @@ LORA = Transform(
         ),
         Option("dropout", float, 0.0, "In training, the dropout in front of the adapters."),
         Option("dora", bool, False, "Whether each has a trained length for every output (Liu et al., 2024)."),
+        Option("saved", tuple, (), "Modules that are trained whole: NAME,NAME."),
     ),
     ensures=("adapters", "frozen base"),
 )
 
 
-def _chosen(known: NodeNames, asked: Iterable[Adapters], operators: Mapping[str, Operator]) -> dict[str, int]:
-    """Returns the rank for each matrix, by the name of its parameter."""
+def chosen(
+    known: NodeNames, asked: Iterable[Adapters], operators: Mapping[str, Operator], whole: SavedModules
+) -> dict[str, int]:
+    """Returns the rank for each matrix, by the name of its parameter; none for one of a module that is trained whole.
+    Raises ConfigError for what is asked for and is no matrix, and for a matrix that is asked for twice."""
     matrices: dict[str, Matrix] = {}
     called: dict[str, set[str]] = {}
     for node in known.graph.walk():
         found = matrix(node, operators)
         if found is not None:
             matrices.setdefault(found.parameter.name, found)
-            for name in _names(node, operators):
+            for name in names_of(node, operators):
                 called.setdefault(name, set()).add(found.parameter.name)
-    chosen: dict[str, Adapters] = {}
+    taken: dict[str, Adapters] = {}
     for item in asked:
         _check_whole(item, known, operators)
         for weight in _matched(item, known, called, operators):
-            _check(item, matrices[weight], chosen.get(weight))
-            chosen[weight] = item
-    return {weight: item.rank for weight, item in chosen.items()}
+            if weight not in whole.copies:
+                _check(item, matrices[weight], taken.get(weight))
+                taken[weight] = item
+    return {weight: item.rank for weight, item in taken.items()}
 
 
 def _matched(
@@ -226,7 +241,7 @@ def _all_names(node: Node) -> list[str]:
     return [node.name, *(parameter.name for parameter in node.parameters)]
 
 
-def _names(node: Node, operators: Mapping[str, Operator]) -> list[str]:
+def names_of(node: Node, operators: Mapping[str, Operator]) -> list[str]:
     """Returns what a node that multiplies by a matrix can be asked for by: its own name, the weight's, and its
     module's."""
     found = matrix(node, operators)
@@ -274,7 +289,11 @@ def _adapter(
     return place.apply("add", base, scaled, name=f"{name}.lora_add")
 
 
-def _frozen(item: Parameter) -> Parameter:
-    if item.buffer:
+def frozen_operand(item: Value | Parameter, node: Node, place: Replacement, whole: SavedModules) -> Value | Parameter:
+    """Returns an operand of a node with its parameter frozen, or its copy if its module is trained whole."""
+    if isinstance(item, Value) or item.buffer:
         return item
+    copied = whole.copy(item, node.name, place)
+    if copied is not None:
+        return copied
     return Parameter(item.name, item.spec, item.tied_to, item.buffer, True, item.joined, item.stored)

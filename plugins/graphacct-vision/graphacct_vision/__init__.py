@@ -23,8 +23,14 @@ FAMILIES = (
     LazyArchitecture("resnet", "graphacct_vision.resnet", PresetFiles(f"{HERE}/resnet.py")),
     _family("hf-resnet", "hf_resnet", "resnet"),
     _family("beit"),
+    _family("bit"),
+    _family("clap"),
+    _family("clap_audio_model", "clap_audio"),
     _family("convnext"),
     _family("convnextv2"),
+    _family("cvt"),
+    _family("dab-detr", "dab_detr"),
+    _family("deformable_detr"),
     _family("detr"),
     _family("dinov2"),
     _family("dinov2_with_registers"),
@@ -32,9 +38,23 @@ FAMILIES = (
     _family("mobilenet_v1"),
     _family("mobilenet_v2"),
     _family("segformer"),
+    _family("deepseek_ocr2"),
+    _family("deepseek_vl_hybrid"),
+    _family("florence2"),
+    LazyArchitecture(
+        "got_ocr2", f"{__name__}.got_ocr2", PresetFiles(f"{HERE}/got_ocr2.py"), ("got_ocr2", "pp_chart2table")
+    ),
+    _family("unlimited_ocr"),
     _family("sam"),
+    _family("sam2"),
+    _family("sam2_hiera_det_model", "sam2_hiera_det"),
+    _family("sam2_vision_model", "sam2_vision"),
+    _family("sam_hq"),
+    _family("sam_hq_vision_model", "sam_hq_vision"),
     _family("sam_vision_model", "sam_vision"),
+    _family("swiftformer"),
     _family("swin"),
+    _family("swin2sr"),
     _family("swinv2"),
     _family("conditional_detr"),
     _family("data2vec-vision", "data2vec_vision"),
@@ -44,23 +64,36 @@ FAMILIES = (
     _family("maskformer-swin", "maskformer_swin"),
     _family("dpt"),
     _family("efficientnet"),
+    _family("focalnet"),
     _family("gemma3n_vision"),
     _family("glpn"),
+    _family("grounding-dino", "grounding_dino"),
+    _family("mm-grounding-dino", "mm_grounding_dino"),
     _family("hgnet_v2"),
+    _family("hiera"),
+    _family("levit"),
+    _family("mask2former"),
+    _family("maskformer"),
     _family("mobilevit"),
     _family("mobilevitv2"),
+    _family("pixio"),
     _family("poolformer"),
+    _family("prompt_depth_anything"),
     _family("pvt"),
     _family("pvt_v2"),
     _family("regnet"),
     _family("rt_detr"),
     _family("rt_detr_resnet"),
     _family("rt_detr_v2"),
+    _family("textnet"),
     _family("timesformer"),
     _family("timm_backbone"),
     _family("timm_wrapper"),
+    _family("open_clip"),
     _family("videomae"),
     _family("vitdet"),
+    _family("vitmatte"),
+    _family("vitpose"),
     _family("vitpose_backbone"),
     _family("vivit"),
     _family("table-transformer", "table_transformer"),
@@ -126,10 +159,24 @@ def _is_timm(content: Mapping[str, Any]) -> bool:
     return "architecture" in content and "pretrained_cfg" in content
 
 
+def _is_open_clip(content: Mapping[str, Any]) -> bool:
+    inner = content.get("model_cfg", content)
+    return isinstance(inner, Mapping) and {"embed_dim", "vision_cfg"} <= inner.keys() and "model_type" not in content
+
+
+def _open_clip(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    inner = content.get("model_cfg", content)
+    rest = {key: value for key, value in content.items() if key not in ("model_cfg", "preprocess_cfg", *inner)}
+    return {**inner, **rest, "model_type": "open_clip"}
+
+
 def _timm(content: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"model_type": "timm_wrapper", "architectures": ["timm"], **content}
 
 
 @hookimpl
 def graphacct_register_translations() -> Iterable[Translation]:
-    return (Translation("timm-json", "timm's config.json, which names an architecture.", _is_timm, _timm),)
+    return (
+        Translation("timm-json", "timm's config.json, which names an architecture.", _is_timm, _timm),
+        Translation("open-clip-json", "open_clip's open_clip_config.json.", _is_open_clip, _open_clip),
+    )

@@ -1,18 +1,14 @@
-"""Models of timm's: ResNet, ViT and MobileNet-v5 by their names, alone or as the transformers library wraps them.
+"""Models of timm's: ResNet, ViT, ConvNeXt, MobileNet-v5 by their names, alone or in the library's wrapper.
 
 He et al., 2015 (arXiv:1512.03385); Dosovitskiy et al., 2020 (arXiv:2010.11929).
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import attrs
-from graphacct_architectures.decoders import Mlp
-from graphacct_architectures.layers import layer_norm, linear
 from graphacct_architectures.losses import LOSSES, check_entropy, classes, entropy_if
-from graphacct_architectures.tower import Tower, check_image, patch_count, patches, tower
 
 from graphacct import (
     Architecture,
@@ -23,20 +19,15 @@ from graphacct import (
     Value,
     Workload,
     brief,
-    equal,
     fields,
 )
-from graphacct_vision import timm_resnet
+from graphacct_vision import timm_convnext, timm_resnet, timm_vit
 from graphacct_vision.layers import flat_logits
 from graphacct_vision.mobilenetv5 import encoded
 
 CLASSES = ("TimmWrapperModel", "TimmWrapperForImageClassification", "timm")
-VITS = {"tiny": (192, 12, 3), "small": (384, 12, 6), "base": (768, 12, 12), "large": (1024, 24, 16)}
-VITS["huge"] = (1280, 32, 16)
-"""Width, layers and heads (timm's models/vision_transformer.py)."""
 ENCODER = "mobilenetv5_300m_enc"
 """Gemma 3n's tower, which has no head."""
-VIT = re.compile(r"vit_(tiny|small|base|large|huge)_patch(8|14|16|32)_(224|384)(\..*)?$")
 
 
 @attrs.frozen(kw_only=True)
@@ -59,10 +50,11 @@ class TimmConfig:
                 raise DeclinedError(
                     f"architecture {brief(name)} has no head: its class is {CLASSES[0]}, with do_pooling false"
                 )
-        elif self.vit is None and name.partition(".")[0] not in timm_resnet.SIZES:
+        elif self.vit is None and name.partition(".")[0] not in (*timm_resnet.SIZES, *timm_convnext.SIZES):
             raise DeclinedError(
-                f"architecture {brief(name)} is timm's, which is not modelled: {', '.join(timm_resnet.SIZES)} and "
-                f"vit_base_patch16_224 with its other sizes and {ENCODER} are"
+                f"architecture {brief(name)} is timm's, which is not modelled: {', '.join(timm_resnet.SIZES)}, ViTs "
+                "such as vit_base_patch16_224, deit_small_patch16_224 and vit_base_patch14_dinov2, "
+                f"{', '.join(timm_convnext.SIZES)} and {ENCODER} are"
             )
 
     @property
@@ -71,10 +63,9 @@ class TimmConfig:
         return self.architecture.partition(".")[0] == ENCODER
 
     @property
-    def vit(self) -> tuple[str, int, int] | None:
-        """The size, the patch and the image of a ViT; None for a ResNet."""
-        found = VIT.match(self.architecture)
-        return None if found is None else (found[1], int(found[2]), int(found[3]))
+    def vit(self) -> timm_vit.TimmViT | None:
+        """The ViT that is named; None for a ResNet."""
+        return timm_vit.named(self.architecture)
 
     @property
     def labelled(self) -> bool:
@@ -90,7 +81,7 @@ def build(config: TimmConfig, workload: Workload, b: Builder) -> Value | tuple[V
     with b.scope("" if config.architectures == CLASSES[2] else "timm_model"):
         if config.encoder:
             return mobilenet(workload, b)
-        x, pooled = (resnet if config.vit is None else vit)(config, workload, b, labels)
+        x, pooled = pooled_by(config, workload, b, labels)
     if config.architectures != CLASSES[0]:
         return pooled
     return (x, pooled) if config.do_pooling else x
@@ -114,39 +105,19 @@ def resnet(config: TimmConfig, workload: Workload, b: Builder, labels: Dim) -> t
     return x, flat_logits(b, "fc", mean, labels)
 
 
-def vit(config: TimmConfig, workload: Workload, b: Builder, labels: Dim) -> tuple[Value, Value]:
-    """Returns the tokens, normalized, and the logits of the first."""
-    assert config.vit is not None
-    size, step, side = config.vit
-    width, layers, heads = VITS[size]
-    image = check_image(workload.image_size, (side, side), "architecture's image")
-    pixels = b.input("pixel_values", (workload.batch, 3, *image))
-    with b.scope("patch_embed"):
-        x = patches(b, "proj", pixels, width, (step, step), bias=True)
-    token = b.apply("expand", b.parameter("cls_token", (1, 1, width)), name="cls", shape=(workload.batch, 1, width))
-    x = b.apply("concat", token, x, name="with_cls", dim=1)
-    count = patch_count(image, (step, step)) + 1
-    x = b.apply("add", x, b.parameter("pos_embed", (1, count, width)), name="with_positions")
-    kind = Tower(
-        layers,
-        heads,
-        Mlp(4 * width, "gelu", gated=False, up="fc1", down="fc2", bias=True),
-        stack="blocks",
-        attention="attn",
-        out="proj",
-        norms=("norm1", "norm2"),
-        joint="qkv",
-        stream_first=True,
-        softmax_upcast=False,
-    )
-    x = layer_norm(b, "norm", tower(kind, workload, b, x))
-    first = b.apply("select", x, name="first", dim=1)
-    return x, first if equal(labels, 0) else linear(b, "head", first, labels)
+def pooled_by(config: TimmConfig, workload: Workload, b: Builder, labels: Dim) -> tuple[Value, Value]:
+    """Returns the last map or tokens, and the logits."""
+    if config.vit is not None:
+        return timm_vit.build(config.vit, workload, b, labels)
+    convnext = timm_convnext.named(config.architecture)
+    if convnext is not None:
+        return timm_convnext.build(convnext, workload, b, labels)
+    return resnet(config, workload, b, labels)
 
 
 def image_size(config: TimmConfig) -> tuple[int, int]:
     """Returns the size of the images that the model is published for."""
-    side = 768 if config.encoder else 224 if config.vit is None else config.vit[2]
+    side = 768 if config.encoder else 224 if config.vit is None else config.vit.image
     return side, side
 
 

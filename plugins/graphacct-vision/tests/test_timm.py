@@ -1,6 +1,7 @@
 """Models of timm's: its own config.json, the library's wrapper, and what is refused."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,26 @@ import pytest
 import graphacct
 
 VIT = {"architecture": "vit_base_patch16_224", "num_classes": 1000, "pretrained_cfg": {"input_size": [3, 224, 224]}}
+
+
+TRUTH = Path(__file__).parents[3] / "tests" / "goldens" / "timm" / "truth.json"
+CASES = json.loads(TRUTH.read_text())["cases"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["architecture"])
+def test_what_timm_measures(case: dict[str, Any], tmp_path: Path) -> None:
+    """Tensors and their elements by name, and the FLOPs of a forward pass."""
+    content = {"architecture": case["architecture"], "num_classes": case["num_classes"], "pretrained_cfg": {}}
+    options = {"attention": "eager"} if "vit" in case["architecture"] or "deit" in case["architecture"] else {}
+    found = read(tmp_path, content, image_size=tuple(case["image_size"]), convention="matmul", **options)
+    assert (found.total["params"], found.total["matmul_flops"]) == (case["params"], case["forward"])
+    tensors: dict[str, list[int]] = {}
+    for row in found.by_parameter:
+        if not row.parameter.buffer:
+            alike = tensors.setdefault(re.sub(r"(?<=\.)\d+(?=\.|$)", "*", row.parameter.name), [0, 0])
+            alike[0] += row.count
+            alike[1] += row.count * row.parameter.spec.elements
+    assert tensors == case["tensors"]
 
 
 def read(folder: Path, content: dict[str, Any], **options: Any) -> graphacct.Report:

@@ -18,7 +18,7 @@ from graphacct_architectures.decoders.parts.description import (
     Positions,
 )
 from graphacct_architectures.decoders.parts.family import decoder
-from graphacct_architectures.heads import ALONE, CAUSAL, HeadConfig
+from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, HeadConfig
 
 NORM = Norm(LAYER_NORM, bias=True)
 
@@ -95,7 +95,8 @@ ARCHITECTURE = decoder(
     translated=("hidden_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings"),
     context=lambda config: config.n_positions,
     dtype="float32",
-    classes=(CAUSAL, ALONE),
+    classes=(CAUSAL, ALONE, SEQUENCE),
+    texts="classifier",
     no_cost=dict.fromkeys(
         (
             "attn_pdrop",

@@ -12,8 +12,8 @@ from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.description import Encoder, Head, Names
-from graphacct_architectures.encoders.parts.encode import POOLED
 from graphacct_architectures.encoders.parts.family import EncoderConfig, encoder, of_pooled, of_spans, of_tokens
+from graphacct_architectures.encoders.parts.heads import POOLED
 
 MODEL, MASKED, PRETRAINING = "AlbertModel", "AlbertForMaskedLM", "AlbertForPreTraining"
 SEQUENCE, TOKENS = "AlbertForSequenceClassification", "AlbertForTokenClassification"

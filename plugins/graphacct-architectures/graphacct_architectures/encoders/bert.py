@@ -13,8 +13,8 @@ from graphacct import ConfigError, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.encoders.parts.description import Encoder, Head, Names
-from graphacct_architectures.encoders.parts.encode import POOLED
 from graphacct_architectures.encoders.parts.family import EncoderConfig, encoder, of_pooled, of_spans, of_tokens
+from graphacct_architectures.encoders.parts.heads import POOLED
 
 MODEL, MASKED, CAUSAL, PRETRAINING = "BertModel", "BertForMaskedLM", "BertLMHeadModel", "BertForPreTraining"
 NEXT, SEQUENCE, TOKENS = "BertForNextSentencePrediction", "BertForSequenceClassification", "BertForTokenClassification"
@@ -26,7 +26,7 @@ CLASSES = (MODEL, MASKED, CAUSAL, PRETRAINING, NEXT, SEQUENCE, TOKENS, SPANS, CH
 class BertConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = fields.model_class(MODEL, CLASSES)
+    architectures: str = fields.model_class(MODEL, CLASSES, {"BertForCausalLM": CAUSAL})
     prefix: ClassVar[str] = "bert"
     norms_first: ClassVar[bool] = False
 

@@ -22,7 +22,7 @@ SEQUENCE, TOKENS = "DebertaV2ForSequenceClassification", "DebertaV2ForTokenClass
 SPANS, CHOICE = "DebertaV2ForQuestionAnswering", "DebertaV2ForMultipleChoice"
 
 
-def kinds() -> Any:
+def kinds(default: tuple[str, ...] | None = None) -> Any:
     """Returns the kinds of scores besides those of contents: a list, or words with `|` between them."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> tuple[str, ...]:
@@ -33,7 +33,7 @@ def kinds() -> Any:
             raise ConfigError(f"{field.name} cannot be {brief(value)}: the kinds are {C2P} and {P2C}")
         return tuple(words)
 
-    return fields.checked_field(check, None)
+    return fields.checked_field(check, default)
 
 
 def whole(default: int) -> Any:

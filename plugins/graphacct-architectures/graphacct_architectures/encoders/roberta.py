@@ -42,12 +42,17 @@ class RobertaConfig(EncoderConfig):
 
 
 def describe(config: RobertaConfig) -> Encoder:
-    """Returns the encoder with its pooler, or with its class's head. The head of words always has GELU."""
+    """Returns the encoder with its pooler, or with its class's head."""
+    return of_class(config, config.architectures)
+
+
+def of_class(config: RobertaConfig, name: str) -> Encoder:
+    """Returns the encoder that RoBERTa's class `name` has. The head of words always has GELU."""
     rest: dict[str, Any] = {"counted": True, "usable": config.max_position_embeddings - config.pad_token_id - 1}
     if config.norms_first:
         rest |= {"names": FIRST, "norm_first": True, "last_norm": "encoder.LayerNorm", "embedding_norm": ""}
         rest["network_dropped"] = False
-    if config.architectures == MODEL:
+    if name == MODEL:
         return like_bert(config, "", pooled=True, **rest)
     head = Head(
         "lm_head.dense",
@@ -66,9 +71,9 @@ def describe(config: RobertaConfig) -> Encoder:
         SPANS: of_spans(config),
     }
     rest["head_owns"] = config.head_owns
-    rest["head"] = head if config.architectures in (MASKED, CAUSAL) else None
-    classifier = classifiers.get(config.architectures)
-    return like_bert(config, config.prefix, pooled=config.architectures == CHOICE, classifier=classifier, **rest)
+    rest["head"] = head if name in (MASKED, CAUSAL) else None
+    classifier = classifiers.get(name)
+    return like_bert(config, config.prefix, pooled=name == CHOICE, classifier=classifier, **rest)
 
 
 ARCHITECTURE = encoder(

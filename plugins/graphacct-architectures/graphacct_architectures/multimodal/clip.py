@@ -89,10 +89,15 @@ def build(config: CLIPConfig, workload: Workload, b: Builder) -> tuple[Value, ..
         tokens, image = images(config.vision, workload, b, f"{config.vision_key}.image_size")
     if config.architectures == CLASSIFIER:
         return (classified(config, b, tokens),)
-    image = linear(b, "visual_projection", image, config.projection_dim, bias=False)
     with b.scope("text_model"):
         _, text = texts(config.text, workload, b)
-    text = linear(b, "text_projection", text, config.projection_dim, bias=False)
+    return alike(b, image, text, config.projection_dim)
+
+
+def alike(b: Builder, image: Value, text: Value, width: Dim) -> tuple[Value, ...]:
+    """Returns the similarities of each pair, by image and by text, and the two embeddings, projected to a width."""
+    image = linear(b, "visual_projection", image, width, bias=False)
+    text = linear(b, "text_projection", text, width, bias=False)
     image, text = normalised(b, image, "image"), normalised(b, text, "text")
     by_text = b.apply("matmul", text, b.apply("transpose", image, name="images", dims=(0, 1)), name="similarity")
     factor = b.apply("exp", b.parameter("logit_scale", ()), name="factor")
@@ -109,15 +114,23 @@ def classified(config: CLIPConfig, b: Builder, tokens: Value) -> Value:
     return mean if equal(config.num_labels, 0) else linear(b, "classifier", mean, config.num_labels)
 
 
-def images(config: VisionConfig, workload: Workload, b: Builder, key: str = "image_size") -> tuple[Value, Value]:
-    """Returns the tokens of each image after all layers, and the class token, normalized. `key` is the images' size."""
-    states = image_states(config, workload, b, key)
+def images(
+    config: VisionConfig, workload: Workload, b: Builder, key: str = "image_size", first: str = "pre_layrnorm"
+) -> tuple[Value, Value]:
+    """Returns the tokens of each image after all layers, and the class token, normalized. `key` is the images' size,
+    `first` the norm before the layers."""
+    states = image_states(config, workload, b, key, first=first)
     x = states[config.num_hidden_layers]
     return x, layer_norm(b, "post_layernorm", b.apply("select", x, name="first", dim=1))
 
 
 def image_states(
-    config: VisionConfig, workload: Workload, b: Builder, key: str = "image_size", wanted: Sequence[int] = ()
+    config: VisionConfig,
+    workload: Workload,
+    b: Builder,
+    key: str = "image_size",
+    wanted: Sequence[int] = (),
+    first: str = "pre_layrnorm",
 ) -> dict[Dim, Value]:
     """Returns the tokens of each image after all layers, and after as many as each `wanted` number says."""
     side = check_image(workload.image_size, config.image_size, key)
@@ -131,7 +144,7 @@ def image_states(
         x = b.apply("concat", token, x, name="with_cls", dim=1)
         count = patch_count(config.image_size, config.patch_size) + 1
         x = positioned(b, x, count, count)
-    x = layer_norm(b, "pre_layrnorm", x)
+    x = layer_norm(b, first, x)
     with b.scope("encoder"):
         return tower_states(described(config), workload, b, x, wanted)
 
@@ -190,7 +203,7 @@ def normalised(b: Builder, x: Value, label: str) -> Value:
     return b.apply("div", x, length, name=f"{label}_normalised")
 
 
-def first_total(config: CLIPConfig, outputs: tuple[Value, ...], b: Builder) -> Value:
+def first_total(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
     """Returns the sum of the logits of each image, without the other outputs."""
     return total(config, outputs[:1], b)
 
@@ -198,9 +211,12 @@ def first_total(config: CLIPConfig, outputs: tuple[Value, ...], b: Builder) -> V
 def contrastive(config: CLIPConfig, outputs: tuple[Value, ...], b: Builder) -> Value:
     """Returns the mean of two cross-entropies: a text's target is its image, and an image's is its text; or the
     cross-entropy of a classifier's logits."""
+    return (cross_entropy if config.architectures == CLASSIFIER else pairs_entropy)(config, outputs, b)
+
+
+def pairs_entropy(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
+    """Returns the mean of two cross-entropies: a text's target is its image, and an image's is its text."""
     by_image = outputs[0]
-    if config.architectures == CLASSIFIER:
-        return cross_entropy(config, outputs, b)
     by_text = b.apply("transpose", by_image, name="loss_by_text", dims=(0, 1))
     parts = []
     for label, logits in (("captions", by_text), ("images", by_image)):

@@ -55,6 +55,8 @@ def _ids(sizes: Sizes) -> torch.Tensor:
     length = sizes.source if encoder else sizes.text
     if sizes.get("model_type") in WITH_CODES:
         return made("input_ids", (sizes.batch, length, sizes.get("num_codebooks") + 1), INT)
+    if type(sizes.module).__name__.endswith("ForMultipleChoice"):  # answers to each question
+        return made("input_ids", (sizes.batch, sizes.choices or 2, length), INT)
     ids = made("input_ids", (sizes.batch, length), INT)
     if sizes.images and sizes.get("downsample_rate") and sizes.get("model_type") in CUT_IMAGES and not ids.is_meta:
         ids[:, : sizes.images * _tokens_of_picture(sizes)] = sizes.get("image_token_id", default=0)
@@ -94,6 +96,8 @@ def _pixels(sizes: Sizes) -> torch.Tensor:
         return made("pixel_values", (count, sizes.channels, tile, tile), FLOAT)
     if sizes.images is not None and "aspect_ratio_ids" in sizes.names:
         return made("pixel_values", (sizes.batch, *_tiles_of_images(sizes), *images), FLOAT)
+    if sizes.get("model_type") in VIDEOS_OF_TEXT:
+        return made("pixel_values", (sizes.batch * (sizes.images or 1), sizes.frames or 4, *images), FLOAT)
     if sizes.images is not None and "input_ids" in sizes.names:
         return made("pixel_values", (*_images_of_text(sizes), *images), FLOAT)
     if sizes.get("model_type") in IMAGES_OF_TOKENS:
@@ -101,8 +105,6 @@ def _pixels(sizes: Sizes) -> torch.Tensor:
         return made("pixel_values", (sizes.batch * SIDE * SIDE, side, side, sizes.channels), FLOAT)
     if sizes.get("model_type") in IMAGES_OF_TEXT:
         return made("pixel_values", (sizes.batch, 1, *images), FLOAT)
-    if sizes.get("model_type") in VIDEOS_OF_TEXT:
-        return made("pixel_values", (sizes.batch, 4, *images), FLOAT)
     if sizes.get("model_type") in PAIRS:
         return made("pixel_values", (sizes.batch, 2, *images), FLOAT)
     frames = sizes.get("num_frames", parts=VISION)

@@ -21,6 +21,7 @@ SIZES = (
     "frames",
     "samples",
     "points",
+    "choices",
 )
 """The sizes of a workload that inputs are made from."""
 LONGEST = 128
@@ -46,6 +47,7 @@ class Sizes:
         tiles: Parts of each image.
         frames, samples: Of each sound or video; None takes the usual ones.
         points: Of each prompt.
+        choices: Of each question; None takes 2.
     """
 
     config: Any
@@ -61,6 +63,7 @@ class Sizes:
     frames: int | None = None
     samples: int | None = None
     points: int | None = None
+    choices: int | None = None
 
     def get(self, *names: str, default: Any = None, parts: tuple[str, ...] = ()) -> Any:
         """Returns the first of a configuration's keys that is set, in it or else in one of its parts, or theirs."""
@@ -168,4 +171,5 @@ def sizes_of(config: Any, sizes: Mapping[str, Any]) -> Sizes:
         frames=sizes.get("frames"),
         samples=sizes.get("samples"),
         points=sizes.get("points"),
+        choices=sizes.get("choices"),
     )

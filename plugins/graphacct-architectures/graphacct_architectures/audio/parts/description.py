@@ -9,6 +9,7 @@ import attrs
 
 from graphacct import Dim
 from graphacct_architectures.audio.parts.conformer_layers import Conformer
+from graphacct_architectures.encoders.parts.description import Encoder
 
 FIRST, EACH = "group", "layer"
 """Where a stem is normalized: per channel after its first convolution, or per position after each."""
@@ -123,6 +124,7 @@ class Waves:
         squeeze: How many positions the layers see as one; None for each alone.
         dropout, attention_dropout, inner_dropout, features_dropout: Dropout probabilities in training: of outputs, of
             the attention weights, of the network's hidden layer, and of the projected features.
+        disentangled: Squeezed layers with scores of distances in place of those that are described here, or None.
     """
 
     stem: Stem
@@ -145,3 +147,4 @@ class Waves:
     attention_dropout: float = 0.0
     inner_dropout: float = 0.0
     features_dropout: float = 0.0
+    disentangled: Encoder | None = None

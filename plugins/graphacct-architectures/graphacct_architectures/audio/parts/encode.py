@@ -15,6 +15,7 @@ from graphacct_architectures.audio.parts.squeeze import squeezed, upsampled
 from graphacct_architectures.audio.parts.stem import adapted, positions, stem, unread_positions
 from graphacct_architectures.decoders.parts.description import Mlp
 from graphacct_architectures.decoders.parts.feed_forward import mlp
+from graphacct_architectures.encoders.parts.disentangled import unembedded
 from graphacct_architectures.layers import activation, dropped, layer_norm, linear, resident
 from graphacct_architectures.tower import Tower, attention
 
@@ -102,6 +103,8 @@ def layers(w: Waves, workload: Workload, b: Builder, x: Value, every: bool) -> t
         x = b.apply("add", x, places, name="with_positions")
     else:
         x = squeezed(w, w.squeeze, workload, b, x)
+        if w.disentangled is not None:
+            return upsampled(w, w.squeeze, count, b, unembedded(w.disentangled, workload, b, x)), ()
     if not w.norm_first:
         x = layer_norm(b, "layer_norm", x)
     x = dropped(b, "dropout", x, w.dropout, workload)

@@ -6,7 +6,7 @@ from functools import partial
 
 import attrs
 
-from graphacct import Builder, Value, Workload
+from graphacct import Builder, Value, Workload, equal, less, prod
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.decode import layer
 from graphacct_architectures.decoders.parts.description import Decoder, Layer
@@ -26,7 +26,21 @@ def streamed(d: Decoder, workload: Workload, b: Builder, x: Value) -> Value:
     b.hold(*tables.values())
     body, constants = partial(layer, inner, tuple(tables)), tuple(tables.values())
     if isinstance(d.layer, Layer):
-        x = b.repeat(d.stack, d.count, body(d.layer), x, constants=constants)
+        start, left = 0, d.count
+        if part_of_another(x):  # what a layer returns lies together, in the same order
+            with b.scope(f"{d.stack}.0"):
+                x = body(d.layer)(b, x, *constants)
+            start, left = 1, d.count - 1
+        if not equal(left, 0):
+            x = b.repeat(d.stack, left, body(d.layer), x, constants=constants, start=start)
     else:
         x = stack(b, d.stack, d.layer, body, x, constants)
     return normed_by(b, d.norm, x, d.norm_kind) if d.norm else x
+
+
+def part_of_another(x: Value) -> bool:
+    """Returns whether a tensor has gaps between its elements, as a part of another one has."""
+    if x.spec.strides is None:
+        return False
+    last = sum((size - 1) * stride for size, stride in zip(x.spec.shape, x.spec.strides, strict=True))
+    return less(prod(x.spec.shape), last + 1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, brief, exact_div, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, brief, exact_div, fields, same
 from graphacct_architectures.activations import activation
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.decoders.parts.decode import decode
@@ -113,7 +113,7 @@ class Decoding:
         name: The family's name.
         describe: Returns the description of a configuration's language model.
         classes: The endings of its classes.
-        tokens, span: As in `heads.headed`.
+        tokens, span, texts: As in `heads.headed`.
         stem: As in `heads.checked`.
     """
 
@@ -123,12 +123,13 @@ class Decoding:
     tokens: str = "score"
     span: str = ""
     stem: str = ""
+    texts: str = "score"
 
     def __call__(self, config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
         """Returns the outputs of the class that the configuration names."""
         ending = checked(config, self.name, self.classes, self.stem)
         check_outputs(ending, config, workload)
-        return decode(headed(self.describe(config), config, ending, self.tokens, self.span), workload, b)
+        return decode(headed(self.describe(config), config, ending, self.tokens, self.span, self.texts), workload, b)
 
 
 def decoder(
@@ -149,6 +150,7 @@ def decoder(
     tokens: str = "score",
     span: str = "",
     stem: str = "",
+    texts: str = "score",
     inexact: Callable[[Any, Workload, str], Sequence[str]] | None = None,
     no_cost: Mapping[str, tuple[Any, ...] | None] | None = None,
     token_loss: Loss = each_token,
@@ -157,15 +159,15 @@ def decoder(
     language model.
 
     `translated` are the aliases that win over the key when a file has both, `classes` the classes that the family has,
-    `no_cost` the keys of its files that change no cost; `tokens` and `span` are passed to `heads.headed`, `stem`
-    to `heads.checked`. `token_loss` is the cross-entropy of the classifier of tokens, in float32 as in the library's
-    generic class unless given. `inexact` is the Architecture's.
+    `no_cost` the keys of its files that change no cost; `tokens`, `span` and `texts` are passed to `heads.headed`,
+    `stem` to `heads.checked`. `token_loss` is the cross-entropy of the classifier of tokens, in float32 as in the
+    library's generic class unless given. `inexact` is the Architecture's.
     """
 
     return Architecture(
         name,
         config,
-        Decoding(name, describe, classes, tokens, span, stem),
+        Decoding(name, describe, classes, tokens, span, stem, texts),
         presets,
         sizes={"seq_len": context},
         attention=attention,
@@ -189,6 +191,13 @@ def written_out_alone(config: Any, workload: Workload, dtype: str) -> tuple[str,
     if workload.attention != "fused":
         return ()
     return ("saved tensors with fused attention were not measured: the library's class has it written out alone",)
+
+
+def tables_of_each(config: Any, workload: Workload, dtype: str) -> tuple[str, ...]:
+    """Returns what is not exact of several sequences where the library has rotary tables for each (5.23)."""
+    if same(workload.batch, 1):
+        return ()
+    return ("saved tensors of several sequences: the library's class has rotary tables for each, here they share them",)
 
 
 def width_over_heads(config: Any) -> Dim:

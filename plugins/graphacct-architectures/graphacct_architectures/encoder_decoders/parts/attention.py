@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from graphacct import Builder, Dim, Value, Workload
+from graphacct import Builder, Dim, Value, Workload, equal, exact_div
 from graphacct_architectures.encoder_decoders.parts.description import Attention
 from graphacct_architectures.layers import dropped, linear, merge_heads, resident, split_heads, with_cache
 
 STATES, MASK, BIASES, CROSS_BIASES = "states", "causal_mask", "position_bias", "cross_position_bias"
-"""The names of a layer's inputs besides the stream: the encoder's output, the mask and the scores' biases."""
+COS, SIN = "rotary_emb.cos", "rotary_emb.sin"
+"""The names of a layer's inputs besides the stream: the encoder's output, the mask, the scores' biases, and the cosines
+and sines of positions."""
 
 
 def attention(
@@ -27,12 +29,60 @@ def attention(
         k, v = (of_encoder(a, workload, b, width, given.get(STATES), label) for label in "kv")
     else:
         k, v = (heads(a, b, projected(a, b, x, label), label) for label in "kv")
+        if not equal(a.rotary, 0):
+            q, k = (turned(a, b, part, given, label) for part, label in ((q, "q"), (k, "k")))
         if causal:
             k, v = (with_cache(b, part, label, workload) for part, label in ((k, "k"), (v, "v")))
     b.hold(x, q, k, v)
+    if not equal(a.padded, 0):
+        q, k, v = (
+            b.apply("pad", part, name=f"{label}_padded", padding=((0, a.padded),))
+            for part, label in ((q, "q"), (k, "k"), (v, "v"))
+        )
     core = fused if workload.attention == "fused" and not a.written_out else eager
     y, *weights = core(a, causal, workload, b, q, k, v, given)
-    return linear(b, a.out, merge_heads(b, y), width, bias=a.bias), *weights
+    if not equal(a.padded, 0):
+        y = b.apply("slice", y, name="values_cut", dim=-1, start=0, length=a.d_head)
+    return linear(b, a.out, merge_heads(b, y), width, bias=a.biased_out), *weights
+
+
+def of_distances(b: Builder, q: Value, vectors: Value) -> Value:
+    """Returns the products of queries (batch, heads, seq, d_head) and the vectors of their distances to each key, (seq,
+    keys, d_head): (batch, heads, seq, keys). Shaw et al., 2018 (arXiv:1803.02155)."""
+    batch, heads, seq, d_head = q.spec.shape
+    keys = vectors.spec.shape[1]
+    rows = b.apply("reshape", q, name="queries_flat", shape=(batch * heads, seq, d_head))
+    rows = b.apply("transpose", rows, name="queries_first", dims=(0, 1))
+    vectors = b.apply("transpose", vectors, name="distances_last", dims=(-2, -1))
+    scores = b.apply("matmul", rows, vectors, name="distance_scores")
+    scores = b.apply("transpose", scores, name="distance_scores_first", dims=(0, 1))
+    return b.apply("reshape", scores, name="distances", shape=(batch, heads, seq, keys))
+
+
+def turns(rotary: Dim, count: Dim, b: Builder) -> dict[str, Value]:
+    """Returns the cosines and sines of `count` positions, (count, rotary), which are computed in float32."""
+    half = exact_div(rotary, 2, "dimensions rotated / 2")
+    with b.scope("rotary_emb"):
+        places = b.apply("arange", name="positions", batch=1, n=count)
+        places = b.apply("reshape", places, name="column", shape=(count, 1))
+        places = b.apply("cast", places, name="places", dtype="float32")
+        rates = b.apply("constant", name="inv_freq", shape=(1, half), dtype="float32")
+        angles = b.apply("mul", places, rates, name="freqs")
+        angles = b.apply("concat", angles, angles, name="emb", dim=-1)
+        found = {}
+        for name, function in ((COS, "cos"), (SIN, "sin")):
+            table = b.apply("scale", b.apply(function, angles, name=function), name=f"{function}_scaled")
+            found[name] = table if b.dtype == "float32" else b.apply("cast", table, name=function, dtype=b.dtype)
+    return found
+
+
+def turned(a: Attention, b: Builder, x: Value, given: Mapping[str, Value], label: str) -> Value:
+    """Returns x (batch, heads, seq, d_head) with the first `rotary` dimensions of each head rotated by position."""
+    if equal(a.rotary, a.d_head):
+        return b.apply("rotary_embedding", x, given[COS], given[SIN], name=f"{label}_rope", composed=True)
+    front, rest = b.apply("split", x, name=f"{label}_parts", sizes=(a.rotary, a.d_head - a.rotary))
+    front = b.apply("rotary_embedding", front, given[COS], given[SIN], name=f"{label}_rope", composed=True)
+    return b.apply("concat", front, rest, name=f"{label}_turned", dim=-1)
 
 
 def projected(a: Attention, b: Builder, x: Value, label: str) -> Value:
@@ -83,7 +133,8 @@ def unused(a: Attention, b: Builder, width: Dim) -> None:
     for label in "kv":
         set_aside(a, b, width, label)
     for name, shape in ((a.q, (inner, width)), (a.out, (width, inner))):
-        rest = [b.parameter(f"{name}.bias", shape[:1])] if a.bias else []
+        biased = a.biased_out if name == a.out else a.bias
+        rest = [b.parameter(f"{name}.bias", shape[:1])] if biased else []
         resident(b, name, b.parameter(f"{name}.weight", shape), *rest)
 
 
@@ -125,9 +176,12 @@ def eager(
     given: Mapping[str, Value],
 ) -> tuple[Value, ...]:
     """Adds scores, biases, mask, softmax and values as separate nodes. The scores are multiplied even by 1, as in the
-    transformers library."""
+    transformers library, but by a class that knows no other form and has scaled the queries."""
     scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
-    scores = b.apply("scale", scores, name="scale")
+    if not (a.written_out and a.query_scaled):
+        scores = b.apply("scale", scores, name="scale")
+    if a.by_query:
+        scores = b.apply("add", scores, of_distances(b, q, given[a.by_query]), name="distances_added")
     if a.biased:
         scores = b.apply("add", scores, given[CROSS_BIASES if a.cross else BIASES], name="biases")
     if causal:

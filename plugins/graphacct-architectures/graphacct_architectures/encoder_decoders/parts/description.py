@@ -5,9 +5,12 @@ Names are those of the published checkpoint's modules. Empty or None means that 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 
-from graphacct import Dim, exact_div
+from graphacct import Builder, Dim, Value, Workload, exact_div
+from graphacct_architectures.banded import Band
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.decoders.parts.description import Mlp, Norm
 
@@ -31,6 +34,11 @@ class Attention:
         dropout: The dropout probability of the weights, in training.
         kv_width: The width of what keys and values are projected from, if it is not the stream's.
         written_out: Whether it is written out whatever the workload says, because the class knows no other.
+        rotary: How many dimensions of each head of queries and keys are rotated by position, with the stack's tables.
+        padded: Zeros that are added to each head before the scores, and cut off behind the values.
+        out_bias: Whether the output projection has a bias; None if it has what the others have.
+        by_query: The name of the stack's table of vectors, (queries, keys, d_head), whose products with the queries are
+            added to the scores; empty for none.
     """
 
     heads: Dim
@@ -50,6 +58,15 @@ class Attention:
     dropout: float = 0.0
     kv_width: Dim | None = None
     written_out: bool = False
+    rotary: Dim = 0
+    padded: Dim = 0
+    out_bias: bool | None = None
+    by_query: str = ""
+
+    @property
+    def biased_out(self) -> bool:
+        """Whether the output projection has a bias."""
+        return self.bias if self.out_bias is None else self.out_bias
 
 
 @attrs.frozen
@@ -130,6 +147,20 @@ class Frames:
 
 
 @attrs.frozen
+class Entry:
+    """What an encoder reads in the place of ids or of Whisper's frames.
+
+    Attributes:
+        given: Adds the input to a builder.
+        stream: Returns what enters the layers, (batch, positions, width), of the input; the builder is in the stack's
+            scope.
+    """
+
+    given: Callable[[Workload, Builder], Value]
+    stream: Callable[[Workload, Builder, Value], Value]
+
+
+@attrs.frozen
 class Stack:
     """An encoder, or a decoder.
 
@@ -149,6 +180,11 @@ class Stack:
         norm_first: Whether a part's norm is before its module; otherwise it is after the sum.
         last_dropout: Whether its output has dropout in training too.
         pool: How many positions after the last layer are one, their mean, before the last norm; None for each alone.
+        bands: Attention in bands in place of the layers' own: one for all, or one for each layer.
+        entry: What it reads instead of ids, or None.
+        taken: What a decoder makes of the encoder's output before its layers read it, in the stack's scope, in each
+            decoding step again; None for nothing.
+        tables: Makes further tables that all layers are given, by name, of the length of the stream; None for none.
     """
 
     parts: tuple[Part, ...]
@@ -166,6 +202,10 @@ class Stack:
     norm_first: bool = True
     last_dropout: bool = False
     pool: Dim | None = None
+    bands: tuple[Band, ...] = ()
+    entry: Entry | None = None
+    taken: Callable[[Workload, Builder, Value], Value] | None = None
+    tables: Callable[[Dim, Builder], dict[str, Value]] | None = None
 
     @property
     def attention(self) -> Attention:
@@ -209,6 +249,7 @@ class EncoderDecoder:
         head_words: The number of logits, if it is not that of the decoder's embedding.
         weighted: Whether a classifier reads all layers of the encoder, each with a learned weight.
         alone: Whether the decoder runs without any encoder: its cross-attention is in memory, and does not run.
+        last: What is made of the last stream in the place of logits of words; None for nothing.
     """
 
     vocab_size: Dim
@@ -225,6 +266,7 @@ class EncoderDecoder:
     head_words: Dim | None = None
     weighted: bool = False
     alone: bool = False
+    last: Callable[[Workload, Builder, Value], Value | tuple[Value, ...]] | None = None
 
     @property
     def logits(self) -> Dim:

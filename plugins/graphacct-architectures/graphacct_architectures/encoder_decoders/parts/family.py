@@ -8,7 +8,7 @@ from typing import Any
 from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, fields
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.classifier import EOS, Classifier, scored
-from graphacct_architectures.crossing import Crossing
+from graphacct_architectures.crossing import Crossing, Described
 from graphacct_architectures.encoder_decoders.parts.description import EncoderDecoder
 from graphacct_architectures.encoder_decoders.parts.run import attending as run_attending
 from graphacct_architectures.encoder_decoders.parts.run import run
@@ -42,12 +42,17 @@ def encoder_decoder(
     inexact: Callable[[Any, Workload, str], Sequence[str]] | None = None,
     counts_dropped: bool = False,
     language_model: str = "",
+    sounds: Mapping[str, Callable[[Any], Any]] | None = None,
+    per_second: Mapping[str, Callable[[Any], Any]] | None = None,
+    no_cost: Mapping[str, tuple[Any, ...] | None] | None = None,
+    **rest: Any,
 ) -> Architecture:
     """Returns the Architecture of a family: `describe` returns a configuration's description, `encoder_seq_len`
     says whether the workload may set the length of the encoder's sequences, `inexact` what is known not to equal
     the library, and `counts_dropped` whether whole layers that chance drops in training are counted as if they ran,
     because published files drop some; otherwise they are an error. `language_model` is the name of the class that is
-    the decoder alone, which attends to another model in a composition."""
+    the decoder alone, which attends to another model in a composition. `sounds` are the lengths of what an encoder of
+    sounds reads, with their defaults, `per_second` how many there are in a second, `rest` the Architecture's."""
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
         for key in ("encoder_layerdrop", "decoder_layerdrop"):
@@ -62,12 +67,13 @@ def encoder_decoder(
         return run_attending(describe(config), workload, b, states)
 
     sizes: dict[str, Callable[[Any], Any]] = {"seq_len": context}
-    if encoder_seq_len:
+    if encoder_seq_len and not sounds:
         sizes["encoder_seq_len"] = lambda config: None
+    sizes |= sounds or {}
     return Architecture(
         name,
         config,
-        Crossing(build, attending, language_model) if language_model else build,
+        Crossing(build, attending, language_model, describe) if language_model else Described(build, describe),
         presets,
         sizes=sizes,
         attention=("fused", "eager"),
@@ -78,10 +84,15 @@ def encoder_decoder(
         dtype="float32",
         aliases={**ALIASES, **fields.LABELS, **(aliases or {})},
         translated=frozenset(aliases or ()),
-        no_cost={"add_cross_attention": None},  # its decoders attend to an encoder whatever the key says
+        no_cost={
+            "add_cross_attention": None,
+            **(no_cost or {}),
+        },  # its decoders attend to an encoder whatever the key says
         model_types=(name,),
         doc=doc,
         inexact=dropped_layers if counts_dropped else inexact,
+        per_second=per_second or {},
+        **rest,
     )
 
 

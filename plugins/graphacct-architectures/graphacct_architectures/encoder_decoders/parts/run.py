@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TypeAlias
 
 import attrs
 
 from graphacct import Builder, ConfigError, Dim, Parameter, Value, Workload, differ, equal
+from graphacct_architectures.banded import Band, banded, padded_length, runs, widest
 from graphacct_architectures.classifier import EOS, Classifier, classified, scored, token
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description import Mlp
@@ -18,6 +20,7 @@ from graphacct_architectures.encoder_decoders.parts.attention import (
     MASK,
     STATES,
     attention,
+    turns,
     unused,
 )
 from graphacct_architectures.encoder_decoders.parts.description import (
@@ -33,9 +36,13 @@ from graphacct_architectures.layers import dropped, for_logits, linear, resident
 from graphacct_architectures.losses import check_entropy
 from graphacct_architectures.residing import reside
 
+Merge: TypeAlias = Callable[[Builder, Value, Value], Value]
+"""From the encoder's ids and its embedded tokens (batch, seq, width) to those that enter its layers."""
 
-def run(d: EncoderDecoder, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
+
+def run(d: EncoderDecoder, workload: Workload, b: Builder, merge: Merge | None = None) -> Value | tuple[Value, ...]:
     """Returns the graph from token ids or frames to logits, or to the last stream without a head or classifier.
+    `merge` puts what other parts of a model made in the place of some tokens' rows.
 
     A decoding step runs the decoder alone, since the cache holds what it needs from the encoder. The encoder's
     parameters stay in memory.
@@ -51,16 +58,31 @@ def run(d: EncoderDecoder, workload: Workload, b: Builder) -> Value | tuple[Valu
             resident(b, d.shared, b.parameter(f"{d.shared}.weight", (d.vocab_size, d.width)), lookup=True)
     if workload.phase == "decode":
         aside = Builder("encoder", b.operators, b.dtype)
-        aside_states = encoded(d, workload, aside)
-        reside(b, aside.graph(aside_states))
+        states = encoded(d, workload, aside)
+        reside(b, aside.graph(states))
         given = {}
     else:
-        states = encoded(d, workload, b)
+        states = encoded(d, workload, b, merge)
         if d.decoder is None:
             return finished(d, workload, b, states)
         b.hold(states)
         given = {STATES: states}
+    if d.encoder.entry is not None:
+        workload = attrs.evolve(workload, encoder_seq_len=states.spec.shape[1])
+    if d.decoder is not None and d.decoder.taken is not None:
+        taken = read_by_decoder(d, d.decoder, workload, b, states)
+        given = {} if workload.phase == "decode" else {STATES: taken}
     return finished(d, workload, b, decoded(d, workload, b, given))
+
+
+def read_by_decoder(d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, states: Value) -> Value:
+    """Returns what the decoder makes of the encoder's output. A decoding step makes it again, although the cache has
+    what is read of it."""
+    assert stack.taken is not None
+    if workload.phase == "decode":
+        states = b.input("encoder_hidden_states", states.spec.shape, b.dtype)
+    with b.scope(d.module), b.scope(stack.module):
+        return stack.taken(workload, b, states)
 
 
 def attending(d: EncoderDecoder, workload: Workload, b: Builder, states: Value | None) -> Value | tuple[Value, ...]:
@@ -74,7 +96,10 @@ def decoded(d: EncoderDecoder, workload: Workload, b: Builder, given: Mapping[st
     """Returns the decoder's last stream."""
     assert d.decoder is not None
     name = "decoder_input_ids" if d.encoder is not None else "input_ids"
-    ids = b.input(name, (workload.batch, workload.seq_len), "int64")
+    if d.decoder.entry is None:
+        ids = b.input(name, (workload.batch, workload.seq_len), "int64")
+    else:
+        ids = d.decoder.entry.given(workload, b)
     with b.scope(d.module), b.scope(d.decoder.module):
         x = embedded(d, d.decoder, workload, b, ids)
         return layers(d, d.decoder, workload, b, x, given)
@@ -85,6 +110,8 @@ def finished(d: EncoderDecoder, workload: Workload, b: Builder, x: Value) -> Val
     if d.classifier is not None:
         return classified(d.classifier, workload, b, read(d.classifier, b, x))
     b.hold(x)
+    if d.last is not None:
+        return d.last(workload, b, x)
     return x if d.head is None else logits(d, d.head, workload, b, x)
 
 
@@ -118,23 +145,46 @@ def check(d: EncoderDecoder, workload: Workload) -> None:
         raise ConfigError("a model without a head computes no logits: leave logits='last' out")
 
 
-def encoded(d: EncoderDecoder, workload: Workload, b: Builder) -> Value:
+def encoded(d: EncoderDecoder, workload: Workload, b: Builder, merge: Merge | None = None) -> Value:
     """Returns the encoder's output, or the weighted sum of all its layers' if a classifier reads them."""
     stack = d.encoder
     assert stack is not None
-    if stack.frames is not None:
+    if stack.entry is not None:
+        entering = stack.entry.given(workload, b)
+    elif stack.frames is not None:
         entering = b.input("input_features", (workload.batch, stack.frames.bins, stack.frames.count))
     else:
         entering = b.input("input_ids", (workload.batch, workload.encoder_seq_len), "int64")
     states: list[Value] = []
     with b.scope(d.module), b.scope(stack.module):
-        x = embedded(d, stack, workload, b, entering)
+        if stack.bands:
+            return in_bands(d, stack, workload, b, entering)
+        x = embedded(d, stack, workload, b, entering, merge)
+        if stack.entry is not None:
+            workload = attrs.evolve(workload, encoder_seq_len=x.spec.shape[1])
         x = layers(d, stack, workload, b, x, {}, states)
     return weighted_sum(b, [*states, x]) if d.weighted else x
 
 
-def embedded(d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, entering: Value) -> Value:
+def in_bands(d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, ids: Value) -> Value:
+    """Returns the output of an encoder with attention in bands, whose texts are padded for its layers."""
+    seq = ids.spec.shape[1]
+    length = padded_length(seq, widest(tuple(2 * band.one_side for band in stack.bands)))
+    if not equal(length, seq):
+        ids = b.apply("pad", ids, name="input_ids_padded", padding=((0, length - seq),))
+    x = embedded(d, stack, workload, b, ids)
+    for start, times, band in runs(stack.bands, stack.count):
+        body = partial(layer, d, stack, workload, (), band=band)
+        x = b.repeat(stack.layers, times, body, x, start=start)
+    return x if equal(length, seq) else b.apply("slice", x, name="without_padding", dim=1, start=0, length=seq)
+
+
+def embedded(
+    d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, entering: Value, merge: Merge | None = None
+) -> Value:
     """Returns the stream that enters the layers."""
+    if stack.entry is not None:
+        return stack.entry.stream(workload, b, entering)
     if stack.frames is not None:
         x = convolved(b, entering, d.width)
     else:
@@ -143,6 +193,8 @@ def embedded(d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, en
         x = looked_up(b, stack.table, entering, words, d.width, tied_to=tied)
         if stack.table_scaled:
             x = b.apply("scale", x, name="embedding_scaled")
+        if merge is not None:
+            x = merge(b, entering, x)
     b.hold(x)
     places = stack.positions
     if places is not None and not places.after_norm:
@@ -231,6 +283,11 @@ def scores_tables(stack: Stack, causal: bool, workload: Workload, b: Builder) ->
     if causal and (workload.attention == "eager" or stack.attention.written_out):
         mask = {"batch": workload.batch, "seq": queries, "keys": keys, "dtype": b.dtype}
         found[MASK] = b.apply("causal_mask", name=MASK, **mask)
+    if stack.tables is not None:
+        found |= stack.tables(queries, b)
+    rotary = stack.attention.rotary
+    if not equal(rotary, 0):
+        found |= turns(rotary, queries, b)
     if stack.relative is not None and not stack.relative.each:
         heads = stack.attention.heads
         table = b.parameter(f"{stack.relative.module}.weight", (stack.relative.buckets, heads))
@@ -262,9 +319,16 @@ def own_biases(a: Attention, relative: Relative, causal: bool, workload: Workloa
 
 
 def layer(
-    d: EncoderDecoder, stack: Stack, workload: Workload, names: tuple[str, ...], b: Builder, x: Value, *constants: Value
+    d: EncoderDecoder,
+    stack: Stack,
+    workload: Workload,
+    names: tuple[str, ...],
+    b: Builder,
+    x: Value,
+    *constants: Value,
+    band: Band | None = None,
 ) -> Value:
-    """Adds one layer, with its constants in the order of `names`."""
+    """Adds one layer, with its constants in the order of `names`; its attention is in a band if there is one."""
     given = dict(zip(names, constants, strict=True))
     b.hold(x)
     last: tuple[Value, ...] = ()
@@ -279,7 +343,13 @@ def layer(
             y = normed_by(b, part.norm, x, stack.norm_kind) if stack.norm_first else x
             if part.scope and isinstance(part.module, Attention):
                 b.hold(y)
-            y, *written = transformed(part, stack, stack is d.decoder, workload, b, y, given)
+            if band is not None and isinstance(part.module, Attention):
+                with b.scope(part.module.module):
+                    with b.scope("longformer_self_attn"):
+                        y = banded(band, workload, b, y)
+                    y, *written = (linear(b, "output", y, d.width),)
+            else:
+                y, *written = transformed(part, stack, stack is d.decoder, workload, b, y, given)
             if written:
                 b.hold(*last, until=b.last)
                 last = tuple(written)

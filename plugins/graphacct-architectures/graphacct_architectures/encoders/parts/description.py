@@ -24,6 +24,7 @@ class Names:
         act: Its activation.
         norm: The norm after it, or before it.
         layers: The layers of a group.
+        label: How the names of nodes between modules begin.
     """
 
     stack: str = "encoder.layer"
@@ -38,6 +39,7 @@ class Names:
     down: str = "output.dense"
     norm: str = "output.LayerNorm"
     layers: str = ""
+    label: str = ""
 
 
 @attrs.frozen
@@ -55,6 +57,7 @@ class Head:
         bias: The name of a parameter that is also its bias; empty if it has its own.
         of_words: Whether the last projection is the product with the embedding itself; `decoder` is the name of the
             module, and `bias` of its own parameter.
+        added: Whether the projection has no bias, and the parameter `bias` is added to its output.
     """
 
     dense: str
@@ -66,6 +69,7 @@ class Head:
     tied: bool = False
     bias: str = ""
     of_words: bool = False
+    added: bool = False
 
 
 @attrs.frozen
@@ -157,6 +161,8 @@ class Encoder:
         causal: Whether a token sees only those before it.
         crossed: Whether each layer has attention to another model's output too, which runs if there is one.
         boxes: Rows of the tables of a token's box on a page: its sides, height and width; 0 for none.
+        types_sliced: Whether token types are a part of a row of zeros, and not read for each position.
+        cross_width: The width of what cross-attention attends to, if it is not the stream's.
     """
 
     vocab_size: Dim
@@ -196,3 +202,5 @@ class Encoder:
     tasks: Dim = 0
     crossed: bool = False
     boxes: Dim = 0
+    types_sliced: bool = False
+    cross_width: Dim | None = None

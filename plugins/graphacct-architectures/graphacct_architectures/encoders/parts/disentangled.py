@@ -8,9 +8,11 @@ from __future__ import annotations
 from contextlib import nullcontext
 from functools import partial
 
+import attrs
+
 from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, floor_div, less
 from graphacct_architectures.encoders.parts.description import Convolution, Disentangled, Encoder
-from graphacct_architectures.encoders.parts.encode import layer
+from graphacct_architectures.encoders.parts.layer import layer
 from graphacct_architectures.layers import activation, dropped, embedding, layer_norm, linear, resident
 
 C2P, P2C = "c2p", "p2c"
@@ -26,21 +28,7 @@ def stream(e: Encoder, workload: Workload, b: Builder) -> Value:
     with b.scope("encoder"):
         columns = b.apply("reshape", ones, name="mask_columns", shape=(batch, 1, 1, seq))
         rows = b.apply("reshape", ones, name="mask_rows", shape=(batch, 1, seq, 1))
-        tables = [b.apply("mul", columns, rows, name="mask")]
-        if d.table:
-            tables.append(distances(b, seq))
-            rows = b.parameter(f"{d.table}.weight", (2 * d.span, e.width))
-            norm = d.table_norm
-            if norm:
-                width = (e.width,)
-                gains = (b.parameter(f"{norm}.weight", width), b.parameter(f"{norm}.bias", width))
-                tables.append(b.apply("layer_norm", rows, *gains, name=norm))
-            else:
-                tables.append(b.apply("reshape", rows, name=d.table, shape=(2 * d.span, e.width)))
-        elif d.table_norm:
-            width = (e.width,)
-            gains = (b.parameter(f"{d.table_norm}.weight", width), b.parameter(f"{d.table_norm}.bias", width))
-            resident(b, d.table_norm, *gains)
+        tables = [b.apply("mul", columns, rows, name="mask"), *of_all_layers(e, d, b, seq)]
     b.hold(ones, x, *tables)
     body = partial(layer, e, workload, attend=attend)
     if e.convolution is None:
@@ -51,6 +39,49 @@ def stream(e: Encoder, workload: Workload, b: Builder) -> Value:
     if equal(e.count, 1):
         return y
     return b.repeat(e.names.stack, e.count - 1, body, y, constants=tables, start=1)
+
+
+def unembedded(e: Encoder, workload: Workload, b: Builder, x: Value) -> Value:
+    """Returns x (batch, seq, width) after all layers, of a stream that no ids enter; the builder is in the scope around
+    the encoder's."""
+    assert e.disentangled is not None
+    batch, seq, _ = x.spec.shape
+    workload = attrs.evolve(workload, seq_len=seq)
+    with b.scope("encoder"):
+        ones = b.apply("full", name="attention_mask", shape=(batch, seq), dtype="int64")
+        mask = b.apply("reshape", ones, name="mask", shape=(batch, 1, 1, seq))
+        tables = [mask, *of_all_layers(e, e.disentangled, b, seq)]
+    b.hold(x, *tables)
+    body = partial(layer, e, workload, attend=attend)
+    start = 0
+    if x.spec.strides is not None:  # what a layer returns lies in the order of its shape
+        with b.scope(f"{e.names.stack}.0"):
+            x = body(b, x, *tables)
+        start = 1
+    if equal(e.count, start):
+        return x
+    return b.repeat(e.names.stack, e.count - start, body, x, constants=tables, start=start)
+
+
+def of_all_layers(e: Encoder, d: Disentangled, b: Builder, seq: Dim) -> list[Value]:
+    """Returns the distances and their table, which all layers read, if there are any; the builder is in the encoder's
+    scope."""
+    tables: list[Value] = []
+    if d.table:
+        tables.append(distances(b, seq))
+        rows = b.parameter(f"{d.table}.weight", (2 * d.span, e.width))
+        norm = d.table_norm
+        if norm:
+            width = (e.width,)
+            gains = (b.parameter(f"{norm}.weight", width), b.parameter(f"{norm}.bias", width))
+            tables.append(b.apply("layer_norm", rows, *gains, name=norm))
+        else:
+            tables.append(b.apply("reshape", rows, name=d.table, shape=(2 * d.span, e.width)))
+    elif d.table_norm:
+        width = (e.width,)
+        gains = (b.parameter(f"{d.table_norm}.weight", width), b.parameter(f"{d.table_norm}.bias", width))
+        resident(b, d.table_norm, *gains)
+    return tables
 
 
 def embedded(e: Encoder, workload: Workload, b: Builder, ones: Value) -> Value:

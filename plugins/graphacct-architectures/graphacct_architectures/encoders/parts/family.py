@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -13,7 +14,8 @@ from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.classifier import Classifier, scored
 from graphacct_architectures.crossing import Crossing
 from graphacct_architectures.encoders.parts.description import Encoder
-from graphacct_architectures.encoders.parts.encode import POOLED, Stream, encode
+from graphacct_architectures.encoders.parts.encode import Stream, encode
+from graphacct_architectures.encoders.parts.heads import POOLED
 from graphacct_architectures.losses import (
     CROSS_ENTROPY,
     SUM,
@@ -25,6 +27,10 @@ from graphacct_architectures.losses import (
     total,
     words_and_pairs,
 )
+
+CHOICE = "ForMultipleChoice"
+"""How the names of classes end that choose one of several answers to a question."""
+Model: TypeAlias = Callable[[Any, Workload, Builder], Value | tuple[Value, ...]]
 
 
 @attrs.frozen(kw_only=True)
@@ -94,22 +100,30 @@ def encoder(
     doc: str,
     aliases: Mapping[str, str] | None = None,
     streamed: Stream | None = None,
+    configured: Callable[..., Value] | None = None,
+    finished: Callable[..., tuple[Value, ...]] | None = None,
+    always_scored: Collection[str] = (),
     language_model: str = "",
+    no_cost: Mapping[str, tuple[Any, ...] | None] | None = None,
 ) -> Architecture:
     """Returns the Architecture of a family of encoders: `describe` returns a configuration's description, and
-    `streamed` is what makes the last layer's output, if not BERT's layers do. `language_model` is the name of the class
-    that can attend to another model, if the family has one."""
+    `streamed` is what makes the last layer's output, if not BERT's layers do, or `configured`, whose first argument is
+    the configuration. `finished` makes the outputs of classes that have heads of another kind (the configuration is its
+    first argument); those that are `always_scored` have logits. `language_model` is the name of the class that can
+    attend to another model, if the family has one."""
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-        return encode(describe(config), workload, b, streamed)
+        own = streamed if configured is None else partial(configured, config)
+        finish = None if finished is None else partial(finished, config)
+        return encode(describe(config), workload, b, own, finish=finish)
 
     def scored_by(config: Any) -> bool:
-        return has_logits(describe(config))
+        return config.architectures in always_scored or has_logits(describe(config))
 
     def usable(config: Any) -> Dim:
         return describe(config).usable
 
-    found = built(name, config, build, presets, scored_by, usable, doc=doc, aliases=aliases)
+    found = built(name, config, build, presets, scored_by, usable, doc=doc, aliases=aliases, no_cost=no_cost)
     if not language_model:
         return found
 
@@ -117,7 +131,8 @@ def encoder(
         e = describe(config)
         if not e.crossed:
             raise ConfigError("add_cross_attention is not True: a decoder that attends to an encoder has it")
-        return encode(e, workload, b, states=states)
+        own = None if configured is None else partial(configured, config, states=states)
+        return encode(e, workload, b, own, states=states)
 
     return attrs.evolve(found, build=Crossing(found.build, attending, language_model))
 
@@ -125,7 +140,7 @@ def encoder(
 def built(
     name: str,
     config: type[Any],
-    model: Callable[[Any, Workload, Builder], Value | tuple[Value, ...]],
+    model: Model,
     presets: Mapping[str, Any],
     has_logits: Callable[[Any], bool],
     context: Callable[[Any], Dim],
@@ -137,8 +152,15 @@ def built(
     """Returns the Architecture around a function that builds an encoder: `has_logits` says whether a configuration's
     class has logits for a cross-entropy, and `context` how long a text may be."""
 
+    def scored(config: Any) -> bool:
+        return chooses(config) or has_logits(config)
+
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-        check_entropy(has_logits(config), workload, config.architectures)
+        check_entropy(scored(config), workload, config.architectures)
+        if chooses(config):
+            return of_choices(model, config, workload, b)
+        if workload.choices is not None:
+            raise ConfigError(f"{config.architectures} has no choices: classes that end in {CHOICE} have")
         return model(config, workload, b)
 
     return Architecture(
@@ -146,17 +168,38 @@ def built(
         config,
         build,
         presets,
-        sizes={"seq_len": context},
+        sizes={"seq_len": context, "choices": choices},
         attention=("fused", "eager"),
         dtype="float32",
         aliases={**ALIASES, **fields.LABELS, **(aliases or {})},
         translated=frozenset(aliases or ()),
         model_types=(name,),
         losses={CROSS_ENTROPY: class_loss, SUM: total},
-        default_loss=lambda config: entropy_if(has_logits(config)),
+        default_loss=lambda config: entropy_if(scored(config)),
         no_cost=no_cost or {},
         doc=doc,
     )
+
+
+def chooses(config: Any) -> bool:
+    """Returns whether a configuration's class chooses one of several answers to a question."""
+    return bool(config.architectures.endswith(CHOICE))
+
+
+def choices(config: Any) -> Dim | None:
+    """Returns how many answers there are unless a workload says it: as few as there is a choice; None for a class
+    without questions."""
+    return 2 if chooses(config) else None
+
+
+def of_choices(model: Model, config: Any, workload: Workload, b: Builder) -> Value:
+    """Returns the logits (batch, choices) of answers: each is a sequence, and gets one."""
+    assert workload.choices is not None  # the default of such a class
+    questions = workload.batch
+    result = model(config, attrs.evolve(workload, batch=questions * workload.choices), b)
+    logits = result[0] if isinstance(result, tuple) else result
+    chosen: Value = b.apply("reshape", logits, name="choice_logits", shape=(questions, workload.choices))
+    return chosen
 
 
 def has_logits(e: Encoder) -> bool:

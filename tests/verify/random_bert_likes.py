@@ -1,0 +1,107 @@
+"""Small configurations of encoders that vary BERT's layers, drawn at random as files have them."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+from random_encoders import TASKS, like_bert, some, yes
+
+PLAIN = TASKS[:-1]
+BOTH = ("MaskedLM", "PreTraining", "NextSentencePrediction")
+
+
+def classes(stem: str, *tasks: str) -> tuple[str, ...]:
+    return (f"{stem}Model", *(f"{stem}For{task}" for task in tasks))
+
+
+CLASSES: dict[str, tuple[str, ...]] = {
+    "esm": classes("Esm", "MaskedLM", *TASKS[:2]),
+    "megatron-bert": classes("MegatronBert", "CausalLM", *BOTH, *PLAIN),
+    "roc_bert": classes("RoCBert", "CausalLM", "MaskedLM", "PreTraining", *PLAIN),
+    "markuplm": classes("MarkupLM", *PLAIN),
+    "splinter": classes("Splinter", "QuestionAnswering"),
+    "fnet": classes("FNet", *BOTH, *PLAIN),
+    "squeezebert": classes("SqueezeBert", "MaskedLM", *PLAIN),
+    "mobilebert": classes("MobileBert", *BOTH, *PLAIN),
+    "roformer": classes("RoFormer", "CausalLM", "MaskedLM", *PLAIN),
+    "convbert": classes("ConvBert", "MaskedLM", *PLAIN),
+    "lilt": classes("Lilt", *PLAIN),
+}
+
+
+def wide(random: Random) -> dict[str, Any]:
+    """BERT's keys, of a float32 model alone."""
+    return {key: value for key, value in like_bert(random).items() if key not in ("dtype", "is_decoder")}
+
+
+def esm(random: Random) -> dict[str, Any]:
+    kind = random.choice(("rotary", "absolute"))
+    own = some(random, emb_layer_norm_before=yes(random), token_dropout=yes(random))
+    return {**like_bert(random), "pad_token_id": 1, "mask_token_id": 3, "position_embedding_type": kind, **own}
+
+
+def roc_bert(random: Random) -> dict[str, Any]:
+    own = some(random, enable_pronunciation=yes(random), enable_shape=yes(random), concat_input=yes(random))
+    sizes = {"pronunciation_vocab_size": 8, "shape_vocab_size": 7}
+    return {**like_bert(random), **sizes, "pronunciation_embed_dim": 5, "shape_embed_dim": 6, **own}
+
+
+def markuplm(random: Random) -> dict[str, Any]:
+    return {
+        **wide(random),
+        "pad_token_id": 1,
+        "max_depth": random.randint(1, 4),
+        **some(random, xpath_unit_hidden_size=3),
+    }
+
+
+def squeezebert(random: Random) -> dict[str, Any]:
+    width = 4 * random.randint(1, 3)
+    sizes = {"hidden_size": width, "embedding_size": width, "num_attention_heads": 2}
+    own = some(random, q_groups=2, k_groups=1, post_attention_groups=2, intermediate_groups=2, output_groups=1)
+    return {**wide(random), **sizes, "intermediate_size": 4 * random.randint(2, 6), **own}
+
+
+def mobilebert(random: Random) -> dict[str, Any]:
+    sizes = {"hidden_size": 24, "intra_bottleneck_size": 12, "num_attention_heads": random.choice((2, 3))}
+    return {
+        **wide(random),
+        **sizes,
+        "embedding_size": random.choice((8, 24)),
+        **some(random, trigram_input=yes(random), num_feedforward_networks=random.randint(1, 4)),
+        **some(random, use_bottleneck_attention=yes(random), use_bottleneck=yes(random)),
+        **some(random, normalization_type=random.choice(("no_norm", "layer_norm")), classifier_activation=yes(random)),
+    }
+
+
+def roformer(random: Random) -> dict[str, Any]:
+    return {**like_bert(random), **some(random, rotary_value=yes(random), embedding_size=6)}
+
+
+def convbert(random: Random) -> dict[str, Any]:
+    sizes = {"hidden_size": 24, "intermediate_size": 12, "num_attention_heads": random.choice((1, 2, 4))}
+    own = some(random, conv_kernel_size=random.choice((3, 5)), num_groups=2, head_ratio=random.choice((1, 2, 4)))
+    return {**wide(random), **sizes, "embedding_size": random.choice((8, 24)), **own}
+
+
+def lilt(random: Random) -> dict[str, Any]:
+    sizes = {"hidden_size": 12 * random.choice((1, 2)), "num_attention_heads": random.choice((1, 3))}
+    return {**wide(random), **sizes, "channel_shrink_ratio": random.choice((2, 4))}
+
+
+def fnet(random: Random) -> dict[str, Any]:
+    return {key: value for key, value in wide(random).items() if key != "num_attention_heads"}
+
+
+DRAW = {
+    **{"esm": esm, "roc_bert": roc_bert, "markuplm": markuplm, "splinter": wide},
+    **{
+        "megatron-bert": like_bert,
+        "fnet": fnet,
+        "squeezebert": squeezebert,
+        "mobilebert": mobilebert,
+        "roformer": roformer,
+    },
+    **{"convbert": convbert, "lilt": lilt},
+}
