@@ -21,6 +21,7 @@ from graphacct_torch.calls import ACTIVATION, FORWARD, CallRecord, TensorRecord
 from graphacct_torch.captured import Captured
 from graphacct_torch.capturing.capture import capture
 from graphacct_torch.capturing.products import matmul_flops
+from graphacct_torch.errors import CaptureError
 from graphacct_torch.reading import diffusers_part, library
 from graphacct_torch.reading.inputs import library_inputs
 from graphacct_torch.reading.narrow import in_dtype, torch_dtype
