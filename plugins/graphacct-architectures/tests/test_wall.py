@@ -19,6 +19,7 @@ OPEN = {
         "activations",
         "aliases",
         "decoders",
+        "encoders.unpooled",
         "heads",
         "layers",
         "losses",
