@@ -561,6 +561,7 @@ def test_every_family_is_measured():
     families = {name for found in default().architectures.values() for name in found.model_types}
     older = {"RefinedWeb", "RefinedWebModel", "phi-msft", "mixformer-sequential", "stablelm_epoch"}
     measured = {name.split()[0] for name in SHAPES}
-    assert families - older - {"transformer-lm", "transformer_lm"} - NOT_MEASURED <= measured
+    of_diffusers = {name for name in families if name.endswith("Model") or name == "AutoencoderKL"}  # by their plugin
+    assert families - older - of_diffusers - {"transformer-lm", "transformer_lm"} - NOT_MEASURED <= measured
     assert not NOT_MEASURED & measured
     assert families >= NOT_MEASURED
