@@ -68,6 +68,12 @@ class Builder:
         by their full names counts from there, and the names of its inputs begin with `inputs`."""
         return _Inside(self, name, inputs)
 
+    @property
+    def root(self) -> str:
+        """How the names of the parameters of the model that is built begin, if it stands inside another one: its path
+        and a dot."""
+        return self._root
+
     def turn(self, index: int) -> _Turn:
         """Says that what is applied inside the `with` is a module's run number `index`: nodes are named by the module
         and the run, parameters by the module alone, so that all runs share them."""

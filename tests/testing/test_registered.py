@@ -42,7 +42,11 @@ OWN_READERS = [name for name, of in PLUGINS.readers.plugins.items() if of.origin
 ELSEWHERE = "the goldens and the published figures of each plugin's tests"
 
 SIZES: dict[str, dict[str, Any]] = {
-    # the class does not run with its defaults: 28 heads do not divide a width of 2,048
+    # the class does not run with its defaults, or is not trained: 28 heads do not divide a width of 2,048, no layer has
+    # experts, layers are frozen
+    "deepseek_ocr2": {"text_config.mlp_layer_types": ["dense"] * 2, "text_config.num_hidden_layers": 2},
+    "deepseek_ocr2_text": {"mlp_layer_types": ["dense"] * 2, "num_hidden_layers": 2},
+    "idefics": {"freeze_text_layers": False, "freeze_vision_layers": False, "num_hidden_layers": 2},
     "qwen3_omni_moe_text": {"head_dim": 128},
     "qwen3_omni_moe_thinker": {"text_config.head_dim": 128},
     # short texts are one window, and longer ones than the class has positions for would be needed to be several
@@ -60,6 +64,8 @@ SIZES: dict[str, dict[str, Any]] = {
     "zamba2": {"num_hidden_layers": 6, "layer_types": ["mamba", "hybrid", "mamba"] * 2},
 }
 """Sizes in place of the first preset's, or of the class's defaults."""
+DECODER_OR_PAIR = ("blip-2", "instructblip", "instructblipvideo")
+"""Families whose text model is a decoder alone unless a file names one with an encoder."""
 
 
 def small(**options: Any) -> Totals:
@@ -102,13 +108,16 @@ def test_architecture(name: str) -> None:
     architecture = PLUGINS.architectures[name].load()
     composed = {"images", "audios"} & {*architecture.sizes}
     if composed and not architecture.presets:  # its class's own towers and text have different widths
-        rows = [Totals(name, {**dict.fromkeys(composed, 0), "set": SIZES.get(name, {})})]
+        images = int(name == "idefics")  # its class takes no text without one
+        rows = [Totals(name, {**dict.fromkeys(composed, images), "set": SIZES.get(name, {})})]
     else:
         rows = [Totals(next(iter(architecture.presets), name), {"set": SIZES.get(name, {})})]
     lengths = {}
     if composed and architecture.presets:  # a sequence has at least the placeholders of its images and sounds
         least = architecture.sizes["seq_len"](architecture.preset(next(iter(architecture.presets))))
         lengths["seq_len"] = (least, least + 1, 2 * least)
+    if name in DECODER_OR_PAIR:  # a decoder alone has no encoder whose length is another one
+        lengths["encoder_seq_len"] = (None, None)
     contract = ArchitectureContract.of(architecture, rows=rows, costs_in=ELSEWHERE, lengths=lengths)
     assert [*failures(contract)] == []
 

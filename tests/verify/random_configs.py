@@ -12,9 +12,12 @@ from typing import Any
 import transformers
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.heads import CLASSES
+from random_sparse import ALONE, SPARSE_FAMILIES
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
+CAUSAL = {**MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, **ALONE}
+"""The language model of each type, or the bare decoder where the library has no more."""
 FAMILIES = (
     *("gpt2", "gpt_neo", "gpt_neox", "gptj", "codegen", "opt", "bloom", "falcon", "phi", "phi3", "llama", "mistral"),
     *("mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "gemma", "gemma2", "gemma3_text", "olmo2", "stablelm"),
@@ -26,6 +29,7 @@ FAMILIES = (
     *("persimmon", "solar_open", "exaone_moe", "axk1", "ministral", "hyperclovax", "hy_v3", "laguna"),
     *("cohere2_moe", "helium", "iquestcoder", "granite_swa", "granitemoe_swa"),
     *("gpt_neox_japanese", "gemma3n_text", "gemma4_text", "deepseek_v32", "glm_moe_dsa"),
+    *SPARSE_FAMILIES,
 )
 ACTIVATION_KEYS = ("hidden_act", "hidden_activation", "activation_function", "activation")
 UNCHANGED = ("is_decoder", "add_cross_attention", "output_router_logits", "use_cache", "return_dict", "slow_but_exact")
@@ -46,7 +50,12 @@ WINDOWS = (
     "vaultgemma",
 )
 FULL, SLIDING = "full_attention", "sliding_attention"
-TEXT_STEMS = {"gemma3_text": "Gemma3Text", "gemma4_text": "Gemma4Text", "gemma3n_text": "Gemma3nText"}
+TEXT_STEMS = {
+    "gemma3_text": "Gemma3Text",
+    "gemma4_text": "Gemma4Text",
+    "gemma3n_text": "Gemma3nText",
+    "minimax_m3_vl_text": "MiniMaxM3VLText",
+}
 """How the names of bare decoders begin, where the language model's name begins otherwise."""
 
 
@@ -458,6 +467,7 @@ def gpt_neox_japanese(random: Random, *_: int) -> dict[str, Any]:
 
 
 FAMILY = {
+    **SPARSE_FAMILIES,
     "deepseek_v32": indexed,
     "glm_moe_dsa": glm_moe_dsa,
     "gemma3n_text": gemma3n_text,

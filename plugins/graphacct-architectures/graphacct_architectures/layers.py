@@ -52,15 +52,16 @@ def norm(
     upcast: str = "",
     weight_wide: bool = False,
     power: bool = False,
+    stored_wide: bool = False,
 ) -> Value:
     """Applies a norm over the last dimension: the operator `kind`, with `name.weight` and `name.bias` if it has them.
 
     The gain is the weight, or if `centred` the weight plus 1, and then `name` is the scope of both steps. `upcast` says
     which part of an RMSNorm is computed in float32; if it is `all`, so is the gain. `weight_wide` casts the weight to
-    float32 first. `power` is the operator's.
+    float32 first, `stored_wide` stores it so. `power` is the operator's.
     """
     width = x.spec.shape[-1:]
-    gains = [b.parameter(f"{name}.weight", width)] if weight else []
+    gains = [b.parameter(f"{name}.weight", width, "float32" if stored_wide else None)] if weight else []
     wide = weight_wide or (upcast == "all" and centred)
     if wide and b.dtype != "float32":
         gains = [b.apply("cast", gain, name=f"{name}.wide", dtype="float32") for gain in gains]

@@ -54,6 +54,7 @@ class Tower:
         flat: Whether the joint projection's parameters are attention's own: `in_proj_weight`, `in_proj_bias`.
         gates: The names of parameters of one element whose tanh multiplies the output of attention and of the network;
             empty for none.
+        turns_learned: Whether cosines and sines, where they are given, are of learned angles.
     """
 
     layers: Dim
@@ -85,6 +86,7 @@ class Tower:
     inner: str = ""
     qkv: tuple[str, str, str] = ("q_proj", "k_proj", "v_proj")
     gates: tuple[str, str] = ("", "")
+    turns_learned: bool = False
     flat: bool = False
 
 
@@ -220,10 +222,28 @@ def attended(
 
 def turned(t: Tower, b: Builder, x: Value, turns: tuple[Value, ...], label: str) -> Value:
     """Returns x (batch, heads, seq, d_head) with the patches after the first `rotary_after` tokens rotated."""
+    if t.turns_learned:
+        return rotated(b, x, turns, label)
+    if equal(t.rotary_after, 0):
+        rest = b.apply("rotary_embedding", x, *turns, name=f"{label}_rope", composed=True)
+        return rest if rest.spec.dtype == b.dtype else b.apply("cast", rest, name=f"{label}_narrowed", dtype=b.dtype)
     sizes = (t.rotary_after, x.spec.shape[2] - t.rotary_after)
     front, rest = b.apply("split", x, name=f"{label}_parts", sizes=sizes, dim=-2)
     rest = b.apply("rotary_embedding", rest, *turns, name=f"{label}_rope", composed=True)
     return b.apply("concat", front, rest, name=f"{label}_turned", dim=-2)
+
+
+def rotated(b: Builder, x: Value, turns: tuple[Value, ...], label: str) -> Value:
+    """Returns the same of all tokens in float32, step by step, so that cosines and sines have gradients."""
+    wide = x if b.dtype == "float32" else b.apply("cast", x, name=f"{label}_wide", dtype="float32")
+    first, second = b.apply("split", wide, name=f"{label}_halves", parts=2)
+    other = b.apply("concat", b.apply("neg", second, name=f"{label}_neg"), first, name=f"{label}_other", dim=-1)
+    parts = [
+        b.apply("mul", part, turn, name=f"{label}_{word}")
+        for part, turn, word in zip((wide, other), turns, ("cos", "sin"), strict=True)
+    ]
+    y: Value = b.apply("add", *parts, name=f"{label}_rope")
+    return y if b.dtype == "float32" else b.apply("cast", y, name=f"{label}_narrowed", dtype=b.dtype)
 
 
 def apart(t: Tower, d_head: Dim, b: Builder, x: Value) -> tuple[Value, ...]:

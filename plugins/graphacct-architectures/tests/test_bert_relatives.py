@@ -1,4 +1,4 @@
-"""RemBERT and DPR, equal to the unit with what torch's counter measured of the library's classes (transformers 5.23)."""
+"""RemBERT and DPR, equal to the unit with what torch measured of the classes of transformers 5.23."""
 
 from typing import Any
 
@@ -33,5 +33,5 @@ def test_what_torch_measures(keys: dict[str, Any], name: str, measured: tuple[in
 
 def test_a_reader_with_a_projection_does_not_run() -> None:
     """Its heads are as wide as the projection, and read tokens that are not projected."""
-    with pytest.raises(graphacct.ConfigError, match="projection_dim is 12, and DPRReader's heads read tokens"):
+    with pytest.raises(graphacct.GraphacctError, match="projection_dim is 12, and DPRReader's heads read tokens"):
         graphacct.build({**DPR, "architectures": ["DPRReader"], "projection_dim": 12}, seq_len=8)

@@ -15,7 +15,17 @@ PLUGINS = Path(__file__).parents[2]
 OURS = "graphacct_architectures"
 OPEN = {
     f"{OURS}.{name}"
-    for name in ("activations", "aliases", "decoders", "heads", "layers", "losses", "tower", "vision.patched")
+    for name in (
+        "activations",
+        "aliases",
+        "decoders",
+        "heads",
+        "layers",
+        "losses",
+        "multimodal",
+        "tower",
+        "vision.patched",
+    )
 }
 """The modules of graphacct_architectures that other plugins write families with."""
 STRANGERS = ["graphacct_vision", "graphacct_mamba"]

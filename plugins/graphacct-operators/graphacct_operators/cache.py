@@ -20,7 +20,9 @@ def kv_cache() -> Work:
     return Work()
 
 
-def _last(x: TensorSpec, *, length: Any = None, window: Any = None, grows: bool = True) -> TensorSpec:
+def _last(
+    x: TensorSpec, *, length: Any = None, window: Any = None, grows: Any = True, following: Any = None
+) -> TensorSpec:
     """Returns the last `length` tokens of x, or as many as there are in a `window`; all of them unless said."""
     if len(x.shape) < 3:
         raise ShapeError(f"a cache is (batch, ..., tokens, width), not {list(x.shape)}")
@@ -37,5 +39,7 @@ def _last(x: TensorSpec, *, length: Any = None, window: Any = None, grows: bool 
 @operator("x: ... -> ...", infer=_last, view=True, caches=token_bytes, caches_next=next_token_bytes)
 def kv_keep() -> Work:
     """What the cache holds from now on, of the keys or values so far: the last `length` tokens, or those in a `window`,
-    a view. No arithmetic. Of an encoder's keys and values, which later tokens add nothing to, `grows` is false."""
+    a view. No arithmetic. Of an encoder's keys and values, which later tokens add nothing to, `grows` is false; of
+    entries that stand for several tokens each it is a token's share of the bytes of one, and `following` what the next
+    token adds."""
     return Work()

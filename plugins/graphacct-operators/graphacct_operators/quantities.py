@@ -36,17 +36,23 @@ def kv_bytes_next_token(record: Any) -> Any:
     if record.node.operator != KEEP:
         return 0
     attributes = record.node.attributes
-    how = {"grows": attributes.get("grows", True), "window": attributes.get("window")}
+    how = {name: attributes[name] for name in ("grows", "window", "following") if name in attributes}
     return next_token_bytes(record.node.outputs[0].spec, **how)
 
 
-def token_bytes(out: TensorSpec, *, grows: bool = True) -> Any:
-    """Bytes of one token of one sequence in a cache (batch, ..., tokens, width); 0 for one that does not grow."""
-    return TensorSpec((prod(out.shape[1:-2]), out.shape[-1]), out.dtype).bytes if grows else 0
+def token_bytes(out: TensorSpec, *, grows: Any = True) -> Any:
+    """Bytes of one token of one sequence in a cache (batch, ..., tokens, width): none in one that does not grow, and
+    what `grows` says where that is a number."""
+    if grows is not True:
+        return grows or 0
+    return TensorSpec((prod(out.shape[1:-2]), out.shape[-1]), out.dtype).bytes
 
 
-def next_token_bytes(out: TensorSpec, *, grows: bool = True, window: Any = None) -> Any:
-    """Bytes that the next token of one sequence adds: those of a token, and none where a window is full."""
+def next_token_bytes(out: TensorSpec, *, grows: Any = True, window: Any = None, following: Any = None) -> Any:
+    """Bytes that the next token of one sequence adds: those of a token, and none where a window is full; or what
+    `following` says."""
+    if following is not None:
+        return following
     token = token_bytes(out, grows=grows)
     if window is None:
         return token

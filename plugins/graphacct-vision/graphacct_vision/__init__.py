@@ -34,6 +34,13 @@ FAMILIES = (
     _family("mobilenet_v1"),
     _family("mobilenet_v2"),
     _family("segformer"),
+    _family("deepseek_ocr2"),
+    _family("deepseek_vl_hybrid"),
+    _family("florence2"),
+    LazyArchitecture(
+        "got_ocr2", f"{__name__}.got_ocr2", PresetFiles(f"{HERE}/got_ocr2.py"), ("got_ocr2", "pp_chart2table")
+    ),
+    _family("unlimited_ocr"),
     _family("sam"),
     _family("sam_vision_model", "sam_vision"),
     _family("swin"),

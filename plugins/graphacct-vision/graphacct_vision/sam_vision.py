@@ -80,6 +80,14 @@ def build(config: SamVisionConfig, workload: Workload, b: Builder) -> Value:
 
 def encoded(config: VisionKeys, workload: Workload, b: Builder, key: str = "image_size") -> Value:
     """Returns the map (batch, output_channels, rows, columns) of an image."""
+    return encoded_and_state(config, workload, b, key, None)[0]
+
+
+def encoded_and_state(
+    config: VisionKeys, workload: Workload, b: Builder, key: str, wanted: int | None
+) -> tuple[Value, Value]:
+    """Returns the map of an image, and its patches (batch, rows, columns, width) after as many layers as `wanted` says,
+    or after all."""
     image = check_image(workload.image_size, (config.image_size, config.image_size), key)
     pixels = b.input("pixel_values", (workload.batch, config.num_channels, *image))
     width, step = config.hidden_size, config.patch_size
@@ -88,12 +96,14 @@ def encoded(config: VisionKeys, workload: Workload, b: Builder, key: str = "imag
         x = b.apply("permute", x, name="channels_last", dims=(0, 2, 3, 1))
     if config.use_abs_pos:
         x = b.apply("add", x, b.parameter("pos_embed", (1, config.side, config.side, width)), name="with_positions")
-    index, whole = 0, config.num_hidden_layers
+    index, whole, state = 0, config.num_hidden_layers, x
     while index < whole:  # equal layers that follow each other are one repeat; the first keeps the stem's memory order
         seen = index in config.global_attn_indexes or not config.window_size
         end = index + 1
         if index:
-            while end < whole and seen == (end in config.global_attn_indexes or not config.window_size):
+            while (
+                end < whole and end != wanted and seen == (end in config.global_attn_indexes or not config.window_size)
+            ):
                 end += 1
         body = layer(config, workload, whole=seen)
         if end - index == 1:
@@ -102,11 +112,20 @@ def encoded(config: VisionKeys, workload: Workload, b: Builder, key: str = "imag
         else:
             x = b.repeat("layers", end - index, body, x, start=index)
         index = end
+        if index == wanted:
+            state = x
+    state = x if wanted is None else state
     with b.scope("neck"):
-        x = b.apply("permute", x, name="channels_first", dims=(0, 3, 1, 2))
-        x = norm_of_channels(b, "layer_norm1", convolution(b, "conv1", x, config.output_channels))
-        x = convolution(b, "conv2", x, config.output_channels, 3, padding=1)
-        return norm_of_channels(b, "layer_norm2", x)
+        return necked(config, b, x), state
+
+
+def necked(config: VisionKeys, b: Builder, x: Value) -> Value:
+    """Returns the map of patches (batch, rows, columns, width) with fewer channels; the builder is in the neck's
+    scope."""
+    x = b.apply("permute", x, name="channels_first", dims=(0, 3, 1, 2))
+    x = norm_of_channels(b, "layer_norm1", convolution(b, "conv1", x, config.output_channels))
+    x = convolution(b, "conv2", x, config.output_channels, 3, padding=1)
+    return norm_of_channels(b, "layer_norm2", x)
 
 
 def layer(config: VisionKeys, workload: Workload, *, whole: bool):  # type: ignore[no-untyped-def]

@@ -67,16 +67,20 @@ def describe(config: DeepseekV32Config) -> Decoder:
 
 def indexed(config: DeepseekV32Config, indexers: Callable[[Indexer], tuple[Indexer, ...]]) -> Decoder:
     """Returns DeepSeek-V3's layers with the `indexers` of each, given the usual one."""
-    kind = Indexer(config.index_n_heads, config.index_head_dim, config.index_topk)
     dense = Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act])
+    experts = corrected_experts(config)
+    return deepseek(config, experts, dense, sparse=config.layers_with_experts, indexers=indexers(indexed_by(config)))
+
+
+def indexed_by(config: DeepseekV32Config) -> Indexer:
+    """Returns the usual indexer. Raises ConfigError if its heads are narrower than what is rotated of them."""
     width, rotated = config.index_head_dim, config.qk_rope_head_dim
     if type(width) is int and type(rotated) is int and width < rotated:
         raise ConfigError(
             f"index_head_dim is {width}, qk_rope_head_dim {rotated}: the rotated dimensions are a part of an indexer's "
             "head"
         )
-    experts = corrected_experts(config)
-    return deepseek(config, experts, dense, sparse=config.layers_with_experts, indexers=indexers(kind))
+    return Indexer(config.index_n_heads, config.index_head_dim, config.index_topk)
 
 
 NO_COST = {

@@ -6,6 +6,7 @@ GlmMoeDsaForCausalLM.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -66,11 +67,18 @@ class GlmMoeDsaConfig(DeepseekV32Config):
         if given is None:
             offset, every = self.index_skip_topk_offset, self.index_topk_freq
             return tuple(max(index - offset + 1, 0) % every == 0 for index in range(count))
-        if len(given) < count:
-            raise ConfigError(f"indexer_types names {len(given)} layers, num_hidden_layers is {count}")
-        if not given[0]:
-            raise ConfigError(f"indexer_types begins with {SHARED}: no layer before the first one chose keys")
-        return given[:count]
+        return own_indexers(given, count, lambda index: True)
+
+
+def own_indexers(given: tuple[bool, ...] | None, count: int, usual: Callable[[int], bool]) -> tuple[bool, ...]:
+    """Returns whether each layer has an indexer of its own: as `indexer_types` says, or else `usual(index)`."""
+    if given is None:
+        return tuple(map(usual, range(count)))
+    if len(given) < count:
+        raise ConfigError(f"indexer_types names {len(given)} layers, num_hidden_layers is {count}")
+    if not given[0]:
+        raise ConfigError(f"indexer_types begins with {SHARED}: no layer before the first one chose keys")
+    return given[:count]
 
 
 def describe(config: GlmMoeDsaConfig) -> Decoder:

@@ -1,17 +1,20 @@
-"""BLIP-2: learned queries ask a ViT's tokens, and stand in any decoder's text.
+"""BLIP-2: learned queries ask a ViT's tokens, and stand in the text of any decoder, or of T5's encoder.
 
 Li et al., 2023 (arXiv:2301.12597).
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
-from graphacct import Builder, Dim, PresetFiles, SubModel, Value, Workload, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields
 from graphacct_architectures.layers import linear
-from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
+from graphacct_architectures.multimodal.parts.compose import Composition, Part, described
 from graphacct_architectures.multimodal.parts.family import composition
 from graphacct_architectures.multimodal.parts.images import of_images
+from graphacct_architectures.multimodal.parts.paired import Paired, pair_of, writes
 from graphacct_architectures.multimodal.parts.qformer import QFormerConfig, asked
 from graphacct_architectures.multimodal.parts.towers import looked, vision_model
 
@@ -25,14 +28,13 @@ class Blip2Config:
     architectures: str = fields.model_class(GENERATION, (GENERATION,))
     vision_config: SubModel = vision_model("blip_2_vision_model", always=True)
     qformer_config: QFormerConfig | None = fields.nested(QFormerConfig, "blip-2")
-    text_config: SubModel = text_model("opt")
+    text_config: SubModel = fields.model("opt", fits=writes)
     num_query_tokens: Dim = fields.size(32)
     dtype: str | None = fields.dtype()
 
 
-def compose(config: Blip2Config, root: str) -> Composition:
-    """Returns a decoder with its own head, and its images through the tower and the Q-Former."""
-    text = described(config.text_config)
+def compose(config: Any, root: str) -> Composition | Paired:
+    """Returns a text model with its own head, and its images through the tower and the Q-Former."""
     former = config.qformer_config or QFormerConfig()
 
     def rows(workload: Workload, b: Builder) -> Value:
@@ -44,18 +46,51 @@ def compose(config: Blip2Config, root: str) -> Composition:
         queries = b.apply("expand", own, name="queries", shape=shape)
         with b.scope("qformer"):
             x = asked(former, images, b, queries, seen)
-        return linear(b, "language_projection", x, text.width)
+        return linear(b, "language_projection", x, width(config.text_config))
 
-    return Composition(text, (Part("images", rows),), "language_model", own_head=True)
+    return beside_text(config.text_config, rows)
 
 
-ARCHITECTURE = composition(
-    "blip-2",
-    Blip2Config,
-    compose,
-    PresetFiles(__file__),
-    classes=(GENERATION, ""),
-    image_size=lambda config: config.vision_config.config.image_size,
-    no_cost=dict.fromkeys(("image_text_hidden_size", "use_decoder_only_language_model", "is_encoder_decoder")),
-    doc="BLIP-2: a ViT, learned queries that ask it (Q-Former), any decoder.",
+def beside_text(text: SubModel, rows: Any) -> Composition | Paired:
+    """Returns a text model with its own head, whose images `rows` makes."""
+    pair, parts = pair_of(text), (Part("images", rows),)
+    if pair is not None:
+        return Paired(pair, parts, "language_model")
+    return Composition(described(text), parts, "language_model", own_head=True)
+
+
+def width(text: SubModel) -> Dim:
+    """Returns the width of a text model's stream."""
+    pair = pair_of(text)
+    return described(text).width if pair is None else pair.width
+
+
+def with_pairs(found: Any) -> Any:
+    """Returns an Architecture whose text model may be a pair: the encoder's sequences have a length of their own."""
+    alone = found.build
+
+    def build(config: Any, workload: Workload, b: Builder) -> Any:
+        lengths = (workload.encoder_seq_len, workload.seq_len)
+        given = len({*lengths}) > 1 and all(type(length) is int for length in lengths) and workload.phase != "decode"
+        if given and pair_of(config.text_config) is None:
+            raise ConfigError(
+                f"encoder_seq_len is {workload.encoder_seq_len}: text_config is a decoder alone, leave encoder_seq_len "
+                "out"
+            )
+        return alone(config, workload, b)
+
+    return attrs.evolve(found, build=build, sizes={**found.sizes, "encoder_seq_len": lambda config: None})
+
+
+ARCHITECTURE = with_pairs(
+    composition(
+        "blip-2",
+        Blip2Config,
+        compose,
+        PresetFiles(__file__),
+        classes=(GENERATION, ""),
+        image_size=lambda config: config.vision_config.config.image_size,
+        no_cost=dict.fromkeys(("image_text_hidden_size", "use_decoder_only_language_model", "is_encoder_decoder")),
+        doc="BLIP-2: a ViT, learned queries that ask it (Q-Former), any decoder or T5.",
+    )
 )

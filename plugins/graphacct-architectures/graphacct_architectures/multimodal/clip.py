@@ -89,10 +89,15 @@ def build(config: CLIPConfig, workload: Workload, b: Builder) -> tuple[Value, ..
         tokens, image = images(config.vision, workload, b, f"{config.vision_key}.image_size")
     if config.architectures == CLASSIFIER:
         return (classified(config, b, tokens),)
-    image = linear(b, "visual_projection", image, config.projection_dim, bias=False)
     with b.scope("text_model"):
         _, text = texts(config.text, workload, b)
-    text = linear(b, "text_projection", text, config.projection_dim, bias=False)
+    return alike(b, image, text, config.projection_dim)
+
+
+def alike(b: Builder, image: Value, text: Value, width: Dim) -> tuple[Value, ...]:
+    """Returns the similarities of each pair, by image and by text, and the two embeddings, projected to a width."""
+    image = linear(b, "visual_projection", image, width, bias=False)
+    text = linear(b, "text_projection", text, width, bias=False)
     image, text = normalised(b, image, "image"), normalised(b, text, "text")
     by_text = b.apply("matmul", text, b.apply("transpose", image, name="images", dims=(0, 1)), name="similarity")
     factor = b.apply("exp", b.parameter("logit_scale", ()), name="factor")
@@ -190,7 +195,7 @@ def normalised(b: Builder, x: Value, label: str) -> Value:
     return b.apply("div", x, length, name=f"{label}_normalised")
 
 
-def first_total(config: CLIPConfig, outputs: tuple[Value, ...], b: Builder) -> Value:
+def first_total(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
     """Returns the sum of the logits of each image, without the other outputs."""
     return total(config, outputs[:1], b)
 
@@ -198,9 +203,12 @@ def first_total(config: CLIPConfig, outputs: tuple[Value, ...], b: Builder) -> V
 def contrastive(config: CLIPConfig, outputs: tuple[Value, ...], b: Builder) -> Value:
     """Returns the mean of two cross-entropies: a text's target is its image, and an image's is its text; or the
     cross-entropy of a classifier's logits."""
+    return (cross_entropy if config.architectures == CLASSIFIER else pairs_entropy)(config, outputs, b)
+
+
+def pairs_entropy(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
+    """Returns the mean of two cross-entropies: a text's target is its image, and an image's is its text."""
     by_image = outputs[0]
-    if config.architectures == CLASSIFIER:
-        return cross_entropy(config, outputs, b)
     by_text = b.apply("transpose", by_image, name="loss_by_text", dims=(0, 1))
     parts = []
     for label, logits in (("captions", by_text), ("images", by_image)):

@@ -34,12 +34,7 @@ def compose(config: Llama4Config, root: str) -> Composition:
     text, tower = described(config.text_config), config.vision_config.config
 
     def check() -> None:
-        check_sizes(tower)
-        if differ(tower.vision_output_dim, tower.projector_output_dim):
-            raise ConfigError(
-                f"vision_config.vision_output_dim is {tower.vision_output_dim} and projector_output_dim "
-                f"{tower.projector_output_dim}: they have to agree, or the class does not run"
-            )
+        check_tower(tower)
 
     def rows(workload: Workload, b: Builder) -> Value:
         with b.scope("vision_model"):
@@ -56,6 +51,26 @@ def compose(config: Llama4Config, root: str) -> Composition:
     return Composition(text, (Part("images", rows, check),), "language_model", own_head=True)
 
 
+def check_tower(tower: Any) -> None:
+    """Raises ConfigError for a tower whose class does not run."""
+    check_sizes(tower)
+    if differ(tower.vision_output_dim, tower.projector_output_dim):
+        raise ConfigError(
+            f"vision_config.vision_output_dim is {tower.vision_output_dim} and projector_output_dim "
+            f"{tower.projector_output_dim}: they have to agree, or the class does not run"
+        )
+
+
+def images(config: Llama4Config) -> int:
+    """Returns how many images a sequence has unless the workload says so: none if their class does not run, as with its
+    defaults."""
+    try:
+        check_tower(config.vision_config.config)
+    except ConfigError:
+        return 0
+    return 1
+
+
 def image_size(config: Llama4Config) -> Any:
     """Returns the size of an image: the tower's."""
     return config.vision_config.config.image_size
@@ -68,6 +83,7 @@ ARCHITECTURE = composition(
     PresetFiles(__file__),
     classes=(CLASS, "no bare model"),
     image_size=image_size,
+    sizes={"images": images},
     no_cost={"tie_word_embeddings": None},
     doc="Llama 4 with images: a tower of its own, squares of tokens as one, Llama 4's decoder.",
 )

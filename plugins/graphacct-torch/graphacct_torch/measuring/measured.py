@@ -41,6 +41,8 @@ MAIN = (
     ("start_logits", "end_logits"),
     ("reconstruction",),
     ("projected_states", "projected_quantized_states"),
+    ("itm_score",),
+    ("embeddings",),
     ("text_embeds", "image_embeds", "last_hidden_state", "pooler_output"),
 )
 """Outputs that a loss would use, by kind of model; a model's are the first of these groups that it has any of."""

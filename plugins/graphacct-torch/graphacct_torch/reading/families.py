@@ -58,7 +58,7 @@ WITH_CODES = frozenset(("kyutai_speech_to_text",))
 """Families that read the codes of all codebooks beside each token of text."""
 CODES_IN_BATCH = frozenset(("musicgen", "musicgen_melody"))
 """Families whose codebooks are sequences of their own."""
-IMAGES_BY_TEXT = frozenset(("idefics2", "idefics3", "smolvlm"))
+IMAGES_BY_TEXT = frozenset(("idefics2", "idefics3", "smolvlm", "modernvbert", "colmodernvbert", "idefics"))
 """Families whose images have a dimension of their own beside the batch."""
 CUT_IMAGES = frozenset(("llava_next", "llava_next_video", "llava_onevision", "granite4_vision"))
 """Families whose classes read from the size of an image how it was cut into squares."""

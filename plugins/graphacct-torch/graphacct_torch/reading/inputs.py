@@ -83,7 +83,7 @@ def _needed(module: nn.Module, formals: Mapping[str, inspect.Parameter], sizes: 
     wanted = [*mains, *BESIDE, *TOGETHER.get(str(sizes.get("model_type")), ())]
     if "input_ids" in formals:
         wanted.append("input_ids")
-    if sizes.get("is_encoder_decoder"):
+    if sizes.get("is_encoder_decoder") or getattr(sizes.get("text_config"), "is_encoder_decoder", False):
         wanted.append("decoder_input_ids")
     if sizes.get("model_type") in WITH_MASK:
         wanted.append("input_features_mask")

@@ -96,6 +96,8 @@ def _pixels(sizes: Sizes) -> torch.Tensor:
         return made("pixel_values", (count, sizes.channels, tile, tile), FLOAT)
     if sizes.images is not None and "aspect_ratio_ids" in sizes.names:
         return made("pixel_values", (sizes.batch, *_tiles_of_images(sizes), *images), FLOAT)
+    if sizes.get("model_type") in VIDEOS_OF_TEXT:
+        return made("pixel_values", (sizes.batch * (sizes.images or 1), sizes.frames or 4, *images), FLOAT)
     if sizes.images is not None and "input_ids" in sizes.names:
         return made("pixel_values", (*_images_of_text(sizes), *images), FLOAT)
     if sizes.get("model_type") in IMAGES_OF_TOKENS:
@@ -103,8 +105,6 @@ def _pixels(sizes: Sizes) -> torch.Tensor:
         return made("pixel_values", (sizes.batch * SIDE * SIDE, side, side, sizes.channels), FLOAT)
     if sizes.get("model_type") in IMAGES_OF_TEXT:
         return made("pixel_values", (sizes.batch, 1, *images), FLOAT)
-    if sizes.get("model_type") in VIDEOS_OF_TEXT:
-        return made("pixel_values", (sizes.batch, 4, *images), FLOAT)
     if sizes.get("model_type") in PAIRS:
         return made("pixel_values", (sizes.batch, 2, *images), FLOAT)
     frames = sizes.get("num_frames", parts=VISION)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import attrs
+
 from graphacct import Builder, ConfigError, Dim, Parameter, Value, Workload, equal, less
+from graphacct_architectures.decoders.parts.blocks import with_blocks
 from graphacct_architectures.decoders.parts.description import RMS, Attention, Norm
 from graphacct_architectures.decoders.parts.indexer import with_chosen
 from graphacct_architectures.decoders.parts.joint import UNEVEN, heads_of
 from graphacct_architectures.decoders.parts.latent import ABSORBED, absorbed, latent
 from graphacct_architectures.decoders.parts.names import ALIBI, POSITIONS, mask_name
-from graphacct_architectures.decoders.parts.rotary import both_rotated
+from graphacct_architectures.decoders.parts.rotary import both_rotated, scaled_by_position
 from graphacct_architectures.layers import conv1d, dropped, linear, merge_heads, norm, split_heads, with_cache
 
 WIDEST = 256
@@ -32,14 +35,20 @@ def attention(
         return linear(b, a.out, y, width, bias=a.out_bias), ()
     gate: Value | None = None
     if a.latent is not None:
-        q, k, v, source = latent(a, a.latent, workload, b, x, tables)
+        q, k, v, source, gate = latent(a, a.latent, workload, b, x, tables)
         if a.indexer is not None:
             tables = with_chosen(a, a.indexer, workload, b, x, source, tables)
     else:
         q, k, v, gate = of_their_own(a, kind, workload, b, x, tables)
+        if a.blocks is not None:
+            tables = with_blocks(a, a.blocks, workload, b, x, tables)
     y, weights = (differences if a.differential else attended)(a, workload, b, q, k, v, tables)
     if gate is not None:
+        if a.gate_wide and gate.spec.dtype != "float32":
+            gate = b.apply("cast", gate, name="gate_wide", dtype="float32")
+        dtype = y.spec.dtype
         y = b.apply("mul", y, b.apply("sigmoid", gate, name="gate_sigmoid"), name="gated")
+        y = y if y.spec.dtype == dtype else b.apply("cast", y, name="gated_narrowed", dtype=dtype)
     if a.gate:
         y = gated(a, b, x, y)
     if a.out_norm:
@@ -255,32 +264,32 @@ def with_gate(a: Attention, b: Builder, x: Value) -> tuple[Value, Value]:
     return q, b.apply("reshape", gate, name="gate", shape=(batch, seq, a.heads * a.d_head))
 
 
-def scaled_by_position(a: Attention, b: Builder, q: Value, positions: Value | None) -> Value:
-    """Returns queries (batch, heads, seq, d_head) times 1 + β log(1 + ⌊position / length⌋), in float32 but for the last
-    product, or also that one."""
-    if a.position_scaled_wide or positions is None:
-        positions = b.apply("arange", name="q_positions", batch=1, n=q.spec.shape[2])
-    places = b.apply("cast", positions, name="q_places", dtype="float32")
-    rounds = b.apply("floor", b.apply("scale", places, name="q_rounds"), name="q_whole_rounds")
-    growth = b.apply("log", b.apply("shift", rounds, name="q_rounds_and_one"), name="q_growth")
-    factor = b.apply("shift", b.apply("scale", growth, name="q_growth_scaled"), name="q_factor")
-    factor = b.apply("reshape", factor, name="q_factor_apart", shape=(1, 1, q.spec.shape[2], 1))
-    dtype = q.spec.dtype
-    if factor.spec.dtype != dtype and not a.position_scaled_wide:
-        factor = b.apply("cast", factor, name="q_factor_narrowed", dtype=dtype)
-    q = b.apply("mul", q, factor, name="q_scaled_by_position")
-    return q if q.spec.dtype == dtype else b.apply("cast", q, name="q_scaled_narrowed", dtype=dtype)
-
-
 def normed_by(b: Builder, name: str, x: Value, kind: Norm) -> Value:
     """Returns x normalized over its last dimension."""
     dtype = x.spec.dtype
+    if kind.gate_rank is not None:
+        return gated_norm(b, name, x, kind, kind.gate_rank)
     narrow = kind.cast and dtype != "float32"
     if narrow:
         x = b.apply("cast", x, name=f"{name}_wide", dtype="float32")
     options = {"weight": kind.weight, "bias": kind.bias, "centred": kind.centred, "weight_wide": kind.weight_wide}
+    options["stored_wide"] = kind.stored_wide
     y = norm(b, name, x, kind.kind, upcast=norm_upcast(kind), power=kind.power, **options)
     return b.apply("cast", y, name=f"{name}_narrowed", dtype=dtype) if narrow else y
+
+
+def gated_norm(b: Builder, name: str, x: Value, kind: Norm, rank: Dim) -> Value:
+    """Returns x normalized, times the sigmoid of a projection of it, there and back, which runs in float32."""
+    with b.scope(name):
+        y = normed_by(b, "norm", x, attrs.evolve(kind, gate_rank=None))
+        b.hold(y)
+        with b.scope("mlp"):
+            gate = b.apply("silu", linear(b, "fc1", y, rank, bias=False), name="act")
+            gate = linear(b, "fc2", gate, x.spec.shape[-1], bias=False)
+        if gate.spec.dtype != "float32":
+            gate = b.apply("cast", gate, name="gate_wide", dtype="float32")
+        y = b.apply("mul", y, b.apply("sigmoid", gate, name="gate"), name="gated")
+        return y if y.spec.dtype == x.spec.dtype else b.apply("cast", y, name="narrowed", dtype=x.spec.dtype)
 
 
 def norm_upcast(kind: Norm) -> str:
@@ -328,7 +337,8 @@ def fused(
     if shared and (mask is not None or wide_heads) and not (a.sinks or a.softcap):
         k, v = (repeat_kv(a, b, part, label) for part, label in ((k, "k"), (v, "v")))
         b.hold(k, v, until="merge_heads")
-    given = (q, k, v, b.parameter("sinks", (a.heads,))) if a.sinks else (q, k, v)
+    sinks_dtype = "float32" if a.sinks_wide else None
+    given = (q, k, v, b.parameter("sinks", (a.heads,), sinks_dtype)) if a.sinks else (q, k, v)
     operator = "scaled_dot_product_attention" + ("_with_sinks" if a.sinks else "")
     causal = a.causal and workload.phase != "decode"
     drop = {"dropout_p": a.dropout} if workload.phase == "train" and a.dropout else {}
@@ -365,7 +375,7 @@ def eager(
         scores = b.apply("masked_fill" if a.mask_filled else "add", scores, mask, name="mask")
     column = a.sinks and not a.sinks_after
     if column:
-        scores = with_sinks(b, scores)
+        scores = with_sinks(b, scores, "float32" if a.sinks_wide else None)
     if (column and not a.sinks_alone) or a.less_largest:
         largest, _ = b.apply("topk", scores, name="largest", k=1)
         scores = b.apply("sub", scores, largest, name="less_largest")
@@ -379,6 +389,8 @@ def eager(
     if upcast and column and a.sinks_alone:
         weights = b.apply("cast", weights, name="weights", dtype=b.dtype)
     weights = dropped(b, "attn_dropout", weights, a.dropout, workload)
+    if a.sinks_wide and weights.spec.dtype != b.dtype:
+        weights = b.apply("cast", weights, name="weights_narrowed", dtype=b.dtype)
     y = b.apply("matmul", weights, v, name="values")
     return scaled_by_sinks(b, y, scores) if a.sinks_after else y, weights
 
@@ -409,14 +421,17 @@ def repeat_kv(a: Attention, b: Builder, x: Value, label: str) -> Value:
     return b.apply("reshape", expanded, name=f"{label}_repeated", shape=(batch, a.heads, seq, width))
 
 
-def with_sinks(b: Builder, scores: Value) -> Value:
-    """Returns the scores with a column of learned scores. After it the maximum of each row is subtracted.
+def with_sinks(b: Builder, scores: Value, dtype: str | None = None) -> Value:
+    """Returns the scores with a column of learned scores, which may be stored in a dtype of their own. After it the
+    maximum of each row is subtracted.
 
     The library takes the maximum with its place, and the place is what its gradient needs: the one largest of a row.
     """
     batch, heads, seq, _ = scores.spec.shape
-    sinks = b.apply("reshape", b.parameter("sinks", (heads,)), name="sinks_apart", shape=(1, heads, 1, 1))
+    sinks = b.apply("reshape", b.parameter("sinks", (heads,), dtype), name="sinks_apart", shape=(1, heads, 1, 1))
     sinks = b.apply("expand", sinks, name="sinks_expanded", shape=(batch, heads, seq, 1))
+    if sinks.spec.dtype != scores.spec.dtype:
+        scores = b.apply("cast", scores, name="scores_wide", dtype=sinks.spec.dtype)
     return b.apply("concat", scores, sinks, name="with_sinks", dim=-1)
 
 

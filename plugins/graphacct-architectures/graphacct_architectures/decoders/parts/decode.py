@@ -16,6 +16,7 @@ from graphacct_architectures.decoders.parts.description import (
     Layer,
     Mixing,
     Mlp,
+    Norm,
     Positions,
     Transform,
 )
@@ -63,7 +64,7 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
         if positions is not None and workload.phase == "train":
             tables[POSITIONS] = positions
         b.hold(*tables.values())
-        carried = handed_on(d, workload, b)
+        carried = handed_on(d, workload, b) if d.middle is None else {}
         body = partial(layer, workload, tuple(tables), carried=tuple(carried))
         constants = tuple(tables.values())
         if after:
@@ -90,7 +91,12 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
     x = for_logits(b, x, workload)
     if d.transform is not None:
         x = transformed(d.transform, b, x)
-    x = linear(b, d.head, x, d.vocab_size, bias=d.head_bias, tied_to=tied)
+    if d.head_wide and not d.tied:
+        x = x if x.spec.dtype == "float32" else b.apply("cast", x, name="stream_wide", dtype="float32")
+        weight = b.parameter(f"{d.head}.weight", (d.vocab_size, d.width), "float32")
+        x = b.apply("linear", x, weight, name=d.head)
+    else:
+        x = linear(b, d.head, x, d.vocab_size, bias=d.head_bias, tied_to=tied)
     if d.logits_scaled:
         x = b.apply("scale", x, name="logits_scaled")
     return capped(b, x, "logits") if d.logits_softcap else x
@@ -192,7 +198,7 @@ def serial(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mappin
         x = added(kind, workload, b, base, prepared(kind.attention_post_norm, kind, b, y), "attn")
         x = prepared(kind.attention_stream_norm, kind, b, x)
     if kind.network_instead != NOTHING:
-        normed = prepared(kind.mlp_norm, kind, b, x)
+        normed = prepared(kind.mlp_norm, kind, b, x, kind.mlp_norm_kind)
         y = fed(kind, workload, b, normed)
         base = normed if kind.residual_normed else x
         x = added(kind, workload, b, base, prepared(kind.mlp_post_norm, kind, b, y), "mlp")
@@ -220,9 +226,9 @@ def parallel(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mapp
     return b.apply("add", b.apply("add", x, y, name="attn_residual"), z, name="mlp_residual")
 
 
-def prepared(name: str, kind: Layer, b: Builder, x: Value) -> Value:
-    """Returns x, normalized if the layer has a norm called `name`."""
-    return normed_by(b, name, x, kind.norm) if name else x
+def prepared(name: str, kind: Layer, b: Builder, x: Value, by: Norm | None = None) -> Value:
+    """Returns x, normalized if the layer has a norm called `name`, of the layer's kind unless it is given."""
+    return normed_by(b, name, x, by or kind.norm) if name else x
 
 
 def with_beside(

@@ -69,9 +69,9 @@ class LatentConfig(DecoderConfig):
         return at_most(self.num_experts_per_tok, self.n_routed_experts, "num_experts_per_tok, n_routed_experts")
 
 
-def corrected_experts(config: Any, *, shared: bool = True) -> Experts:
+def corrected_experts(config: Any, *, shared: bool = True, grouped: bool = True) -> Experts:
     """Returns the third generation's experts, which other families have too: chosen by sigmoids with a correction among
-    the best groups; their weights are those without it."""
+    the best groups, unless they are not `grouped`; their weights are those without it."""
     activation = ACTIVATIONS[config.hidden_act]
     experts = Experts(
         config.n_routed_experts,
@@ -84,9 +84,9 @@ def corrected_experts(config: Any, *, shared: bool = True) -> Experts:
         above_zero="shift",
         correction=True,
         scaled=True,
-        grouped=True,
-        groups=config.n_group,
-        chosen_groups=config.topk_group,
+        grouped=grouped,
+        groups=config.n_group if grouped else 1,
+        chosen_groups=config.topk_group if grouped else 1,
         shared=Mlp(config.n_shared_experts * config.moe_intermediate_size, activation, module="shared_experts")
         if shared
         else None,
@@ -95,9 +95,10 @@ def corrected_experts(config: Any, *, shared: bool = True) -> Experts:
     return experts
 
 
-def latent_of(config: Any, *, turned: bool = True, **more: Any) -> Attention:
-    """Returns latent attention, whose heads have keys and values of their own."""
-    heads, shared = config.num_attention_heads, config.num_key_value_heads
+def latent_of(config: Any, *, turned: bool = True, ignored: bool = False, **more: Any) -> Attention:
+    """Returns latent attention, whose heads have keys and values of their own. A file that says otherwise is refused
+    unless what it says is `ignored`, as the class does."""
+    heads, shared = config.num_attention_heads, None if ignored else config.num_key_value_heads
     if shared is not None and differ(heads, shared):
         raise ConfigError(
             f"num_key_value_heads is {shared}, num_attention_heads {heads}: every head has keys and values of its own, "
@@ -124,10 +125,12 @@ def deepseek(
     rotary_complex: bool = False,
     sparse: tuple[bool, ...] | None = None,
     indexers: Sequence[Indexer] = (),
+    **more: Any,
 ) -> Decoder:
     """Returns a decoder with latent attention in every layer, `dense` in the first ones and `experts` in the others;
-    `sparse` says of each layer whether it has experts, if the file does, and `indexers` what chooses its keys."""
-    attention = latent_of(config)
+    `sparse` says of each layer whether it has experts, if the file does, `indexers` what chooses its keys, and `more`
+    what else its attention has."""
+    attention = latent_of(config, **more)
     check_groups(experts)
     first = whole(config.first_k_dense_replace, "first_k_dense_replace")
 

@@ -34,6 +34,9 @@ class Norm:
         cast: Whether torch's own norm runs on a copy of the stream in float32.
         power: Whether an RMSNorm's root is written as a power of -½.
         weight_wide: Whether an RMSNorm wholly in float32 first casts its weight too.
+        stored_wide: Whether its weight is stored in float32 whatever the model's dtype is.
+        gate_rank: The rank of two projections of the normalized rows, there and back, whose sigmoid multiplies them;
+            None for none.
     """
 
     kind: str = RMS
@@ -44,6 +47,8 @@ class Norm:
     cast: bool = False
     power: bool = False
     weight_wide: bool = False
+    stored_wide: bool = False
+    gate_rank: Dim | None = None
 
 
 @attrs.frozen
@@ -56,12 +61,17 @@ class Latent:
         query_rank: Width of the queries' own latent; None if they are projected directly.
         turned: Whether the last `rotary` dimensions of each head are rotated; otherwise the keys' are still shared by
             all heads.
+        scaled: Whether queries and the latent of keys and values are each multiplied by a constant.
+        gated: Whether one projection, `q_gate_proj`, makes the queries and a gate of the heads' outputs from the
+            queries' latent side by side with itself before its norm.
     """
 
     rank: Dim
     values: Dim
     query_rank: Dim | None = None
     turned: bool = True
+    scaled: bool = False
+    gated: bool = False
 
 
 @attrs.frozen
@@ -76,6 +86,8 @@ class Indexer:
         handed_on: Whether each layer hands the chosen keys on to the next.
         halves: Whether the rotated part of a head is written as two products and their sum, in its own order.
         module: The module's name.
+        last: Whether the last dimensions of a head are rotated, and not the first.
+        stored_wide: Whether the keys' norm and the projection to weights are stored in float32.
     """
 
     heads: Dim
@@ -84,6 +96,29 @@ class Indexer:
     own: bool = True
     handed_on: bool = False
     halves: bool = True
+    module: str = "indexer"
+    last: bool = False
+    stored_wide: bool = False
+
+
+@attrs.frozen
+class BlockIndexer:
+    """Small heads that choose the blocks of keys each query sees, one choice for each group of heads.
+
+    Attributes:
+        heads: Its heads of queries; the keys have one.
+        d_head: Their width.
+        size: How many keys a block has.
+        top: How many blocks a query sees; all if there are fewer.
+        near: How many blocks just before a query it always sees.
+        module: The module's name.
+    """
+
+    heads: Dim
+    d_head: Dim
+    size: Dim
+    top: Dim
+    near: int
     module: str = "indexer"
 
 
@@ -155,6 +190,9 @@ class Attention:
         out_shift: The name of a bias of the output that belongs to the module itself; empty for none.
         kv_joint: The name of one projection for keys and values together, head by head; empty if they are two.
         gate_bias: Whether the gate's projection has a bias.
+        sinks_wide: Whether the sinks are stored in float32 whatever the model's dtype is, which makes written-out
+            attention's softmax run in it.
+        blocks: What chooses the blocks of keys that each query sees; None if it sees all that the mask allows.
         sinks_alone: Whether written-out attention with a column of sinks subtracts no largest score of its own.
         differential: Whether a second attention is subtracted: each half of the heads of values is attended to by all
             queries, and the second half of the heads' outputs, times learned numbers, taken from the first.
@@ -226,6 +264,8 @@ class Attention:
     differential: bool = False
     kv_joint: str = ""
     gate_bias: bool = False
+    sinks_wide: bool = False
+    blocks: BlockIndexer | None = None
     sinks_alone: bool = False
 
 
@@ -264,6 +304,9 @@ class Mlp:
         scaled: Whether the gate's projection and the output are each multiplied by a constant.
         cut: Whether the activated gate and the other projection are clamped.
         down_bias: Whether the way back has a bias; None if as the others.
+        cut_first: Whether the gate is clamped from above, and the other projection from both sides, before the
+            activation.
+        clamped: Whether gate and projection are clamped to a range, as in gpt-oss; then they are joint.
     """
 
     width: Dim
@@ -282,6 +325,8 @@ class Mlp:
     scaled: bool = False
     cut: bool = False
     down_bias: bool | None = None
+    cut_first: bool = False
+    clamped: bool = False
 
 
 @attrs.frozen
@@ -318,9 +363,9 @@ class Experts:
         router_bias: Whether the router has one.
         in_out: Whether the experts' weights are stored (in, out).
         router_upcast: Whether the router's product always runs in float32.
-        scoring: The router's scores: `softmax` over all experts, `top_softmax` over the chosen ones, `sigmoid` of all
-            or `top_sigmoid` of the chosen ones (`chosen_sigmoid` where a correction chose them), or `mixer`: each
-            choice is a softmax over the scores near the largest.
+        scoring: The router's scores: `softmax` over all experts, `top_softmax` over the chosen ones, `sigmoid` or
+            `sqrt_softplus` of all, `top_sigmoid` of the chosen ones (`chosen_sigmoid` where a correction chose them),
+            or `mixer`: each choice is a softmax over the scores near the largest.
         normalised: Whether the chosen weights are made to sum to 1.
         correction: Whether the choice is corrected by a buffer of one score per expert.
         downcast: Whether the weights are cast to the stream's dtype before they multiply the experts' outputs.
@@ -353,6 +398,14 @@ class Experts:
         cut: Whether the activated gate and the other projection are clamped.
         shared_mix: The name of a projection to two shares, by whose softmax the experts' output and the shared
             network's are added; empty for none.
+        cut_first: Whether gate and the other projection are clamped before the activation, as in Mlp.
+        hashed: How many ids a table has that says which experts a token runs through, by its id; None if the scores
+            say.
+        softmax_narrow: Whether a softmax over all experts runs in the scores' own dtype, not in float32.
+        groups_by_two: Whether a group is as good as its two best experts even if there is no correction.
+        router_weight: The name of the router's weight.
+        idle: How many more experts can be chosen that give back what they get. What is computed counts as if every
+            expert were chosen as often as any other.
     """
 
     count: Dim
@@ -396,6 +449,12 @@ class Experts:
     latent_bias: bool = False
     cut: bool = False
     shared_mix: str = ""
+    cut_first: bool = False
+    hashed: Dim | None = None
+    softmax_narrow: bool = False
+    groups_by_two: bool = False
+    router_weight: str = "weight"
+    idle: Dim = 0
 
 
 FeedForward: TypeAlias = Mlp | Experts
@@ -444,6 +503,7 @@ class Layer:
             added to each other. Its output, attention's input and attention's output are each multiplied by a constant.
         whole: The layer itself if it has another shape; its attention then says which tables it reads.
         base_scaled: Whether what an output is added to is multiplied by a constant too.
+        mlp_norm_kind: The kind of the norm before the network if it is another; None if it is `norm`.
         scales: The names of parameters of the stream's width that multiply attention's output and the network's; empty
             for none.
     """
@@ -470,6 +530,7 @@ class Layer:
     beside: Mixing | None = None
     whole: Whole | None = None
     base_scaled: bool = False
+    mlp_norm_kind: Norm | None = None
     scales: tuple[str, str] = ("", "")
 
 
@@ -563,6 +624,7 @@ class Decoder:
         embedding_spare: Rows of the embedding behind the vocabulary, which the head does not have.
         embedding_normed: The kind of a norm of the embedding's rows, images' not included; None for none.
         embedding_tied_to: The full name of the tensor whose storage the embedding shares, if it does not own it.
+        head_wide: Whether the head runs in float32, in which its weight is stored unless it is the embedding's.
         transform: What the stream goes through before the head; None for nothing.
         last_dropout: The dropout probability of the stream after the last norm, in training.
     """
@@ -602,6 +664,7 @@ class Decoder:
     embedding_spare: Dim = 0
     embedding_normed: Norm | None = None
     embedding_tied_to: str = ""
+    head_wide: bool = False
     transform: Transform | None = None
     last_dropout: float = 0.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphacct import Builder, Dim, Value, Workload, prod
+from graphacct import Builder, Dim, Value, Workload, ceil_div, equal, prod
 from graphacct_architectures.decoders.parts.attention import normed_by, projection
 from graphacct_architectures.decoders.parts.description import Experts, Mlp, Norm
 from graphacct_architectures.decoders.parts.router import routed, scored
@@ -23,12 +23,18 @@ def mlp(m: Mlp, b: Builder, x: Value, workload: Workload | None = None) -> Value
         if m.joint:
             both = linear(b, m.joint, x, 2 * m.width, bias=m.bias)
             gate, up = b.apply("split", both, name="gate_and_up", parts=2)
-            gate = activation(b, m.activation, gate)
+            gate, up = both_cut(b, gate, up) if m.cut_first else (gate, up)
+            gate, up = glu_clamped(b, gate, up) if m.clamped else (activation(b, m.activation, gate), up)
         else:
             gate = linear(b, m.gate, x, m.width, bias=m.bias)
             gate = b.apply("scale", gate, name="gate_scaled") if m.scaled else gate
-            gate = activation(b, m.activation, gate)
-            up = linear(b, m.up, x, m.width, bias=m.bias)
+            gate = b.apply("clamp", gate, name="gate_cut") if m.cut_first else gate
+            if m.cut_first:
+                up = b.apply("clamp", linear(b, m.up, x, m.width, bias=m.bias), name="up_cut")
+                gate = activation(b, m.activation, gate)
+            else:
+                gate = activation(b, m.activation, gate)
+                up = linear(b, m.up, x, m.width, bias=m.bias)
         gate, up = both_cut(b, gate, up) if m.cut else (gate, up)
         y = b.apply("mul", gate, up, name="gated")
     if workload is not None:
@@ -50,8 +56,16 @@ def by_shares(e: Experts, b: Builder, x: Value, y: Value, common: Value) -> tupl
 
 
 def both_cut(b: Builder, gate: Value, up: Value) -> tuple[Value, Value]:
-    """Returns the activated gate, which is clamped from above, and the other projection, from both sides."""
+    """Returns the gate, which is clamped from above, and the other projection, from both sides."""
     return b.apply("clamp", gate, name="gate_cut"), b.apply("clamp", up, name="up_cut")
+
+
+def glu_clamped(b: Builder, gate: Value, up: Value) -> tuple[Value, Value]:
+    """Returns gate · σ(α gate), and the other projection plus 1, both clamped first."""
+    gate = b.apply("clamp", gate, name="gate_cut")
+    up = b.apply("shift", b.apply("clamp", up, name="up_cut"), name="up_and_one")
+    sigmoid = b.apply("sigmoid", b.apply("scale", gate, name="gate_scaled"), name="act")
+    return b.apply("mul", gate, sigmoid, name="glu"), up
 
 
 def joined(e: Experts, b: Builder, y: Value, common: Value) -> Value:
@@ -84,14 +98,14 @@ def xielu(b: Builder, x: Value) -> Value:
         return b.apply("where", above, upper, lower, name="act")
 
 
-def experts(e: Experts, b: Builder, x: Value) -> Value:
+def experts(e: Experts, b: Builder, x: Value, tokens: Value | None = None) -> Value:
     """Returns the chosen experts' outputs, weighted and added up, and the shared network's; the builder is in their
-    scope."""
+    scope. `tokens` are the ids of x's tokens, which some routers read."""
     batch, seq, width = x.spec.shape
     rows = b.apply("reshape", x, name="tokens", shape=(batch * seq, width))
     if e.every:
         return through_every(e, b, rows, (batch, seq, width))
-    ids, weights = routed(e, b, rows)
+    ids, weights = routed(e, b, rows, tokens)
     if e.latent is not None:
         rows = linear(b, e.latent_in, rows, e.latent, bias=e.latent_bias)
     y = chosen(e, b, rows, ids, weights)
@@ -156,15 +170,20 @@ def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> V
     pairs = prod(ids.spec.shape)
     operator = "grouped_linear_in_out" if e.in_out else "grouped_linear"
 
-    def project(name: str, x: Value, n: object, k: object, joined: int = 1) -> Value:
-        shape = (e.count, k, n) if e.in_out else (e.count, n, k)
-        bias = (b.parameter(f"{name}_bias", (e.count, n)), owners) if e.bias else ()
+    active = ceil_div(e.per_token * e.count, e.count + e.idle)
+
+    def project(name: str, x: Value, n: object, k: object, joined: int = 1, count: Dim = e.count) -> Value:
+        shape = (count, k, n) if e.in_out else (count, n, k)
+        bias = (b.parameter(f"{name}_bias", (count, n)), owners) if e.bias else ()
         weight = b.parameter(name, shape, joined=joined)
-        return b.apply(operator, x, weight, ends, *bias, name=name, per_token=e.per_token)
+        until = ends
+        if not equal(count, ends.spec.shape[0]):
+            until = b.apply("slice", ends, name="ends_of_rows", dim=0, start=0, length=count)
+        return b.apply(operator, x, weight, until, *bias, name=name, per_token=active)
 
     with b.scope("experts"):
         flat = b.apply("reshape", ids, name="ids", shape=(pairs,))
-        options = {"experts": e.count, "per_token": e.per_token}
+        options = {"experts": e.count + e.idle, "per_token": e.per_token}
         chosen_tokens, order, places, ends, owners = b.apply("by_expert", flat, name="by_expert", **options)
         x = b.apply("index_select", rows, chosen_tokens, name="rows")
         factors = b.apply("reshape", weights, name="flat_weights", shape=(pairs,))
@@ -172,6 +191,15 @@ def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> V
         b.hold(order, x, factors)
         if e.apart:
             x = through_rows(e, b, x, ends)
+        elif not equal(e.idle, 0):  # the rows of experts that give back what they get are the last
+            computed = ceil_div(pairs * e.count, e.count + e.idle)
+            rest: tuple[Value, ...] = ()
+            if not equal(computed, pairs):
+                rest = (b.apply("slice", x, name="idle_rows", dim=0, start=computed, length=pairs - computed),)
+                x = b.apply("slice", x, name="computed_rows", dim=0, start=0, length=computed)
+            x = project("gate_up_proj", x, 2 * e.width, width, joined=2, count=e.count + e.idle)
+            x = project("down_proj", activated(e, b, x), width, e.width)
+            x = b.apply("concat", x, *rest, name="all_rows", dim=0) if rest else x
         else:
             if e.gated:
                 x = project("gate_up_proj", x, 2 * e.width, width, joined=1 if e.in_out else 2)
@@ -208,12 +236,10 @@ def activated(e: Experts, b: Builder, both: Value, *, reverse: bool = False) -> 
     if not e.gated:
         return activation(b, e.activation, both)
     gate, up = b.apply("split", both, name="gate_and_up", parts=2)
-    if e.clamped:  # gate · σ(α gate) times (1 + the other), both clamped first
-        gate = b.apply("clamp", gate, name="gate_cut")
-        up = b.apply("shift", b.apply("clamp", up, name="up_cut"), name="up_and_one")
-        sigmoid = b.apply("sigmoid", b.apply("scale", gate, name="gate_scaled"), name="act")
-        gate = b.apply("mul", gate, sigmoid, name="glu")
+    if e.clamped:
+        gate, up = glu_clamped(b, gate, up)
     else:
+        gate, up = both_cut(b, gate, up) if e.cut_first else (gate, up)
         gate = activation(b, e.activation, gate)
     gate, up = both_cut(b, gate, up) if e.cut else (gate, up)
     return b.apply("mul", *((up, gate) if reverse else (gate, up)), name="gated")

@@ -82,8 +82,12 @@ def chosen(
     q = ungraded(workload, b, "wq_b", source, kind.heads * kind.d_head)
     q = b.apply("reshape", q, name="q_heads", shape=(batch, seq, kind.heads, kind.d_head))
     k = ungraded(workload, b, "wk", x, kind.d_head)
-    norm = (known(workload, b, f"k_norm.{word}", (kind.d_head,)) for word in ("weight", "bias"))
+    stored = "float32" if kind.stored_wide else None
+    norm = (known(workload, b, f"k_norm.{word}", (kind.d_head,), stored) for word in ("weight", "bias"))
+    if kind.stored_wide:
+        k = wide(b, k, "k_in_wide")
     k = b.apply("layer_norm", k, *norm, name="k_norm")
+    k = k if k.spec.dtype == x.spec.dtype else b.apply("cast", k, name="k_narrowed", dtype=x.spec.dtype)
     k = b.apply("reshape", k, name="k_apart", shape=(batch, seq, 1, kind.d_head))
     q, k = (turned(a, kind, b, part, tables, label) for part, label in ((q, "q"), (k, "k")))
     k = b.apply("reshape", k, name="k_rows", shape=(batch, seq, kind.d_head))
@@ -95,7 +99,8 @@ def chosen(
     k = b.apply("reshape", k, name="k_of_all", shape=(batch, 1, kind.d_head, keys))
     scores = b.apply("scale", b.apply("matmul", q, k, name="scores"), name="scale")
     scores = b.apply("relu", scores, name="relu")
-    weights = ungraded(workload, b, "weights_proj", x, kind.heads, dtype="float32" if b.dtype == "float16" else None)
+    dtype = "float32" if kind.stored_wide or b.dtype == "float16" else None
+    weights = ungraded(workload, b, "weights_proj", x, kind.heads, dtype=dtype)
     weights = b.apply("scale", wide(b, weights, "weights_wide"), name="weights_scaled")
     b.hold(scores, weights)
     row = b.apply("reshape", weights, name="weights_row", shape=(batch, seq, 1, kind.heads))
@@ -111,14 +116,16 @@ def chosen(
 
 
 def turned(a: Attention, kind: Indexer, b: Builder, x: Value, tables: Mapping[str, Value], label: str) -> Value:
-    """Returns heads (batch, seq, heads, d_head) with their first dimensions rotated by position."""
-    front, rest = b.apply("split", x, name=f"{label}_parts", sizes=(a.rotary, kind.d_head - a.rotary))
+    """Returns heads (batch, seq, heads, d_head) with their first dimensions rotated by position, or their last."""
+    sizes = (a.rotary, kind.d_head - a.rotary)
+    parts = b.apply("split", x, name=f"{label}_parts", sizes=sizes[::-1] if kind.last else sizes)
+    front, rest = parts[::-1] if kind.last else parts
     front = b.apply("transpose", front, name=f"{label}_by_head", dims=(1, 2))
     cos, sin = (tables[f"{a.rotary_tables}.{word}"] for word in ("cos", "sin"))
     composed = {"composed": True} if kind.halves else {}
     front = b.apply("rotary_embedding", front, cos, sin, name=f"{label}_rope", **composed)
     front = b.apply("transpose", front, name=f"{label}_by_token", dims=(1, 2))
-    return b.apply("concat", front, rest, name=f"{label}_turned", dim=-1)
+    return b.apply("concat", *((rest, front) if kind.last else (front, rest)), name=f"{label}_turned", dim=-1)
 
 
 def ungraded(workload: Workload, b: Builder, name: str, x: Value, width: Dim, dtype: str | None = None) -> Value:

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 
 from graphacct import Builder, Value, Workload
 from graphacct_architectures.decoders.parts.description import Attention, Latent
+from graphacct_architectures.decoders.parts.names import POSITIONS
+from graphacct_architectures.decoders.parts.rotary import scaled_by_position
 from graphacct_architectures.layers import as_computed, linear, rms_norm, split_heads, with_cache
 
 ABSORBED = "absorbed"
@@ -22,18 +24,19 @@ ABSORBED = "absorbed"
 
 def latent(
     a: Attention, kind: Latent, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]
-) -> tuple[Value, Value, Value, Value]:
-    """Returns queries, keys and values, (batch, heads, seq, width), and what the queries are projected from. Keys and
-    values include the tokens in the cache.
+) -> tuple[Value, Value, Value, Value, Value | None]:
+    """Returns queries, keys and values, (batch, heads, seq, width), what the queries are projected from, and the gate
+    of the outputs (batch, seq, heads · values) if there is one. Keys and values include the tokens in the cache.
 
     As in the transformers library, every step expands all cached latents again.
     """
-    source = query_latent(a, kind, b, x)
+    raw, source = query_latent(a, kind, b, x)
+    heads, gate = query_heads(a, kind, b, raw, source)
+    q = heads
     if kind.turned:
-        front, rest = queries(a, kind, b, source, tables)
-        q = b.apply("concat", front, rest, name="q_turned", dim=-1)
-    else:
-        q = query_heads(a, kind, b, source)
+        q = b.apply("concat", *both_parts(a, kind, b, heads, tables), name="q_turned", dim=-1)
+    if a.position_scaled:
+        q = scaled_by_position(a, b, q, tables.get(POSITIONS))
     batch = x.spec.shape[0]
     narrow, key = latents(a, kind, b, x, tables)
     narrow, key = (with_cache(b, part, label, workload) for part, label in ((narrow, "latent"), (key, "k_rope")))
@@ -45,7 +48,7 @@ def latent(
     expanded = b.apply("transpose", expanded, name="kv_transposed", dims=(1, 2))
     front, v = b.apply("split", expanded, name="k_and_v", sizes=(unrotated, kind.values))
     key = b.apply("expand", key, name="k_shared", shape=(batch, a.heads, length, a.rotary))
-    return q, b.apply("concat", front, key, name="k_turned", dim=-1), v, source
+    return q, b.apply("concat", front, key, name="k_turned", dim=-1), v, source, gate
 
 
 def absorbed(
@@ -56,7 +59,8 @@ def absorbed(
     The cache has one tensor: the latent and the rotated key of each token, in one row. `kv_b_proj.weight` has for each
     head the rows that make its key, then those that make its value.
     """
-    front, rest = queries(a, kind, b, query_latent(a, kind, b, x), tables)
+    heads, _ = query_heads(a, kind, b, *query_latent(a, kind, b, x))
+    front, rest = both_parts(a, kind, b, heads, tables)
     batch, seq = x.spec.shape[:2]
     row = b.apply("concat", *latents(a, kind, b, x, tables), name="latent_and_k", dim=-1)
     row = b.apply("reshape", row, name="latent_rows", shape=(batch, seq, kind.rank + a.rotary))
@@ -68,6 +72,8 @@ def absorbed(
         for_keys, for_values = b.apply("split", by_head, name="k_and_v", sizes=(unrotated, kind.values), dim=1)
         front = b.apply("einsum", front, for_keys, name="into_q", equation="b h s n, h n r -> b h s r")
     q = b.apply("concat", front, rest, name="q_turned", dim=-1)
+    if a.position_scaled:
+        q = scaled_by_position(a, b, q, tables.get(POSITIONS))
     b.hold(q, row)
     causal = workload.phase != "decode"
     drop = {"dropout_p": a.dropout} if workload.phase == "train" and a.dropout else {}
@@ -84,6 +90,7 @@ def latents(a: Attention, kind: Latent, b: Builder, x: Value, tables: Mapping[st
     both = linear(b, "kv_a_proj_with_mqa", x, kind.rank + a.rotary, bias=a.bias)
     narrow, key = b.apply("split", both, name="latents", sizes=(kind.rank, a.rotary))
     narrow = rms_norm(b, "kv_a_layernorm", narrow, upcast="norm")
+    narrow = b.apply("scale", narrow, name="latent_scaled") if kind.scaled else narrow
     narrow = b.apply("reshape", narrow, name="latent_apart", shape=(batch, 1, seq, kind.rank))
     key = b.apply("reshape", key, name="k_apart", shape=(batch, 1, seq, a.rotary))
     return narrow, rotated(b, key, *rotary(a, tables), "k") if kind.turned else key
@@ -94,25 +101,38 @@ def rotary(a: Attention, tables: Mapping[str, Value]) -> tuple[Value, Value]:
     return tables[f"{a.rotary_tables}.cos"], tables[f"{a.rotary_tables}.sin"]
 
 
-def query_latent(a: Attention, kind: Latent, b: Builder, x: Value) -> Value:
-    """Returns what the queries are projected from: their own latent (batch, seq, query_rank), normalized, or x."""
+def query_latent(a: Attention, kind: Latent, b: Builder, x: Value) -> tuple[Value, Value]:
+    """Returns what the queries are projected from, before and after its norm: their own latent (batch, seq,
+    query_rank), or both times x."""
     if kind.query_rank is None:
-        return x
-    return rms_norm(b, "q_a_layernorm", linear(b, "q_a_proj", x, kind.query_rank, bias=a.bias), upcast="norm")
+        return x, x
+    raw = linear(b, "q_a_proj", x, kind.query_rank, bias=a.bias)
+    return raw, rms_norm(b, "q_a_layernorm", raw, upcast="norm")
 
 
-def queries(a: Attention, kind: Latent, b: Builder, source: Value, tables: Mapping[str, Value]) -> tuple[Value, Value]:
+def both_parts(
+    a: Attention, kind: Latent, b: Builder, heads: Value, tables: Mapping[str, Value]
+) -> tuple[Value, Value]:
     """Returns the two parts of the queries, (batch, heads, seq, width): the first dimensions of each head, and the last
     `rotary`, which are rotated by position."""
-    heads = query_heads(a, kind, b, source)
     front, rest = b.apply("split", heads, name="q_parts", sizes=(a.d_head - a.rotary, a.rotary))
+    if kind.scaled:
+        front, rest = (b.apply("scale", part, name=f"q_{n}_scaled") for n, part in enumerate((front, rest)))
     return front, rotated(b, rest, *rotary(a, tables), "q") if kind.turned else rest
 
 
-def query_heads(a: Attention, kind: Latent, b: Builder, source: Value) -> Value:
-    """Returns the queries before they are rotated, (batch, heads, seq, d_head)."""
+def query_heads(a: Attention, kind: Latent, b: Builder, raw: Value, source: Value) -> tuple[Value, Value | None]:
+    """Returns the queries before they are rotated, (batch, heads, seq, d_head), and the gate if there is one."""
+    if kind.gated:
+        batch, seq = source.spec.shape[:2]
+        both = b.apply("concat", source, raw, name="q_latents", dim=-1)
+        both = linear(b, "q_gate_proj", both, a.heads * (a.d_head + kind.values), bias=False)
+        both = b.apply("reshape", both, name="q_and_gate", shape=(batch, seq, a.heads, a.d_head + kind.values))
+        q, gate = b.apply("split", both, name="q_gate", sizes=(a.d_head, kind.values))
+        q = b.apply("transpose", q, name="q_transposed", dims=(1, 2))
+        return q, b.apply("reshape", gate, name="gate", shape=(batch, seq, a.heads * kind.values))
     name = "q_proj" if kind.query_rank is None else "q_b_proj"
-    return split_heads(b, linear(b, name, source, a.heads * a.d_head, bias=False), a.heads, a.d_head, "q")
+    return split_heads(b, linear(b, name, source, a.heads * a.d_head, bias=False), a.heads, a.d_head, "q"), None
 
 
 def rotated(b: Builder, x: Value, cos: Value, sin: Value, label: str) -> Value:

@@ -66,12 +66,17 @@ LAYERS = ("full_attention", "sliding_attention")
 """Kinds of layers that may have settings of their own."""
 
 
-def rope_parameters(former: Mapping[str, str] | None = None, kinds: Collection[str] = tuple(REQUIRED)) -> Any:
+def rope_parameters(
+    former: Mapping[str, str] | None = None,
+    kinds: Collection[str] = tuple(REQUIRED),
+    layers: Collection[str] = LAYERS,
+) -> Any:
     """Returns the field of the settings.
 
     Args:
         former: Former names of kinds, and today's.
         kinds: The kinds that the family has.
+        layers: The kinds of layers that may have settings of their own.
     """
 
     def check(value: Any, field: attrs.Attribute[Any]) -> Mapping[str, Any]:
@@ -79,7 +84,7 @@ def rope_parameters(former: Mapping[str, str] | None = None, kinds: Collection[s
             return {}
         if not isinstance(value, Mapping):
             raise ConfigError(f"{field.name} is an object of settings, not {brief(value)}")
-        own = [key for key in LAYERS if key in value]
+        own = [key for key in layers if key in value]
         for key in own:
             if value[key] is not None and not isinstance(value[key], Mapping):
                 raise ConfigError(f"{field.name} has {key} {brief(value[key])}, which must be an object of settings")
@@ -88,7 +93,7 @@ def rope_parameters(former: Mapping[str, str] | None = None, kinds: Collection[s
                 _check(settings, field.name, former or {}, kinds)
         return value
 
-    return fields.checked_field(check, None, metadata={"settings": KNOWN})
+    return fields.checked_field(check, None, metadata={"settings": KNOWN.union(layers)})
 
 
 def _check(settings: Mapping[str, Any], name: str, former: Mapping[str, str], kinds: Collection[str]) -> None:

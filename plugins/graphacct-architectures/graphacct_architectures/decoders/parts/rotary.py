@@ -69,3 +69,20 @@ def turned_before_transposed(a: Attention, b: Builder, x: Value, cos: Value, sin
 def repeated(b: Builder, table: Value, name: str) -> Value:
     """Returns a table (seq, pairs) with each angle twice, for both elements of its pair: a copy."""
     return b.apply("repeat", table, name=f"{name}_repeated", times=(1, 2))
+
+
+def scaled_by_position(a: Attention, b: Builder, q: Value, positions: Value | None) -> Value:
+    """Returns queries (batch, heads, seq, d_head) times 1 + β log(1 + ⌊position / length⌋), in float32 but for the last
+    product, or also that one."""
+    if a.position_scaled_wide or positions is None:
+        positions = b.apply("arange", name="q_positions", batch=1, n=q.spec.shape[2])
+    places = b.apply("cast", positions, name="q_places", dtype="float32")
+    rounds = b.apply("floor", b.apply("scale", places, name="q_rounds"), name="q_whole_rounds")
+    growth = b.apply("log", b.apply("shift", rounds, name="q_rounds_and_one"), name="q_growth")
+    factor = b.apply("shift", b.apply("scale", growth, name="q_growth_scaled"), name="q_factor")
+    factor = b.apply("reshape", factor, name="q_factor_apart", shape=(1, 1, q.spec.shape[2], 1))
+    dtype = q.spec.dtype
+    if factor.spec.dtype != dtype and not a.position_scaled_wide:
+        factor = b.apply("cast", factor, name="q_factor_narrowed", dtype=dtype)
+    q = b.apply("mul", q, factor, name="q_scaled_by_position")
+    return q if q.spec.dtype == dtype else b.apply("cast", q, name="q_scaled_narrowed", dtype=dtype)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from graphacct import Builder, ConfigError, Parameter, Value, differ, equal, exact_div
+from graphacct import Builder, ConfigError, Parameter, Value, differ, equal, exact_div, prod
 from graphacct_architectures.decoders.parts.description import Experts
 
 SOFTMAX, TOP_SOFTMAX, SIGMOID, TOP_SIGMOID, MIXER = "softmax", "top_softmax", "sigmoid", "top_sigmoid", "mixer"
+SQRT_SOFTPLUS = "sqrt_softplus"
 CHOSEN_SIGMOID = "chosen_sigmoid"
 """The words for a router's scores."""
 
 
-def routed(e: Experts, b: Builder, rows: Value) -> tuple[Value, Value]:
-    """Returns the chosen experts of each row and their weights, both (rows, experts per token)."""
+def routed(e: Experts, b: Builder, rows: Value, tokens: Value | None = None) -> tuple[Value, Value]:
+    """Returns the chosen experts of each row and their weights, both (rows, experts per token). `tokens` are the ids of
+    the rows' tokens, (batch, seq), which a router with a table reads."""
     correction: tuple[Value | Parameter, ...] = corrected_by(e, b) if e.correction else ()
     scores = scored(e, b, rows)
     with b.scope(e.router):
@@ -31,18 +33,34 @@ def routed(e: Experts, b: Builder, rows: Value) -> tuple[Value, Value]:
             return ids, narrowed(e, b, weighted(e, b, best))
         if e.scoring == SIGMOID:
             scores = b.apply("sigmoid", scores, name="sigmoid")
+        elif e.scoring == SQRT_SOFTPLUS:
+            scores = b.apply("sqrt", b.apply("softplus", scores, name="softplus"), name="scores_rooted")
         else:
-            wide = {"dtype": "float32"} if scores.spec.dtype != "float32" else {}
+            wide = {"dtype": "float32"} if scores.spec.dtype != "float32" and not e.softmax_narrow else {}
             scores = b.apply("softmax", scores, name="softmax", **wide)
+        if e.hashed is not None:
+            ids = from_table(e, b, tokens)
+            return ids, narrowed(e, b, weighted(e, b, b.apply("gather", scores, ids, name="weights", dim=-1)))
         choice = scores
         if correction:
             choice = b.apply("add", scores, *correction, name="corrected")
         if e.grouped or not equal(e.groups, 1):
             choice = within_groups(e, b, choice)
         best, ids = b.apply("topk", choice, name="topk", k=e.per_token)
-        if correction:
+        if correction or e.groups_by_two:
             best = b.apply("gather", scores, ids, name="weights", dim=-1)
         return ids, narrowed(e, b, weighted(e, b, best))
+
+
+def from_table(e: Experts, b: Builder, tokens: Value | None) -> Value:
+    """Returns the experts that a fixed table has for each token's id, (rows, experts per token)."""
+    if tokens is None:
+        raise ConfigError("these experts are chosen by the tokens' ids, and there are none here: the input is embedded")
+    rows = prod(tokens.spec.shape)
+    table = b.parameter("tid2eid", (e.hashed, e.per_token), "int64", buffer=True)
+    places = b.apply("reshape", tokens, name="token_ids", shape=(rows,))
+    found: Value = b.apply("index_select", table, places, name="experts_of_ids")
+    return found
 
 
 def weighted(e: Experts, b: Builder, best: Value) -> Value:
@@ -67,15 +85,17 @@ def corrected_by(e: Experts, b: Builder) -> tuple[Value | Parameter, ...]:
     c = e.corrected_by
     name = c.name if c.beside else f"{e.router}.{c.name}"
     dtype = "float32" if c.wide else None
-    shape = (1, e.count) if c.row else (e.count,)
+    count = e.count + e.idle
+    shape = (1, count) if c.row else (count,)
     known = b.parameter(name, shape, dtype, buffer=not c.frozen, frozen=c.frozen)
-    return (b.apply("reshape", known, name=f"{name}_of_each", shape=(e.count,)) if c.row else known,)
+    return (b.apply("reshape", known, name=f"{name}_of_each", shape=(count,)) if c.row else known,)
 
 
 def scored(e: Experts, b: Builder, rows: Value) -> Value:
     """Returns the router's product: one score for each row and expert."""
     with b.scope(e.router):
-        weight = b.parameter("weight", (e.count, rows.spec.shape[-1]), "float32" if e.router_wide else None)
+        shape = (e.count + e.idle, rows.spec.shape[-1])
+        weight = b.parameter(e.router_weight, shape, "float32" if e.router_wide else None)
         biases = (b.parameter("bias", (e.count,)),) if e.router_bias else ()
         if e.router_upcast and b.dtype != "float32":
             rows = b.apply("cast", rows, name="rows", dtype="float32")
@@ -126,7 +146,7 @@ def within_groups(e: Experts, b: Builder, choice: Value) -> Value:
     rows = choice.spec.shape[0]
     size = exact_div(e.count, e.groups, "experts / groups of them")
     groups = b.apply("reshape", choice, name="groups", shape=(rows, e.groups, size))
-    if e.correction:
+    if e.correction or e.groups_by_two:
         best, _ = b.apply("topk", groups, name="best_of_groups", k=2)
         score = b.apply("sum", best, name="group_scores", dim=-1)
     else:

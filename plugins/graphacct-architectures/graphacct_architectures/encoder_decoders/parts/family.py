@@ -8,7 +8,7 @@ from typing import Any
 from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, fields
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.classifier import EOS, Classifier, scored
-from graphacct_architectures.crossing import Crossing
+from graphacct_architectures.crossing import Crossing, Described
 from graphacct_architectures.encoder_decoders.parts.description import EncoderDecoder
 from graphacct_architectures.encoder_decoders.parts.run import attending as run_attending
 from graphacct_architectures.encoder_decoders.parts.run import run
@@ -73,7 +73,7 @@ def encoder_decoder(
     return Architecture(
         name,
         config,
-        Crossing(build, attending, language_model) if language_model else build,
+        Crossing(build, attending, language_model, describe) if language_model else Described(build, describe),
         presets,
         sizes=sizes,
         attention=("fused", "eager"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TypeAlias
 
 import attrs
 
@@ -35,9 +36,13 @@ from graphacct_architectures.layers import dropped, for_logits, linear, resident
 from graphacct_architectures.losses import check_entropy
 from graphacct_architectures.residing import reside
 
+Merge: TypeAlias = Callable[[Builder, Value, Value], Value]
+"""From the encoder's ids and its embedded tokens (batch, seq, width) to those that enter its layers."""
 
-def run(d: EncoderDecoder, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
+
+def run(d: EncoderDecoder, workload: Workload, b: Builder, merge: Merge | None = None) -> Value | tuple[Value, ...]:
     """Returns the graph from token ids or frames to logits, or to the last stream without a head or classifier.
+    `merge` puts what other parts of a model made in the place of some tokens' rows.
 
     A decoding step runs the decoder alone, since the cache holds what it needs from the encoder. The encoder's
     parameters stay in memory.
@@ -57,7 +62,7 @@ def run(d: EncoderDecoder, workload: Workload, b: Builder) -> Value | tuple[Valu
         reside(b, aside.graph(states))
         given = {}
     else:
-        states = encoded(d, workload, b)
+        states = encoded(d, workload, b, merge)
         if d.decoder is None:
             return finished(d, workload, b, states)
         b.hold(states)
@@ -140,7 +145,7 @@ def check(d: EncoderDecoder, workload: Workload) -> None:
         raise ConfigError("a model without a head computes no logits: leave logits='last' out")
 
 
-def encoded(d: EncoderDecoder, workload: Workload, b: Builder) -> Value:
+def encoded(d: EncoderDecoder, workload: Workload, b: Builder, merge: Merge | None = None) -> Value:
     """Returns the encoder's output, or the weighted sum of all its layers' if a classifier reads them."""
     stack = d.encoder
     assert stack is not None
@@ -154,7 +159,7 @@ def encoded(d: EncoderDecoder, workload: Workload, b: Builder) -> Value:
     with b.scope(d.module), b.scope(stack.module):
         if stack.bands:
             return in_bands(d, stack, workload, b, entering)
-        x = embedded(d, stack, workload, b, entering)
+        x = embedded(d, stack, workload, b, entering, merge)
         if stack.entry is not None:
             workload = attrs.evolve(workload, encoder_seq_len=x.spec.shape[1])
         x = layers(d, stack, workload, b, x, {}, states)
@@ -174,7 +179,9 @@ def in_bands(d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, id
     return x if equal(length, seq) else b.apply("slice", x, name="without_padding", dim=1, start=0, length=seq)
 
 
-def embedded(d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, entering: Value) -> Value:
+def embedded(
+    d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, entering: Value, merge: Merge | None = None
+) -> Value:
     """Returns the stream that enters the layers."""
     if stack.entry is not None:
         return stack.entry.stream(workload, b, entering)
@@ -186,6 +193,8 @@ def embedded(d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, en
         x = looked_up(b, stack.table, entering, words, d.width, tied_to=tied)
         if stack.table_scaled:
             x = b.apply("scale", x, name="embedding_scaled")
+        if merge is not None:
+            x = merge(b, entering, x)
     b.hold(x)
     places = stack.positions
     if places is not None and not places.after_norm:

@@ -39,7 +39,7 @@ def of_states(e: Encoder, workload: Workload, b: Builder, states: Value | None, 
         known = linear(b, f"cross{name}", states, e.width)
     else:
         weight, bias = (
-            b.parameter(f"cross{name}.weight", (e.width, e.width)),
+            b.parameter(f"cross{name}.weight", (e.width, e.width if e.cross_width is None else e.cross_width)),
             b.parameter(f"cross{name}.bias", (e.width,)),
         )
         resident(b, f"cross{name}", weight, bias)
@@ -62,8 +62,9 @@ def unused(e: Encoder, b: Builder) -> None:
     """Adds the parameters of cross-attention that has nothing to attend to."""
     n = e.names
     for name in (n.query, n.key, n.value, n.out):
+        given = e.cross_width if name in (n.key, n.value) else None
         weight, bias = (
-            b.parameter(f"cross{name}.weight", (e.width, e.width)),
+            b.parameter(f"cross{name}.weight", (e.width, e.width if given is None else given)),
             b.parameter(f"cross{name}.bias", (e.width,)),
         )
         resident(b, f"cross{name}", weight, bias)

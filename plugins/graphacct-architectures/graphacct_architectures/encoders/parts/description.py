@@ -162,6 +162,7 @@ class Encoder:
         crossed: Whether each layer has attention to another model's output too, which runs if there is one.
         boxes: Rows of the tables of a token's box on a page: its sides, height and width; 0 for none.
         types_sliced: Whether token types are a part of a row of zeros, and not read for each position.
+        cross_width: The width of what cross-attention attends to, if it is not the stream's.
     """
 
     vocab_size: Dim
@@ -202,3 +203,4 @@ class Encoder:
     crossed: bool = False
     boxes: Dim = 0
     types_sliced: bool = False
+    cross_width: Dim | None = None

@@ -5,7 +5,7 @@ A decoding step runs the text model alone: its cache has text and placeholders a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -45,11 +45,13 @@ class Part:
             what layers read instead, by the names of their tables, which then stands in no token's place; or what is
             added before some layers alone.
         check: Raises ConfigError where its class cannot read such things, although it has the modules; None if it can.
+        raises: Whether its rows are added to those of the tokens that stand for it, which are not lost.
     """
 
     size: str
     features: Callable[[Workload, Builder], Features]
     check: Callable[[], None] | None = None
+    raises: bool = False
 
 
 @attrs.frozen
@@ -109,14 +111,15 @@ def composed(c: Composition, workload: Workload, b: Builder) -> Value | tuple[Va
         if part not in running:
             aside = Builder(part.size, b.operators, b.dtype)
             one: dict[str, Any] = {part.size: 1}
-            made = part.features(attrs.evolve(workload, **one), aside)
-            outputs = values(made)
-            reside(b, aside.graph(*outputs))
+            with aside.inside(b.root.removesuffix(".")):
+                made = part.features(attrs.evolve(workload, **one), aside)
+            reside(b, aside.graph(*values(made)), b.root)
 
     def merge(b: Builder, ids: Value, x: Value) -> tuple[Value, dict[int, After], dict[str, Value]]:
         if c.embedded is not None:
             x = c.embedded(b, ids, x)
         made = {part.size: part.features(workload, b) for part in running}
+        raising = {part.size: part.raises for part in running}
         given: dict[str, Value] = {}
         after: dict[int, After] = {}
         placed = {size: value for size, value in made.items() if not isinstance(value, Mapping)}
@@ -133,6 +136,8 @@ def composed(c: Composition, workload: Workload, b: Builder) -> Value | tuple[Va
                     later = {layer: rows for layer, rows in value.rows.items() if less(layer, layers(c.text))}
                 else:
                     first, *deep = values(value)
+                    if raising[size]:
+                        first = raised(b, x, first, found, size)
                     x = merged(b, x, first, here, size)
                     later = dict(enumerate(deep, 1))
             for place, (count, more) in enumerate(later.items()):
@@ -150,10 +155,10 @@ def check_towers(workload: Workload, sizes: Collection[str]) -> None:
             raise ConfigError(f"{size} is {count}: the file describes no tower for {size}, leave {size} out or give 0")
 
 
-def placeholders(c: Composition, workload: Workload, operators: Mapping[str, Any]) -> Dim:
+def placeholders(parts: Sequence[Part], workload: Workload, operators: Mapping[str, Any]) -> Dim:
     """Returns how many tokens of each sequence stand for images or sounds."""
     total: Dim = 0
-    for part in c.parts:
+    for part in parts:
         if not equal(getattr(workload, part.size), 0):
             made = part.features(attrs.evolve(workload, batch=1), Builder(part.size, operators, "float32"))
             if not isinstance(made, Mapping):
@@ -189,6 +194,14 @@ def added(b: Builder, x: Value, *, value: Value, mask: Value, name: str) -> Valu
     return b.apply("index_put", x, own, mask, name=f"{name}_merged", dims=(0,), count=count)
 
 
+def raised(b: Builder, x: Value, rows: Value, mask: Value, size: str) -> Value:
+    """Returns `rows` with those of the tokens that stand for them, which a mask (batch, seq) says, added."""
+    count = prod(rows.spec.shape[:-1])
+    own = b.apply("index", x, mask, name=f"{size}_tokens", dims=(0,), count=count)
+    found: Value = b.apply("add", own, rows, name=f"{size}_raised")
+    return found
+
+
 def merged(b: Builder, x: Value, rows: Value, mask: Value, size: str) -> Value:
     """Returns the embedded tokens (batch, seq, width) with `rows` in the place of those that stand for them."""
     if rows.spec.shape[-1] != x.spec.shape[-1]:
@@ -198,9 +211,10 @@ def merged(b: Builder, x: Value, rows: Value, mask: Value, size: str) -> Value:
     return b.apply("masked_scatter", x, mask, rows, name=f"{size}_merged")
 
 
-def check_places(workload: Workload, rows: dict[str, Dim]) -> None:
-    """Raises ConfigError if the sequences have fewer tokens than stand for images and sounds."""
-    seq, batch = workload.seq_len, workload.batch
+def check_places(workload: Workload, rows: dict[str, Dim], key: str = "seq_len") -> None:
+    """Raises ConfigError if the sequences, whose length is the workload's `key`, have fewer tokens than stand for
+    images and sounds."""
+    seq, batch = getattr(workload, key), workload.batch
     counts = {size: getattr(workload, size) for size in rows}
     if not all(type(dim) is int for dim in (seq, batch, *rows.values(), *counts.values())):
         return
@@ -209,7 +223,7 @@ def check_places(workload: Workload, rows: dict[str, Dim]) -> None:
         each = " and ".join(f"{counts[size]} {size} of {rows[size] // batch // counts[size]} tokens" for size in rows)
         fewer = " or ".join(rows)
         raise ConfigError(
-            f"seq_len {seq} is shorter than the {needed} placeholders of {each}: seq_len counts text and placeholders "
+            f"{key} {seq} is shorter than the {needed} placeholders of {each}: {key} counts text and placeholders "
             f"together, give {needed} or more, or fewer {fewer}"
         )
 

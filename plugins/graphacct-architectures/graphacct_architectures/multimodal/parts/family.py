@@ -10,6 +10,7 @@ import attrs
 from graphacct import Architecture, Builder, ConfigError, Dim, SubModel, Value, Workload, brief, fields
 from graphacct_architectures.losses import CROSS_ENTROPY, SUM, check_entropy, entropy_if, next_token, total
 from graphacct_architectures.multimodal.parts.compose import Composition, composed, placeholders
+from graphacct_architectures.multimodal.parts.paired import Paired, paired
 
 PREPROCESSING = dict.fromkeys(
     (
@@ -47,7 +48,7 @@ def layer_indices(default: int | tuple[int, ...]) -> Any:
 def composition(
     name: str,
     config: type[Any],
-    compose: Callable[[Any, str], Composition],
+    compose: Callable[[Any, str], Composition | Paired],
     presets: Mapping[str, Any],
     *,
     classes: tuple[str, str],
@@ -60,8 +61,9 @@ def composition(
     prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
     per_second: Mapping[str, Callable[[Any], Any]] | None = None,
 ) -> Architecture:
-    """Returns the Architecture of a family: `compose(config, root)` returns the composition of a configuration, whose
-    modules are in `root`, `model.` or empty. `classes` are the class with a head and the one without; `image_size` is
+    """Returns the Architecture of a family: `compose(config, root)` returns the composition of a configuration, with a
+    decoder or a pair, whose modules are in `root`, `model.` or empty. `classes` are the class with a head and the one
+    without; `image_size` is
     the default of the workload's images, `sizes` are the workload's other sizes, `per_second` is the Architecture's.
     """
     headed, alone = classes
@@ -71,12 +73,14 @@ def composition(
         if config.architectures == alone and workload.logits == "last":
             raise ConfigError(f"{alone} has no logits of the vocabulary: leave logits='last' out")
         found = compose(config, "model." if config.architectures == headed else "")
+        if isinstance(found, Paired):
+            return paired(found, workload, b)
         if config.architectures == alone:
             found = attrs.evolve(found, head="")
         return composed(found, workload, b)
 
     def places(config: Any, workload: Workload, operators: Mapping[str, Any]) -> Dim:
-        return placeholders(compose(config, ""), workload, operators)
+        return placeholders(compose(config, "").parts, workload, operators)
 
     seen = {"images": lambda config: 1, "image_size": image_size} if image_size is not None else {}
     return Architecture(

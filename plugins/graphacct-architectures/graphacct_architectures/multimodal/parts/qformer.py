@@ -15,7 +15,7 @@ from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, fie
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.stack import stack
 from graphacct_architectures.layers import activation as activated
-from graphacct_architectures.layers import dropped, layer_norm, linear, merge_heads, split_heads
+from graphacct_architectures.layers import dropped, embedding, layer_norm, linear, merge_heads, split_heads
 
 
 @attrs.frozen(kw_only=True)
@@ -36,17 +36,21 @@ class QFormerConfig:
     use_qformer_text_input: bool = fields.always(False)
 
 
-def asked(c: QFormerConfig, workload: Workload, b: Builder, queries: Value, seen: Value) -> Value:
+def asked(
+    c: QFormerConfig, workload: Workload, b: Builder, queries: Value, seen: Value, ids: Value | None = None
+) -> Value:
     """Adds the Q-Former, whose scope the builder is in. Returns the queries (batch, queries, width) after all layers;
     `seen` is what they ask, (batch, tokens, width). Queries that are the same for all sequences, (1, queries, width),
-    are so until the first layer asks.
+    are so until the first layer asks. With the `ids` (batch, words) of an instruction they see its words too.
     """
     if type(c.num_hidden_layers) is not int or type(c.cross_attention_frequency) is not int:
         raise ConfigError(
             "num_hidden_layers and cross_attention_frequency of qformer_config: its layers differ, so give numbers"
         )
-    x = dropped(b, "dropout", layer_norm(b, "layernorm", queries), c.hidden_dropout_prob, workload)
     kinds = [index % c.cross_attention_frequency == 0 for index in range(c.num_hidden_layers)]
+    if ids is not None:
+        return instructed(c, workload, b, queries, seen, ids, kinds)
+    x = dropped(b, "dropout", layer_norm(b, "layernorm", queries), c.hidden_dropout_prob, workload)
     body = partial(layer, c, workload)
     with b.scope("encoder"):
         if same(x.spec.shape[0], seen.spec.shape[0]):
@@ -56,18 +60,53 @@ def asked(c: QFormerConfig, workload: Workload, b: Builder, queries: Value, seen
         return stack(b, "layer", kinds[1:], body, x, (seen,), 1)
 
 
-def layer(c: QFormerConfig, workload: Workload, asks: bool) -> Callable[..., Value]:
-    """Returns the body of a layer, which `asks` or sees the queries alone."""
+def instructed(
+    c: QFormerConfig, workload: Workload, b: Builder, queries: Value, seen: Value, ids: Value, kinds: list[bool]
+) -> Value:
+    """Returns the queries after layers in which they see an instruction's words, which have a network of their own."""
+    words, count = ids.spec.shape[1], queries.spec.shape[1]
+    with b.scope("embeddings"):
+        x = embedding(b, "word_embeddings", ids, c.vocab_size, c.hidden_size)
+        table = b.apply("constant", name="position_table", shape=(1, c.max_position_embeddings), dtype="int64")
+        places = b.apply("slice", table, name="position_ids", dim=1, start=0, length=words)
+        places = b.apply("clone", places, name="position_ids_copied")
+        x = b.apply(
+            "add",
+            x,
+            embedding(b, "position_embeddings", places, c.max_position_embeddings, c.hidden_size),
+            name="embed",
+        )
+        x = b.apply("concat", queries, x, name="queries_and_words", dim=1)
+        x = dropped(b, "dropout", layer_norm(b, "layernorm", x), c.hidden_dropout_prob, workload)
+    with b.scope("encoder"):
+        x = stack(b, "layer", kinds, partial(layer, c, workload, queries=count), x, (seen,))
+    found: Value = b.apply("slice", x, name="queries", dim=1, start=0, length=count)
+    return found
+
+
+def layer(c: QFormerConfig, workload: Workload, asks: bool, queries: Dim | None = None) -> Callable[..., Value]:
+    """Returns the body of a layer, which `asks` or sees the queries alone. With a number of `queries` the rest of the
+    stream is words."""
 
     def body(b: Builder, x: Value, seen: Value) -> Value:
         with b.scope("attention"):
             x = attended(c, workload, b, x, x)
+        words = None
+        if queries is not None:
+            x, words = b.apply("split", x, name="parts", sizes=(queries, x.spec.shape[1] - queries), dim=1)
         if asks:
             with b.scope("crossattention"):
                 x = attended(c, workload, b, x, seen)
         y = linear(b, "intermediate_query.dense", x, c.intermediate_size)
         y = activated(b, ACTIVATIONS[c.hidden_act], y, "intermediate_query.act")
-        return closed(c, workload, b, "output_query", y, x)
+        x = closed(c, workload, b, "output_query", y, x)
+        if words is None:
+            return x
+        y = linear(b, "intermediate.dense", words, c.intermediate_size)
+        y = activated(b, ACTIVATIONS[c.hidden_act], y, "intermediate.act")
+        y = closed(c, workload, b, "output", y, words)
+        joined: Value = b.apply("concat", x, y, name="joined", dim=1)
+        return joined
 
     return body
 
