@@ -19,10 +19,12 @@ os.environ["TRANSFORMERS_DISABLE_TORCH_CHECK"] = "1"
 
 import torch
 import transformers
+from graphacct_torch.measuring.measured import BY_GROUP
 from graphacct_torch.reading import library
 from graphacct_torch.reading.inputs import library_inputs
 from graphacct_torch.reading.sizes import sizes_of
 from torch.utils.flop_counter import FlopCounterMode
+from truth import in_groups
 
 CASES = Path(__file__).parents[2] / "plugins/graphacct-architectures/tests/multimodal.json"
 OUTPUTS = ("logits", "last_hidden_state")
@@ -60,12 +62,14 @@ def measured(content: dict[str, Any], workload: dict[str, Any]) -> dict[str, Any
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False, custom_mapping=BY_GROUP if in_groups(model) else None) as counter:
         out = model(**given)
         next(out[name] for name in OUTPUTS if name in out and out[name] is not None).float().sum().backward()
     found["step"] = counter.get_total_flops()
     model.eval()
-    if model.can_generate() and "input_ids" in given:
+    with torch.no_grad():
+        cached = model.can_generate() and hasattr(model(**given), "past_key_values")
+    if cached and "input_ids" in given and "decoder_input_ids" not in given:
         found["decode"] = decoding(model, given)
     return found
 

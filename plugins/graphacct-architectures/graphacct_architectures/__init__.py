@@ -49,6 +49,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.cohere"),
     _family("decoders.cohere2"),
     _family("decoders.cohere2_moe"),
+    _family("decoders.cohere_compass_text"),
     _family("decoders.cosmos3_edge_text"),
     _family("decoders.ctrl"),
     _family("decoders.cwm"),

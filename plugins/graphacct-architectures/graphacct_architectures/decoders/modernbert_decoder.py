@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, floor_div, same
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, floor_div
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.decoders.parts.decode import decode
@@ -29,6 +29,7 @@ from graphacct_architectures.decoders.parts.family import (
     decoder,
     kinds_of_attention,
     layer_types,
+    tables_of_each,
 )
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, check_outputs, checked
 
@@ -128,13 +129,6 @@ def classifier(config: ModernBertDecoderConfig) -> Classifier:
         dense_bias=config.classifier_bias,
         norm_bias=config.norm_bias,
     )
-
-
-def tables_of_each(config: ModernBertDecoderConfig, workload: Workload, dtype: str) -> tuple[str, ...]:
-    """Returns what is not exact of several sequences."""
-    if same(workload.batch, 1):
-        return ()
-    return ("saved tensors of several sequences: the library's class has rotary tables for each, here they share them",)
 
 
 @attrs.frozen

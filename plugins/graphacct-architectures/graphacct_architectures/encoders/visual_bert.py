@@ -81,16 +81,13 @@ def scored_by(config: Any) -> bool:
     return has_logits(describe(config))
 
 
-ARCHITECTURE = attrs.evolve(
-    built(
-        "visual_bert",
-        VisualBertConfig,
-        build,
-        PresetFiles(__file__),
-        scored_by,
-        lambda config: config.max_position_embeddings,
-        doc="VisualBERT: BERT's layers over a text; what reads an image's regions is in memory.",
-        no_cost={"special_visual_initialize": None},
-    ),
-    attention=("eager",),
+ARCHITECTURE = built(
+    "visual_bert",
+    VisualBertConfig,
+    build,
+    PresetFiles(__file__),
+    scored_by,
+    lambda config: config.max_position_embeddings,
+    doc="VisualBERT: BERT's layers over a text; what reads an image's regions is in memory.",
+    no_cost={"special_visual_initialize": None},
 )

@@ -216,7 +216,7 @@ ARCHITECTURE = Architecture(
         "seq_len": lambda config: config.text.max_position_embeddings,
         "image_size": lambda config: config.vision.image_size,
     },
-    attention=("eager",),
+    attention=("fused", "eager"),
     phases=("forward", "train", "prefill", "decode"),
     last_logits=True,
     dtype="float32",

@@ -1,6 +1,7 @@
 """GIT: a CLIP tower's tokens before a text's, in BERT's layers that see the image and what was written.
 
-Wang et al., 2022 (arXiv:2205.14100). The library's class writes the text's attention out.
+Wang et al., 2022 (arXiv:2205.14100). The library's class writes attention out whatever the workload
+says.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ class GitConfig:
 def build(config: GitConfig, workload: Workload, b: Builder) -> Value:
     """Returns the graph from images and a text to logits of all their tokens, or to the last stream."""
     headed = config.architectures == CLASSES[0]
+    workload = attrs.evolve(workload, attention="eager")
     check_entropy(headed, workload, config.architectures)
     x = stream(config, workload, b, "git" if headed else "")
     if not headed:
@@ -144,7 +146,7 @@ ARCHITECTURE = Architecture(
         "images": lambda config: 1,
         "image_size": image_size,
     },
-    attention=("eager",),
+    attention=("fused", "eager"),
     phases=("forward", "train", "prefill", "decode"),
     last_logits=True,
     dtype="float32",

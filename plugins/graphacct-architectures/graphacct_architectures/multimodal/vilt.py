@@ -134,7 +134,7 @@ ARCHITECTURE = Architecture(
         "seq_len": lambda config: config.max_position_embeddings,
         "image_size": lambda config: config.image_size,
     },
-    attention=("eager",),
+    attention=("fused", "eager"),
     dtype="float32",
     aliases={"torch_dtype": "dtype", **fields.LABELS},
     no_cost=dict.fromkeys(("num_images", "tie_word_embeddings")),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, brief, exact_div, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, brief, exact_div, fields, same
 from graphacct_architectures.activations import activation
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.decoders.parts.decode import decode
@@ -191,6 +191,13 @@ def written_out_alone(config: Any, workload: Workload, dtype: str) -> tuple[str,
     if workload.attention != "fused":
         return ()
     return ("saved tensors with fused attention were not measured: the library's class has it written out alone",)
+
+
+def tables_of_each(config: Any, workload: Workload, dtype: str) -> tuple[str, ...]:
+    """Returns what is not exact of several sequences where the library has rotary tables for each (5.23)."""
+    if same(workload.batch, 1):
+        return ()
+    return ("saved tensors of several sequences: the library's class has rotary tables for each, here they share them",)
 
 
 def width_over_heads(config: Any) -> Dim:
