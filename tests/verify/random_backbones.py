@@ -8,7 +8,7 @@ from typing import Any
 from random_encoders import ACTS, some, tower, yes
 
 CLASSES: dict[str, tuple[str, ...]] = {
-    "conditional_detr": ("ConditionalDetrModel", "ConditionalDetrForObjectDetection"),
+    "conditional_detr": tuple(f"ConditionalDetr{end}" for end in ("Model", "ForObjectDetection", "ForSegmentation")),
     "data2vec-vision": tuple(
         f"Data2VecVision{end}" for end in ("Model", "ForImageClassification", "ForSemanticSegmentation")
     ),

@@ -11,6 +11,8 @@ from random import Random
 from typing import Any
 
 import random_backbones as others
+import random_classifiers as classifiers
+import random_detectors as detectors
 from random_encoders import ACTS, convnext, resnet, some, tower, yes
 
 CLASSES: dict[str, tuple[str, ...]] = {
@@ -28,7 +30,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
             *("ForSemanticSegmentation", "Backbone"),
         )
     ),
-    "detr": ("DetrModel", "DetrForObjectDetection"),
+    "detr": ("DetrModel", "DetrForObjectDetection", "DetrForSegmentation"),
     "mobilenet_v1": ("MobileNetV1Model", "MobileNetV1ForImageClassification"),
     "mobilenet_v2": ("MobileNetV2Model", "MobileNetV2ForImageClassification", "MobileNetV2ForSemanticSegmentation"),
     "segformer": ("SegformerModel", "SegformerForImageClassification", "SegformerForSemanticSegmentation"),
@@ -46,6 +48,8 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "dinov3_vit": ("DINOv3ViTModel", "DINOv3ViTBackbone"),
     "vit_msn": ("ViTMSNModel", "ViTMSNForImageClassification"),
     **others.CLASSES,
+    **classifiers.CLASSES,
+    **detectors.CLASSES,
 }
 """The first is what is measured where a file names none."""
 
@@ -57,7 +61,8 @@ def drawn(family: str, random: Random, name: str = "") -> dict[str, Any]:
     if name or random.random() < 0.9:
         content["architectures"] = [name or random.choice(CLASSES[family])]
     names = {str(index): f"class {index}" for index in range(random.choice((1, 3, 5)))}
-    return content | random.choice(({}, {"num_labels": 4}, {"id2label": names}))
+    content |= random.choice(({}, {"num_labels": 4}, {"id2label": names}))
+    return classifiers.settled(detectors.settled(content))
 
 
 def patched(random: Random) -> dict[str, Any]:
@@ -215,6 +220,8 @@ DRAW = {
     "ijepa": patched,
     "vit_msn": patched,
     **others.DRAW,
+    **classifiers.DRAW,
+    **detectors.DRAW,
 }
 ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
     **dict.fromkeys(("dinov2", "dinov2_with_registers", "dinov3_vit"), ((8, 8), (13, 9))),
@@ -224,6 +231,8 @@ ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
     **dict.fromkeys(("beit",), ((16, 16), (21, 24))),
     **dict.fromkeys(("convnext", "convnextv2", "resnet"), ((70, 65), (64, 64))),
     **others.ANY_SIZE,
+    **classifiers.ANY_SIZE,
+    **detectors.ANY_SIZE,
 }
 """The images of families that take any size; the others take the one of their file."""
 
@@ -232,7 +241,7 @@ def workloads(content: dict[str, Any]) -> list[dict[str, Any]]:
     """What a model of the file is run on."""
     if sizes := ANY_SIZE.get(content["model_type"]):
         return [{"batch": batch, "image_size": size} for batch, size in zip((2, 3), sizes, strict=True)]
-    if found := others.given(content):
+    if found := others.given(content) or detectors.given(content) or classifiers.given(content):
         return found
     size = content.get("image_size", 224)
     return [{"batch": batch, "image_size": (size, size)} for batch in (1, 3)]

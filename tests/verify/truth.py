@@ -23,12 +23,22 @@ from torch.utils.flop_counter import FlopCounterMode, flop_registry
 PAIRS = ((1, 128), (1, 1024), (4, 512))
 CACHED = 1024
 IMAGE_SIZE = 224
+WHOLE = (
+    ("logits", "pred_boxes", "pred_masks"),
+    ("class_queries_logits", "masks_queries_logits"),
+    ("masks_queries_logits",),
+    ("last_hidden_state", "fpn_hidden_states"),
+    ("encoder_last_hidden_state", "pixel_decoder_last_hidden_state", "transformer_decoder_last_hidden_state"),
+)
+"""Outputs of models that have all of a group; the first of them counts."""
 MAIN = (
     ("logits", "mc_logits", "pred_boxes"),
     ("logits_per_image",),
     ("prediction_logits", "seq_relationship_logits", "sop_logits"),
     ("start_logits", "end_logits"),
     ("reconstruction",),
+    ("heatmaps",),
+    ("alphas",),
     ("feature_maps",),
     ("predicted_depth",),
     ("iou_scores", "pred_masks"),
@@ -57,7 +67,7 @@ def model_from(config: Any) -> torch.nn.Module:
             model = kind._from_config(config, experts_implementation="batched_mm", **options)
         except (TypeError, ValueError):
             model = kind._from_config(config, **options)
-    return model.eval()
+    return model.to("meta").eval()  # a class may make a parameter without looking where
 
 
 def inputs(model: torch.nn.Module, batch: int, size: int) -> dict[str, Any]:
@@ -84,7 +94,7 @@ def inputs(model: torch.nn.Module, batch: int, size: int) -> dict[str, Any]:
 
 def main_outputs(out: Any) -> list[torch.Tensor]:
     """The outputs that a loss would use: logits where there are any."""
-    for names in MAIN:
+    for names in (*(group for group in WHOLE if all(name in out for name in group)), *MAIN):
         found = [out[name] for name in names if name in out and out[name] is not None]
         if found:
             return [item for value in found for item in (value if isinstance(value, tuple) else (value,))]

@@ -19,6 +19,7 @@ OPEN = {
         "activations",
         "aliases",
         "decoders",
+        "encoders.unpooled",
         "heads",
         "layers",
         "losses",
@@ -28,7 +29,7 @@ OPEN = {
     )
 }
 """The modules of graphacct_architectures that other plugins write families with."""
-STRANGERS = ["graphacct_vision", "graphacct_mamba"]
+STRANGERS = ["graphacct_vision", "graphacct_mamba", "graphacct_diffusers"]
 
 
 def files(package: str) -> list[Path]:

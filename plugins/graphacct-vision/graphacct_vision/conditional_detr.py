@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import attrs
 from graphacct_architectures.layers import linear, merge_heads, split_heads
 from graphacct_architectures.losses import SUM_ALONE
@@ -11,44 +13,55 @@ from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Valu
 from graphacct_vision.detr import (
     ALIASES,
     BOX_LAYERS,
+    ENDS,
     IMAGE,
     NO_COST,
+    Seen,
     encoded,
     kind_of,
+    looked,
     network,
     normed,
-    positions,
 )
-from graphacct_vision.detr_backbone import WithBackbone, maps
-from graphacct_vision.layers import convolution
-from graphacct_vision.queries import perceptron
+from graphacct_vision.detr_backbone import WithBackbone
+from graphacct_vision.mask_head import segmented
+from graphacct_vision.queries import boxes, perceptron
 
-CLASSES = ("ConditionalDetrModel", "ConditionalDetrForObjectDetection")
+CLASSES = tuple(f"ConditionalDetr{end}" for end in ENDS)
 
 
 @attrs.frozen(kw_only=True)
 class ConditionalDetrConfig(WithBackbone):
     """The keys of the published config.json that the cost depends on."""
 
+    SCOPE: ClassVar[str] = "conditional_detr"
+
     architectures: str = fields.model_class(CLASSES[0], CLASSES)
     num_queries: Dim = fields.size(300)
 
 
 def build(config: ConditionalDetrConfig, workload: Workload, b: Builder) -> tuple[Value, ...]:
-    """Returns the graph from pixels to the queries' states and the map's, or to their classes, boxes and states."""
+    """Returns the graph from pixels to the queries' states and the map's, to their classes, boxes and states, or to
+    their classes, boxes and masks."""
     assert workload.image_size is not None  # the architecture declares its default
     pixels = b.input("pixel_values", (workload.batch, config.channels, *workload.image_size))
-    if config.architectures == CLASSES[0]:
-        x, memory, _ = found(config, workload, b, pixels)
-        return x, memory
-    with b.scope("model"):
-        x, _, points = found(config, workload, b, pixels)
-    logits = linear(b, "class_labels_classifier", x, config.num_labels)
-    y = perceptron(b, "bbox_predictor", x, config.d_model, 4, BOX_LAYERS)
-    place = unsquashed(b, points, "reference")
-    centre, size = b.apply("split", y, name="box_parts", parts=2, dim=-1)
-    y = b.apply("concat", b.apply("add", centre, place, name="centre"), size, name="boxes", dim=-1)
-    return logits, b.apply("sigmoid", y, name="pred_boxes"), x
+    if config.architectures.endswith(ENDS[0]):
+        x, seen, _ = found(config, workload, b, pixels)
+        return x, seen.memory
+    masked = config.architectures.endswith(ENDS[2])
+    with b.scope(config.SCOPE if masked else ""):
+        with b.scope("model"):
+            x, seen, points = found(config, workload, b, pixels)
+        logits = linear(b, "class_labels_classifier", x, config.num_labels)
+        if masked:
+            places = boxes(b, "bbox_predictor", x, config.d_model, BOX_LAYERS)
+        else:
+            y = perceptron(b, "bbox_predictor", x, config.d_model, 4, BOX_LAYERS)
+            place = unsquashed(b, points, "reference")
+            centre, size = b.apply("split", y, name="box_parts", parts=2, dim=-1)
+            y = b.apply("concat", b.apply("add", centre, place, name="centre"), size, name="boxes", dim=-1)
+            places = b.apply("sigmoid", y, name="pred_boxes")
+    return logits, places, segmented(config, b, x, seen) if masked else x
 
 
 def unsquashed(b: Builder, x: Value, name: str) -> Value:
@@ -60,25 +73,12 @@ def unsquashed(b: Builder, x: Value, name: str) -> Value:
     return found
 
 
-def found(config: ConditionalDetrConfig, workload: Workload, b: Builder, pixels: Value) -> tuple[Value, Value, Value]:
-    """Returns the states of the queries, normalized, those of the places of the map, and the reference points."""
-    with b.scope("backbone.model"):
-        x = maps(config, workload, b, pixels)[-1]
-    batch, _, rows, columns = x.spec.shape
-    x = convolution(b, "input_projection", x, config.d_model, bias=True)
-    x = b.apply("reshape", x, name="flat", shape=(batch, config.d_model, rows * columns))
-    x = b.apply("transpose", x, name="tokens", dims=(1, 2))
-    places = positions(config, b, batch, (rows, columns))
-    b.hold(places)
-    with b.scope("encoder"):
-        x = encoded(config, workload, b, x, places)
-    table = b.parameter("query_position_embeddings.weight", (config.num_queries, config.d_model))
-    each = b.apply("reshape", table, name="query_row", shape=(1, config.num_queries, config.d_model))
-    each = b.apply("repeat", each, name="query_positions", times=(batch, 1, 1))
-    queries = b.apply("full", name="queries", shape=(batch, config.num_queries, config.d_model), dtype=b.dtype)
+def found(config: ConditionalDetrConfig, workload: Workload, b: Builder, pixels: Value) -> tuple[Value, Seen, Value]:
+    """Returns the states of the queries, normalized, what they look at, and their reference points."""
+    s = looked(config, workload, b, pixels, encoded)
     with b.scope("decoder"):
-        y, points = decoded(config, workload, b, queries, each, x, places)
-    return y, x, points
+        y, points = decoded(config, workload, b, s.queries, s.query_places, s.memory, s.places)
+    return y, s, points
 
 
 def decoded(

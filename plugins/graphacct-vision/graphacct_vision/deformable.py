@@ -19,25 +19,28 @@ def attention(
     sizes: Sequence[tuple[Dim, Dim]],
     heads: Dim,
     points: Dim,
+    hidden: Value | None = None,
 ) -> Value:
     """Returns what queries (batch, queries, width) read of the memory (batch, places of all maps, width) near their
-    reference boxes (batch, queries, 4); `sizes` are the maps'. The builder is in the module's scope."""
+    references: points or boxes of all maps (batch, queries, 2 or 4), or one in each map (batch, queries, maps, 2 or 4).
+    `sizes` are the maps'; places where `hidden` (batch, places, 1) is set are read as 0. The builder is in the
+    module's scope."""
     batch, queries, width = x.spec.shape
     levels, places = len(sizes), memory.spec.shape[1]
     d_head = exact_div(width, heads, "d_model / attention heads")
     value = linear(b, "value_proj", memory, width)
+    if hidden is not None:
+        value = b.apply("masked_fill", value, hidden, name="value_seen")
     value = b.apply("reshape", value, name="value_heads", shape=(batch, places, heads, d_head))
     offsets = linear(b, "sampling_offsets", x, heads * levels * points * 2)
     offsets = b.apply("reshape", offsets, name="offsets", shape=(batch, queries, heads, levels, points, 2))
     weights = linear(b, "attention_weights", x, heads * levels * points)
     weights = b.apply("reshape", weights, name="weights_by_head", shape=(batch, queries, heads, levels * points))
     weights = b.apply("softmax", weights, name="weights")
-    box = b.apply("reshape", reference, name="boxes", shape=(batch, queries, 1, 1, 1, BOX))
-    centre, side = b.apply("split", box, name="box_parts", parts=2, dim=-1)
-    offsets = b.apply("mul", b.apply("scale", offsets, name="offsets_of_points"), side, name="offsets_in_box")
-    where = b.apply("add", centre, b.apply("scale", offsets, name="offsets_halved"), name="locations")
+    where = locations(b, offsets, reference, points)
     where = b.apply("shift", b.apply("scale", where, name="grid_doubled"), name="grid")
-    parts = b.apply("split", value, name="value_of_maps", sizes=tuple(rows * columns for rows, columns in sizes), dim=1)
+    lengths = tuple(rows * columns for rows, columns in sizes)
+    parts = [value] if levels == 1 else b.apply("split", value, name="value_of_maps", sizes=lengths, dim=1)
     seen = []
     for level, (rows, columns) in enumerate(sizes):
         one = b.apply("permute", parts[level], name=f"channels_first_{level}", dims=(0, 2, 3, 1))
@@ -54,3 +57,17 @@ def attention(
     y = b.apply("reshape", y, name="read_by_image", shape=(batch, width, queries))
     y = b.apply("contiguous", b.apply("transpose", y, name="read_turned", dims=(1, 2)), name="read_by_query")
     return linear(b, "output_proj", y, width)
+
+
+def locations(b: Builder, offsets: Value, reference: Value, points: Dim) -> Value:
+    """Returns where to read, (batch, queries, heads, maps, points, 2), from 0 to 1: offsets in pixels from a point, or
+    in halves of a box's sides from its centre."""
+    batch, queries, *by_map, numbers = reference.spec.shape
+    shape = (batch, queries, 1, *(by_map or (1,)), 1, numbers)
+    box = b.apply("reshape", reference, name="boxes", shape=shape)
+    if numbers != BOX:
+        sides = b.apply("constant", name="sides_of_maps", shape=(1, 1, 1, offsets.spec.shape[3], 1, 2), dtype=b.dtype)
+        return b.apply("add", box, b.apply("div", offsets, sides, name="offsets_of_sides"), name="locations")
+    centre, side = b.apply("split", box, name="box_parts", parts=2, dim=-1)
+    offsets = b.apply("mul", b.apply("scale", offsets, name="offsets_of_points"), side, name="offsets_in_box")
+    return b.apply("add", centre, b.apply("scale", offsets, name="offsets_halved"), name="locations")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 from graphacct_architectures.losses import SUM_ALONE
@@ -38,6 +38,9 @@ DEFAULT: dict[str, Any] = {
 @attrs.frozen(kw_only=True)
 class DepthAnythingConfig:
     """The keys of the published config.json that the cost depends on."""
+
+    PROMPTED: ClassVar[bool] = False
+    """Whether each fusion has a layer for a coarse depth, and the head reads the last map and says the depth itself."""
 
     architectures: str = fields.model_class(CLASSES[0], CLASSES)
     backbone_config: SubModel = backbone("dinov2", DEFAULT)
@@ -77,8 +80,8 @@ def build(config: DepthAnythingConfig, workload: Workload, b: Builder) -> Value:
                 x = fusion.by_place(b, x, (rows, columns), "patches")
                 x = fusion.rescaled(b, x, config.neck_hidden_sizes[place], config.reassemble_factors[place])
             found.append(x)
-        kind = Fusion(config.fusion_hidden_size, matched=True)
-        x = fusion.neck(kind, b, found, workload.phase == "train")[config.head_in_index]
+        kind = Fusion(config.fusion_hidden_size, matched=True, prompted=config.PROMPTED)
+        x = fusion.neck(kind, b, found, workload.phase == "train")[-1 if config.PROMPTED else config.head_in_index]
     half = exact_div(config.fusion_hidden_size, 2, "fusion_hidden_size / 2")
     with b.scope("head"):
         x = convolution(b, "conv1", x, half, 3, padding=1, bias=True)
@@ -86,21 +89,33 @@ def build(config: DepthAnythingConfig, workload: Workload, b: Builder) -> Value:
         x = convolution(b, "conv2", x, config.head_hidden_size, 3, padding=1, bias=True)
         x = convolution(b, "conv3", b.apply("relu", x, name="activation1"), 1, bias=True)
         last = "relu" if config.depth_estimation_type == "relative" else "sigmoid"
-        x = b.apply("scale", b.apply(last, x, name="activation2"), name="depth")
+        x = b.apply(last, x, name="activation2")
+        x = x if config.PROMPTED else b.apply("scale", x, name="depth")
     return b.apply("reshape", x, name="predicted_depth", shape=(workload.batch, *x.spec.shape[2:]))
 
 
-ARCHITECTURE = Architecture(
+def family(name: str, config: type[DepthAnythingConfig], presets: PresetFiles, doc: str) -> Architecture:
+    """Returns the architecture of a family of which its configuration class says everything."""
+    others = ("max_depth", "backbone", "use_timm_backbone", "use_pretrained_backbone", "backbone_kwargs")
+    return Architecture(
+        name,
+        config,
+        build,
+        presets,
+        sizes={"image_size": lambda config: config.backbone_config.config.image_size},
+        attention=("fused", "eager"),
+        dtype="float32",
+        aliases={"torch_dtype": "dtype"},
+        no_cost=dict.fromkeys(others),
+        model_types=(name,),
+        losses=SUM_ALONE,
+        doc=doc,
+    )
+
+
+ARCHITECTURE = family(
     "depth_anything",
     DepthAnythingConfig,
-    build,
     PresetFiles(__file__),
-    sizes={"image_size": lambda config: config.backbone_config.config.image_size},
-    attention=("fused", "eager"),
-    dtype="float32",
-    aliases={"torch_dtype": "dtype"},
-    no_cost=dict.fromkeys(("max_depth", "backbone", "use_timm_backbone", "use_pretrained_backbone", "backbone_kwargs")),
-    model_types=("depth_anything",),
-    losses=SUM_ALONE,
-    doc="Depth Anything: the depth of each place, from tokens of four of DINOv2's layers.",
+    "Depth Anything: the depth of each place, from tokens of four of DINOv2's layers.",
 )

@@ -5,6 +5,9 @@ Carion et al., 2020 (arXiv:2005.12872).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, ClassVar
+
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders import Mlp
@@ -26,9 +29,11 @@ from graphacct import (
 )
 from graphacct_vision.detr_backbone import WithBackbone, maps
 from graphacct_vision.layers import convolution
+from graphacct_vision.mask_head import segmented
 from graphacct_vision.queries import boxes
 
-CLASSES = ("DetrModel", "DetrForObjectDetection")
+ENDS = ("Model", "ForObjectDetection", "ForSegmentation")
+CLASSES = tuple(f"Detr{end}" for end in ENDS)
 IMAGE = 800
 """The image's sides, which the files do not state: the preprocessor's shortest."""
 BOX_LAYERS = 3
@@ -38,46 +43,92 @@ BOX_LAYERS = 3
 class DetrConfig(WithBackbone):
     """The keys of the published config.json that the cost depends on."""
 
+    SCOPE: ClassVar[str] = "detr"
+
     architectures: str = fields.model_class(CLASSES[0], CLASSES)
 
 
-def build(config: WithBackbone, workload: Workload, b: Builder) -> tuple[Value, ...]:
-    """Returns the graph from pixels to the queries' states and the map's, or to their classes, boxes and states."""
-    assert workload.image_size is not None  # the architecture declares its default
-    pixels = b.input("pixel_values", (workload.batch, config.channels, *workload.image_size))
-    if config.architectures == CLASSES[0]:
-        return found(config, workload, b, pixels)
-    with b.scope("model"):
-        x, _ = found(config, workload, b, pixels)
-    logits = linear(b, "class_labels_classifier", x, config.num_labels + 1)
-    return logits, boxes(b, "bbox_predictor", x, config.d_model, BOX_LAYERS), x
+@attrs.frozen
+class Seen:
+    """What the queries of a model look at.
+
+    Attributes:
+        maps: The backbone's maps.
+        projected: The last of them with the model's channels.
+        memory: The states of its places after the encoder, (batch, places, d_model).
+        places: Their positions.
+        queries: Zeros, (batch, queries, d_model).
+        query_places: The learned positions of the queries.
+    """
+
+    maps: tuple[Value, ...]
+    projected: Value
+    memory: Value
+    places: Value
+    queries: Value
+    query_places: Value
 
 
-def found(config: WithBackbone, workload: Workload, b: Builder, pixels: Value) -> tuple[Value, Value]:
-    """Returns the states of the queries, normalized, and of the places of the map."""
-    with b.scope("backbone.model"):
-        x = maps(config, workload, b, pixels)[-1]
-    batch, _, rows, columns = x.spec.shape
-    x = convolution(b, "input_projection", x, config.d_model, bias=True)
-    x = b.apply("reshape", x, name="flat", shape=(batch, config.d_model, rows * columns))
+def detecting(found: Callable[..., tuple[Value, Seen]]) -> Callable[[Any, Workload, Builder], tuple[Value, ...]]:
+    """Returns what builds a family's graph, of the function that finds its queries' states: from pixels to those and
+    the map's, to their classes, boxes and states, or to their classes, boxes and masks."""
+
+    def build(config: Any, workload: Workload, b: Builder) -> tuple[Value, ...]:
+        assert workload.image_size is not None  # the architecture declares its default
+        pixels = b.input("pixel_values", (workload.batch, config.channels, *workload.image_size))
+        if config.architectures.endswith(ENDS[0]):
+            x, seen = found(config, workload, b, pixels)
+            return x, seen.memory
+        masked = config.architectures.endswith(ENDS[2])
+        with b.scope(config.SCOPE if masked else ""):
+            with b.scope("model"):
+                x, seen = found(config, workload, b, pixels)
+            logits = linear(b, "class_labels_classifier", x, config.num_labels + 1)
+            places = boxes(b, "bbox_predictor", x, config.d_model, BOX_LAYERS)
+        return logits, places, segmented(config, b, x, seen) if masked else x
+
+    return build
+
+
+def found(config: WithBackbone, workload: Workload, b: Builder, pixels: Value) -> tuple[Value, Seen]:
+    """Returns the states of the queries, normalized, and what they look at."""
+    s = looked(config, workload, b, pixels, encoded)
+    with b.scope("decoder"):
+        return decoded(config, workload, b, s.queries, s.query_places, s.memory, s.places), s
+
+
+def looked(
+    config: WithBackbone,
+    workload: Workload,
+    b: Builder,
+    pixels: Value,
+    encode: Callable[..., Value],
+    backbone: str = "backbone.model",
+    around: str = "",
+) -> Seen:
+    """Returns what the queries of a model look at. `encode` is the family's encoder, `backbone` the backbone's scope
+    and `around` that of the positions."""
+    with b.scope(backbone):
+        handed = maps(config, workload, b, pixels)
+    batch, _, rows, columns = handed[-1].spec.shape
+    with b.scope(around):
+        places = positions(config, b, batch, (rows, columns))
+    projected = convolution(b, "input_projection", handed[-1], config.d_model, bias=True)
+    x = b.apply("reshape", projected, name="flat", shape=(batch, config.d_model, rows * columns))
     x = b.apply("transpose", x, name="tokens", dims=(1, 2))
-    places = positions(config, b, batch, (rows, columns))
-    b.hold(
-        places,
-    )
+    b.hold(places)
     with b.scope("encoder"):
-        x = encoded(config, workload, b, x, places)
+        x = encode(config, workload, b, x, places)
     table = b.parameter("query_position_embeddings.weight", (config.num_queries, config.d_model))
     each = b.apply("reshape", table, name="query_row", shape=(1, config.num_queries, config.d_model))
     each = b.apply("repeat", each, name="query_positions", times=(batch, 1, 1))
     queries = b.apply("full", name="queries", shape=(batch, config.num_queries, config.d_model), dtype=b.dtype)
-    with b.scope("decoder"):
-        return decoded(config, workload, b, queries, each, x, places), x
+    return Seen(tuple(handed), projected, x, places, queries, each)
 
 
-def positions(config: WithBackbone, b: Builder, batch: Dim, grid: tuple[Dim, Dim]) -> Value:
-    """Returns the position of each place of a map, (batch, rows * columns, d_model): waves along rows and columns, or
-    learned rows and columns."""
+def positions(config: WithBackbone, b: Builder, batch: Dim, grid: tuple[Dim, Dim], *, centred: bool = False) -> Value:
+    """Returns the position of each place of a map, (batch, rows * columns, d_model): waves along rows and columns, of
+    a place's centre if `centred`; or learned rows and columns."""
     half = exact_div(config.d_model, 2, "d_model / 2")
     (rows, columns), sides = grid, []
     with b.scope("position_embedding"):
@@ -98,6 +149,7 @@ def positions(config: WithBackbone, b: Builder, batch: Dim, grid: tuple[Dim, Dim
                 x = b.apply("cumsum", seen, name=name, dim=dim)
                 total = b.apply("slice", x, name=f"{name}_last", dim=dim, start=grid[dim - 1] - 1, length=1)
                 total = b.apply("shift", total, name=f"{name}_above_zero")
+                x = b.apply("shift", x, name=f"{name}_centres") if centred else x
                 x = b.apply("scale", b.apply("div", x, total, name=f"{name}_relative"), name=f"{name}_angle")
                 x = b.apply("reshape", x, name=f"{name}_column", shape=(batch, rows, columns, 1))
                 rates = b.apply("full", name=f"{name}_rates", shape=(half,), dtype=b.dtype)
@@ -145,11 +197,18 @@ def decoded(
     constants = (queries, memory, places)
     if not config.auxiliary_loss:
         return layer_norm(b, "layernorm", b.repeat("layers", config.decoder_layers, body, x, constants=constants))
+    return normed_often(config, body, b, x, constants)
+
+
+def normed_often(
+    config: WithBackbone, body: Callable[..., Value], b: Builder, x: Value, constants: tuple[Value, ...]
+) -> Value:
+    """Returns x after a decoder whose one norm runs after every layer and once more at the end."""
     width = x.spec.shape[-1:]
     weights = [b.parameter(f"layernorm.{part}", width) for part in ("weight", "bias")]
     if type(config.decoder_layers) is not int:
         raise ConfigError("auxiliary_loss normalizes after each layer: decoder_layers is an integer")
-    for index in range(config.decoder_layers):  # the norm is one module, which runs after every layer
+    for index in range(config.decoder_layers):
         with b.scope(f"layers.{index}"):
             x = body(b, x, *constants)
         x = b.apply("layer_norm", x, *weights, name=f"layernorm_{index}")
@@ -223,6 +282,7 @@ NO_COST = (
     *("is_encoder_decoder", "max_position_embeddings", "scale_embedding", "classifier_dropout"),
 )
 
+build = detecting(found)
 ARCHITECTURE = Architecture(
     "detr",
     DetrConfig,

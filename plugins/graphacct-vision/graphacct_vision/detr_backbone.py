@@ -94,21 +94,27 @@ class WithBackbone:
         return self.backbone_config or BackboneConfig(out_features=("stage4",))
 
     @property
+    def timm_places(self) -> tuple[int, ...]:
+        """The maps of timm's backbone where the file names none."""
+        return STAGES
+
+    @property
     def channels(self) -> Dim:
         """The channels of an image."""
         return self.num_channels if self.of_timm and self.backbone_config is None else self.resnet.num_channels
 
 
-def maps(config: WithBackbone, workload: Workload, b: Builder, pixels: Value) -> list[Value]:
+def maps(config: WithBackbone, workload: Workload, b: Builder, pixels: Value, *, trained: bool = False) -> list[Value]:
     """Returns the maps that the backbone hands on; the builder is in its scope. Its norms are what they learned.
-    The library's class trains no weight of its own ResNet, and all of timm's: it looks for names that neither has."""
+    Unless its ResNet is `trained`, the library's class trains no weight of its own, and all of timm's: it looks for
+    names that neither has."""
     if not config.of_timm:
-        found = stages(config.resnet, workload, b, pixels, frozen=True)
+        found = stages(config.resnet, workload, b, pixels, frozen=True, trained=trained)
         return [found[place] for place in config.resnet.handed_on(len(config.resnet.depths))]
     own = config.backbone_config
     given: Mapping[str, Any] = config.backbone_kwargs or {}
     if own is None:
-        places = given.get("out_indices", STAGES)
+        places = given.get("out_indices", config.timm_places)
         stride = given.get("output_stride") or (DILATED if config.dilation else 32)
     else:
         places, stride = own.out_indices or (-1,), own.output_stride or 32

@@ -105,7 +105,14 @@ def maps(config: Dinov2Config, workload: Workload, b: Builder, pixels: Value) ->
         if config.reshape_hidden_states:
             state = as_map(b, state, config.front, grid, f"stage{place}")
         found.append(state)
+    if not config.apply_layernorm:
+        unread_norm(b, config.hidden_size)
     return tuple(found)
+
+
+def unread_norm(b: Builder, width: Dim) -> None:
+    """Adds the final norm of a backbone that runs none."""
+    resident(b, "layernorm", *(b.parameter(f"layernorm.{part}", (width,)) for part in ("weight", "bias")))
 
 
 def normed(b: Builder, x: Value, name: str, module: str = "layernorm") -> Value:
@@ -174,15 +181,16 @@ def interpolated(
     image: tuple[Dim, Dim],
     grid: tuple[Dim, Dim],
     between: str = "upsample_bicubic",
+    front: int = 1,
 ) -> Value:
-    """Returns the learned positions of the class token and of a square of patches, those resized to the grid
-    by the operator `between`."""
+    """Returns the learned positions of the class token, or of all `front` tokens before the patches, and of a square of
+    patches, those resized to the grid by the operator `between`."""
     _, tokens, width = table.spec.shape
-    learned = tokens - 1
+    learned = tokens - front
     if type(learned) is not int or isqrt(learned) ** 2 != learned:
         raise ConfigError(f"image_size {image[0]}x{image[1]} has no square of patches to resize")
-    first = b.apply("slice", table, name="position_of_cls", dim=1, start=0, length=1)
-    rest = b.apply("slice", table, name="positions_of_patches", dim=1, start=1, length=learned)
+    first = b.apply("slice", table, name="position_of_cls", dim=1, start=0, length=front)
+    rest = b.apply("slice", table, name="positions_of_patches", dim=1, start=front, length=learned)
     side = isqrt(learned)
     rest = b.apply("reshape", rest, name="positions_by_place", shape=(1, side, side, width))
     rest = b.apply("permute", rest, name="positions_channels_first", dims=(0, 3, 1, 2))

@@ -40,6 +40,7 @@ class Fusion:
     bias: bool = True
     normed: bool = False
     matched: bool = False
+    prompted: bool = False
 
 
 def check_maps(count: int, **lists: Sequence[Any]) -> None:
@@ -78,6 +79,8 @@ def neck(kind: Fusion, b: Builder, maps: Sequence[Value], training: bool) -> lis
                 idle(kind, b, training)
             with b.scope("residual_layer2"):
                 x = beside(kind, b, x, training)
+            if kind.prompted:
+                unprompted(kind, b)
             rows, columns = x.spec.shape[2:]
             size: tuple[Dim, ...] = (2 * rows, 2 * columns)
             if kind.matched and place + 1 < len(turned):
@@ -124,3 +127,14 @@ def idle(kind: Fusion, b: Builder, training: bool) -> None:
                 name = f"{module}{place}.{part}"
                 dtype = "int64" if part == "num_batches_tracked" else None
                 b.apply("resident", b.parameter(name, shape, dtype, buffer=buffer), name=f"{name}_unread")
+
+
+def unprompted(kind: Fusion, b: Builder) -> None:
+    """Adds the parameters of a layer for a coarse depth, which nothing runs without one."""
+    width = kind.width
+    with b.scope("prompt_depth_layer"):
+        for place in (1, 2, 3):
+            shape = (width, 1 if place == 1 else width, 3, 3)
+            for part, size in (("weight", shape), ("bias", shape[:1])):
+                name = f"convolution{place}.{part}"
+                b.apply("resident", b.parameter(name, size), name=f"{name}_unread")

@@ -17,7 +17,7 @@ from graphacct_vision.layers import batch_norm, frozen_norm
 from graphacct_vision.stages import ALIASES, Staged, repeated
 
 CLASSES = ("ResNetModel", "ResNetForImageClassification", "ResNetBackbone")
-FROZEN = "frozen"
+FROZEN, TRAINED = "frozen", "trained with frozen norms"
 REDUCTION = 4
 """The factor by which the middle of a bottleneck is narrower."""
 
@@ -59,10 +59,12 @@ def encoded(config: HFResNetConfig, workload: Workload, b: Builder, x: Value) ->
     return x, b.apply("mean", x, name="pooler", dim=(2, 3), keepdim=True)
 
 
-def stages(config: HFResNetConfig, workload: Workload, b: Builder, x: Value, *, frozen: bool = False) -> list[Value]:
-    """Returns the stem's output and each stage's. In a `frozen` one no parameter is trained, and the norms are what
-    they learned."""
-    mode = FROZEN if frozen else workload.phase
+def stages(
+    config: HFResNetConfig, workload: Workload, b: Builder, x: Value, *, frozen: bool = False, trained: bool = False
+) -> list[Value]:
+    """Returns the stem's output and each stage's. In a `frozen` one the norms are what they learned, and no parameter
+    is trained unless convolutions are `trained`."""
+    mode = (TRAINED if trained else FROZEN) if frozen else workload.phase
     conv = partial(convolved, mode, config.hidden_act)
     with b.scope("embedder"):
         with b.scope("embedder"):
@@ -99,12 +101,12 @@ def block(config: HFResNetConfig, mode: str, channels: Dim, stride: int, b: Buil
 
 def convolved(mode: str, act: str, b: Builder, x: Value, channels: Dim, *, kernel: int = 1, stride: int = 1) -> Value:
     """Applies a convolution without bias, a batch norm and the activation, if there is one. `mode` is the phase, or
-    that the parameters are frozen."""
+    that the parameters are frozen, or the norms alone."""
     frozen = mode == FROZEN
     weight = b.parameter("convolution.weight", (channels, x.spec.shape[1], kernel, kernel), frozen=frozen)
     x = b.apply("convolution", x, weight, name="convolution", stride=stride, padding=kernel // 2)
     name = "normalization"
-    x = frozen_norm(b, name, x) if frozen else batch_norm(b, name, x, training=mode == "train")
+    x = frozen_norm(b, name, x) if mode in (FROZEN, TRAINED) else batch_norm(b, name, x, training=mode == "train")
     return activation(b, ACTIVATIONS[act], x, "activation") if act else x
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphacct import Builder, DeclinedError, SubModel, Value, Workload, fields
@@ -18,27 +18,38 @@ CLASSES: Mapping[str, str] = {
     "dinov3_vit": "DINOv3ViTBackbone",
     "hgnet_v2": "HGNetV2Backbone",
     "maskformer-swin": "MaskFormerSwinBackbone",
+    "pixio": "PixioBackbone",
     "pvt_v2": "PvtV2Backbone",
     "resnet": "ResNetBackbone",
     "rt_detr_resnet": "RTDetrResNetBackbone",
     "swin": "SwinBackbone",
     "swinv2": "Swinv2Backbone",
+    "focalnet": "FocalNetBackbone",
+    "hiera": "HieraBackbone",
+    "textnet": "TextNetBackbone",
     "vitdet": "VitDetBackbone",
+    "vitpose_backbone": "VitPoseBackbone",
 }
 """The class that hands on maps, by `model_type`."""
 
 
-def backbone(default: str, keys: Mapping[str, Any] | None = None, *, optional: bool = False) -> Any:
+def backbone(
+    default: str,
+    keys: Mapping[str, Any] | None = None,
+    *,
+    optional: bool = False,
+    renamed: Mapping[str, str] | None = None,
+    prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
+) -> Any:
     """Returns the key of a backbone; `default` is its `model_type` unless the file says one, `keys` are its keys if the
-    file has none."""
-    return fields.model(default, keys=keys, optional=optional, prepare=_prepared(default), fits=_fits)
+    file has none. `renamed` are types that the outer model reads as another one, and `prepare` rewrites the keys."""
 
+    def prepared(content: Mapping[str, Any]) -> Mapping[str, Any]:
+        kind = content.get("model_type") or default
+        content = content if prepare is None else prepare(content)
+        return {**content, "architectures": [CLASSES[(renamed or {}).get(kind, kind)]]}
 
-def _prepared(default: str) -> Any:
-    def prepare(content: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {**content, "architectures": [CLASSES[content.get("model_type") or default]]}
-
-    return prepare
+    return fields.model(default, keys=keys, optional=optional, renamed=renamed, prepare=prepared, fits=_fits)
 
 
 def _fits(architecture: Any, key: str) -> None:

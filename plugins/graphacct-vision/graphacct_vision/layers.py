@@ -48,6 +48,12 @@ def batch_norm(b: Builder, name: str, x: Value, *, training: bool) -> Value:
     return b.apply("batch_norm", x, *parameters, name=name, training=training)
 
 
+def group_norm(b: Builder, name: str, x: Value, groups: Dim) -> Value:
+    """Applies torch.nn.GroupNorm."""
+    parts = [b.parameter(f"{name}.{part}", x.spec.shape[1:2]) for part in ("weight", "bias")]
+    return b.apply("group_norm", x, *parts, name=name, groups=groups)
+
+
 def frozen_norm(b: Builder, name: str, x: Value) -> Value:
     """Applies a batch norm whose weights and statistics are buffers: a scale and a shift of each channel."""
     channels = x.spec.shape[1]
@@ -86,6 +92,17 @@ def conv_norm(
         x = convolution(b, parts[0], x, channels, kernel, **options)
         x = frozen_norm(b, parts[1], x) if frozen else batch_norm(b, parts[1], x, training=training)
         return activation(b, act, x, "activation")
+
+
+def padded(b: Builder, x: Value, size: tuple[Dim, Dim]) -> Value:
+    """Returns a map with zeros after its last row and column, to whole patches of a size."""
+    for axis in (1, 0):
+        side, step = x.spec.shape[2 + axis], size[axis]
+        if type(side) is int and type(step) is int and side % step:
+            rest = [(0, 0), (0, 0)]
+            rest[axis] = (0, step - side % step)
+            x = b.apply("pad", x, name=f"padded_{axis}", padding=tuple(rest))
+    return x
 
 
 def resized(b: Builder, name: str, x: Value, size: tuple[Dim, ...]) -> Value:

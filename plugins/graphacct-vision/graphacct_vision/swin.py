@@ -32,6 +32,7 @@ from graphacct import (
     prod,
 )
 from graphacct_vision.backbones import ALIASES, Backbone
+from graphacct_vision.layers import padded
 from graphacct_vision.windows import (
     Grid,
     alternating,
@@ -175,12 +176,7 @@ def embedded(config: SwinConfig, workload: Workload, b: Builder, pixels: Value) 
     grid = tuple(floor_div(side, step) for side, step in zip(config.image_size, config.patch_size, strict=True))
     with b.scope("embeddings"):
         with b.scope("patch_embeddings"):
-            for axis in (1, 0):
-                side, step = pixels.spec.shape[2 + axis], config.patch_size[axis]
-                if type(side) is int and type(step) is int and side % step:
-                    rest = [(0, 0), (0, 0)]
-                    rest[axis] = (0, step - side % step)
-                    pixels = b.apply("pad", pixels, name=f"padded_{axis}", padding=tuple(rest))
+            pixels = padded(b, pixels, config.patch_size)
             found = [floor_div(side, step) for side, step in zip(pixels.spec.shape[2:], config.patch_size, strict=True)]
             x = patches(b, "projection", pixels, width, config.patch_size, bias=True)
         x = layer_norm(b, "norm", x)

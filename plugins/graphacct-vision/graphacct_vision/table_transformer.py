@@ -8,11 +8,19 @@ from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import dropped, layer_norm, linear
 from graphacct_architectures.losses import SUM_ALONE
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
-from graphacct_vision.detr import ALIASES, BOX_LAYERS, IMAGE, NO_COST, attention, kind_of, positions
-from graphacct_vision.detr_backbone import WithBackbone, maps
-from graphacct_vision.layers import convolution
-from graphacct_vision.queries import boxes
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields
+from graphacct_vision.detr import (
+    ALIASES,
+    IMAGE,
+    NO_COST,
+    Seen,
+    attention,
+    detecting,
+    kind_of,
+    looked,
+    normed_often,
+)
+from graphacct_vision.detr_backbone import WithBackbone
 
 CLASSES = ("TableTransformerModel", "TableTransformerForObjectDetection")
 
@@ -24,37 +32,11 @@ class TableTransformerConfig(WithBackbone):
     architectures: str = fields.model_class(CLASSES[0], CLASSES)
 
 
-def build(config: TableTransformerConfig, workload: Workload, b: Builder) -> tuple[Value, ...]:
-    """Returns the graph from pixels to the queries' states and the map's, or to their classes, boxes and states."""
-    assert workload.image_size is not None  # the architecture declares its default
-    pixels = b.input("pixel_values", (workload.batch, config.channels, *workload.image_size))
-    if config.architectures == CLASSES[0]:
-        return found(config, workload, b, pixels)
-    with b.scope("model"):
-        x, _ = found(config, workload, b, pixels)
-    logits = linear(b, "class_labels_classifier", x, config.num_labels + 1)
-    return logits, boxes(b, "bbox_predictor", x, config.d_model, BOX_LAYERS), x
-
-
-def found(config: TableTransformerConfig, workload: Workload, b: Builder, pixels: Value) -> tuple[Value, Value]:
-    """Returns the states of the queries, normalized, and of the places of the map."""
-    with b.scope("backbone"):
-        with b.scope("conv_encoder.model"):
-            x = maps(config, workload, b, pixels)[-1]
-        batch, _, rows, columns = x.spec.shape
-        places = positions(config, b, batch, (rows, columns))
-    x = convolution(b, "input_projection", x, config.d_model, bias=True)
-    x = b.apply("reshape", x, name="flat", shape=(batch, config.d_model, rows * columns))
-    x = b.apply("transpose", x, name="tokens", dims=(1, 2))
-    b.hold(places)
-    with b.scope("encoder"):
-        x = encoded(config, workload, b, x, places)
-    table = b.parameter("query_position_embeddings.weight", (config.num_queries, config.d_model))
-    each = b.apply("reshape", table, name="query_row", shape=(1, config.num_queries, config.d_model))
-    each = b.apply("repeat", each, name="query_positions", times=(batch, 1, 1))
-    queries = b.apply("full", name="queries", shape=(batch, config.num_queries, config.d_model), dtype=b.dtype)
+def found(config: TableTransformerConfig, workload: Workload, b: Builder, pixels: Value) -> tuple[Value, Seen]:
+    """Returns the states of the queries, normalized, and what they look at."""
+    s = looked(config, workload, b, pixels, encoded, "backbone.conv_encoder.model", "backbone")
     with b.scope("decoder"):
-        return decoded(config, workload, b, queries, each, x, places), x
+        return decoded(config, workload, b, s.queries, s.query_places, s.memory, s.places), s
 
 
 def encoded(config: TableTransformerConfig, workload: Workload, b: Builder, x: Value, places: Value) -> Value:
@@ -62,7 +44,7 @@ def encoded(config: TableTransformerConfig, workload: Workload, b: Builder, x: V
     x = dropped(b, "dropout", x, config.dropout, workload)
 
     def body(b: Builder, x: Value, places: Value) -> Value:
-        x = seen(config, workload, b, "self_attn", config.encoder_attention_heads, x, None, places, places)
+        x = attended(config, workload, b, "self_attn", config.encoder_attention_heads, x, None, places, places)
         return network(config, workload, config.encoder_ffn_dim, b, x)
 
     start = int(x.spec.strides is not None)
@@ -88,8 +70,8 @@ def decoded(
     heads, constants = config.decoder_attention_heads, (queries, memory, places)
 
     def body(b: Builder, x: Value, queries: Value, memory: Value, places: Value) -> Value:
-        x = seen(config, workload, b, "self_attn", heads, x, None, queries, queries)
-        x = seen(config, workload, b, "encoder_attn", heads, x, memory, queries, places)
+        x = attended(config, workload, b, "self_attn", heads, x, None, queries, queries)
+        x = attended(config, workload, b, "encoder_attn", heads, x, memory, queries, places)
         return network(config, workload, config.decoder_ffn_dim, b, x)
 
     if not config.auxiliary_loss:
@@ -97,21 +79,7 @@ def decoded(
     return normed_often(config, body, b, x, constants)
 
 
-def normed_often(config: WithBackbone, body: object, b: Builder, x: Value, constants: tuple[Value, ...]) -> Value:
-    """Returns x after a decoder whose one norm runs after every layer and once more at the end."""
-    width = x.spec.shape[-1:]
-    weights = [b.parameter(f"layernorm.{part}", width) for part in ("weight", "bias")]
-    if type(config.decoder_layers) is not int:
-        raise ConfigError("auxiliary_loss normalizes after each layer: decoder_layers is an integer")
-    assert callable(body)
-    for index in range(config.decoder_layers):
-        with b.scope(f"layers.{index}"):
-            x = body(b, x, *constants)
-        x = b.apply("layer_norm", x, *weights, name=f"layernorm_{index}")
-    return b.apply("layer_norm", x, *weights, name="layernorm")
-
-
-def seen(
+def attended(
     config: TableTransformerConfig,
     workload: Workload,
     b: Builder,
@@ -143,7 +111,7 @@ def network(config: TableTransformerConfig, workload: Workload, hidden: Dim, b: 
 ARCHITECTURE = Architecture(
     "table-transformer",
     TableTransformerConfig,
-    build,
+    detecting(found),
     PresetFiles(__file__),
     sizes={"image_size": lambda config: (IMAGE, IMAGE)},
     attention=("fused", "eager"),

@@ -114,15 +114,23 @@ def classified(config: CLIPConfig, b: Builder, tokens: Value) -> Value:
     return mean if equal(config.num_labels, 0) else linear(b, "classifier", mean, config.num_labels)
 
 
-def images(config: VisionConfig, workload: Workload, b: Builder, key: str = "image_size") -> tuple[Value, Value]:
-    """Returns the tokens of each image after all layers, and the class token, normalized. `key` is the images' size."""
-    states = image_states(config, workload, b, key)
+def images(
+    config: VisionConfig, workload: Workload, b: Builder, key: str = "image_size", first: str = "pre_layrnorm"
+) -> tuple[Value, Value]:
+    """Returns the tokens of each image after all layers, and the class token, normalized. `key` is the images' size,
+    `first` the norm before the layers."""
+    states = image_states(config, workload, b, key, first=first)
     x = states[config.num_hidden_layers]
     return x, layer_norm(b, "post_layernorm", b.apply("select", x, name="first", dim=1))
 
 
 def image_states(
-    config: VisionConfig, workload: Workload, b: Builder, key: str = "image_size", wanted: Sequence[int] = ()
+    config: VisionConfig,
+    workload: Workload,
+    b: Builder,
+    key: str = "image_size",
+    wanted: Sequence[int] = (),
+    first: str = "pre_layrnorm",
 ) -> dict[Dim, Value]:
     """Returns the tokens of each image after all layers, and after as many as each `wanted` number says."""
     side = check_image(workload.image_size, config.image_size, key)
@@ -136,7 +144,7 @@ def image_states(
         x = b.apply("concat", token, x, name="with_cls", dim=1)
         count = patch_count(config.image_size, config.patch_size) + 1
         x = positioned(b, x, count, count)
-    x = layer_norm(b, "pre_layrnorm", x)
+    x = layer_norm(b, first, x)
     with b.scope("encoder"):
         return tower_states(described(config), workload, b, x, wanted)
 

@@ -1,0 +1,51 @@
+"""Keys of a configuration that are lists: one value for each stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import attrs
+
+from graphacct import ConfigError, brief, fields
+
+
+def _listed(what: str, fits: Callable[[Any], bool], default: tuple[Any, ...]) -> Any:
+    def check(value: Any, field: attrs.Attribute[Any]) -> tuple[Any, ...]:
+        if isinstance(value, str) or not isinstance(value, Sequence) or not all(map(fits, value)):
+            raise ConfigError(f"{field.name} is a list of {what}, not {brief(value)}")
+        return tuple(value)
+
+    return fields.checked_field(check, default)
+
+
+def flags(default: tuple[bool, ...]) -> Any:
+    """Returns a key that is a list of true and false."""
+    return _listed("true and false", lambda value: isinstance(value, bool), default)
+
+
+def naturals(default: tuple[int, ...]) -> Any:
+    """Returns a key that is a list of integers from 0."""
+    return _listed("integers from 0", lambda value: type(value) is int and value >= 0, default)
+
+
+def integers(default: tuple[int, ...]) -> Any:
+    """Returns a key that is a list of integers."""
+    return _listed("integers", lambda value: type(value) is int, default)
+
+
+def numbers(default: tuple[float, ...]) -> Any:
+    """Returns a key that is a list of numbers from 0."""
+    return _listed("numbers from 0", lambda value: type(value) in (int, float) and value >= 0, default)
+
+
+def words(default: tuple[str, ...], options: Sequence[str]) -> Any:
+    """Returns a key that is a list of some of the options."""
+    return _listed(f"{' or '.join(options)}", lambda value: value in options, default)
+
+
+def check_stages(count: int, **lists: Sequence[Any]) -> None:
+    """Raises ConfigError for a list that does not have one value for each of `count` stages."""
+    for key, found in lists.items():
+        if len(found) != count:
+            raise ConfigError(f"{key} has {len(found)} values for {count} stages: one for each")

@@ -1,0 +1,186 @@
+"""SAM 2 on single images: masks of what points show, with finer maps of the image (Ravi et al., 2024,
+arXiv:2408.00714).
+
+A prompt is one set of points for each image; --points says how many. There are neither boxes nor masks in it, and
+nothing is remembered of other frames.
+"""
+
+from __future__ import annotations
+
+import attrs
+from graphacct_architectures.losses import SUM_ALONE
+
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    equal,
+    exact_div,
+    fields,
+    floor_div,
+)
+from graphacct_vision.layers import convolution
+from graphacct_vision.sam2_hiera_det import NO_COST
+from graphacct_vision.sam2_vision import Sam2VisionKeys, encoded
+from graphacct_vision.sam_masks import MaskConfig, Naming, both, drawn, enlarged, perceptron, rows_of
+from graphacct_vision.sam_prompt import PromptConfig, given_points, hidden_where, no_mask, placed, unread_masks, waves
+
+CLASSES = ("Sam2Model",)
+NAMES = Naming(out="o_proj", rate=None, deep=True)
+LEVELS = 3
+
+
+@attrs.frozen(kw_only=True)
+class InnerVision(Sam2VisionKeys):
+    """The image encoder's keys inside the whole model."""
+
+    model_type: str = fields.choice("sam2_vision_model", ("sam2_vision_model", ""))
+
+
+@attrs.frozen(kw_only=True)
+class Sam2Config:
+    """The keys of the published config.json that the cost depends on."""
+
+    architectures: str = fields.model_class(CLASSES[0], CLASSES)
+    vision_config: InnerVision | None = fields.nested(InnerVision, "SAM 2")
+    prompt_encoder_config: PromptConfig | None = fields.nested(PromptConfig, "SAM 2")
+    mask_decoder_config: MaskConfig | None = fields.nested(MaskConfig, "SAM 2")
+    dtype: str | None = fields.dtype()
+
+    @property
+    def vision(self) -> InnerVision:
+        """The image encoder."""
+        return self.vision_config or InnerVision()
+
+    @property
+    def prompt(self) -> PromptConfig:
+        """The prompt encoder."""
+        return self.prompt_encoder_config or PromptConfig()
+
+    @property
+    def masks(self) -> MaskConfig:
+        """The mask decoder."""
+        return self.mask_decoder_config or MaskConfig()
+
+    def __attrs_post_init__(self) -> None:
+        widths = {self.vision.fpn_hidden_size, self.prompt.hidden_size, self.masks.hidden_size}
+        if len(widths) != 1:
+            raise ConfigError(f"fpn_hidden_size and both hidden_size are one width, not {sorted(map(str, widths))}")
+        if self.vision.num_feature_levels != LEVELS:
+            raise ConfigError(
+                f"num_feature_levels is {self.vision.num_feature_levels}: masks are drawn from {LEVELS} maps"
+            )
+
+
+def build(config: Sam2Config, workload: Workload, b: Builder) -> tuple[Value, ...]:
+    """Returns the graph from pixels and points to the quality of masks and the masks, (batch, 1, masks, …)."""
+    assert workload.points is not None  # the architecture declares its default
+    batch, width = workload.batch, config.prompt.hidden_size
+    side = floor_div(config.prompt.image_size, config.prompt.patch_size)
+    half = exact_div(width, 2, "hidden_size / 2")
+    rates = b.parameter("shared_image_embedding.positional_embedding", (2, half), buffer=True)
+    with b.scope("shared_image_embedding"):
+        where = placed(b, rates, batch, side, width)
+    with b.scope("vision_encoder"):
+        _, maps = encoded(config.vision, workload, b)
+    check_maps(config, maps, side)
+    with b.scope("mask_decoder"):
+        finest = convolution(b, "conv_s0", maps[0], exact_div(width, 8, "hidden_size / 8"), bias=True)
+        finer = convolution(b, "conv_s1", maps[1], exact_div(width, 4, "hidden_size / 4"), bias=True)
+    image = b.apply("reshape", maps[2], name="image_flat", shape=(batch, width, side * side))
+    image = b.apply("permute", image, name="image_tokens", dims=(2, 0, 1))
+    image = b.apply("add", image, b.parameter("no_memory_embedding", (1, 1, width)), name="without_memory")
+    image = b.apply("permute", image, name="image_channels", dims=(1, 2, 0))
+    image = b.apply("reshape", image, name="image", shape=(batch, width, side, side))
+    with b.scope("prompt_encoder"):
+        sparse, dense = prompted(config.prompt, b, batch, workload.points, side)
+    with b.scope("mask_decoder"):
+        return decoded(config.masks, workload, b, image, where, sparse, dense, (finer, finest))
+
+
+def check_maps(config: Sam2Config, maps: list[Value], side: Dim) -> None:
+    """Raises ConfigError if the encoder's maps are not of the sizes that the file and the prompt's image say."""
+    for x, given in zip(maps, config.vision.backbone_feature_sizes or (), strict=False):
+        if not all(map(equal, x.spec.shape[2:], given)):
+            raise ConfigError(
+                f"backbone_feature_sizes has {list(given)}, but a map is {x.spec.shape[2]}x{x.spec.shape[3]}: take "
+                "the image_size that the sizes are of"
+            )
+    if not all(equal(one, side) for one in maps[2].spec.shape[2:]):
+        raise ConfigError(
+            f"the smallest map is {maps[2].spec.shape[2]}x{maps[2].spec.shape[3]}, but the prompt encoder's image has "
+            f"{side} patches a side"
+        )
+
+
+def prompted(config: PromptConfig, b: Builder, batch: Dim, points: Dim, side: Dim) -> tuple[Value, Value]:
+    """Returns the tokens of the points, with one for none, and the map of a prompt without a mask."""
+    width = config.hidden_size
+    x, labels = given_points(b, batch, points)
+    rates = (2, exact_div(width, 2, "hidden_size / 2"))
+    own = b.parameter("shared_embedding.positional_embedding", rates, buffer=True)
+    with b.scope("shared_embedding"):
+        x = waves(b, b.apply("scale", x, name="relative"), own)
+    column = b.apply("reshape", labels, name="label_column", shape=(batch, 1, points + 1, 1))
+    none = b.apply("eq", column, b.apply("full", name="none_label", shape=(), dtype=b.dtype), name="is_none")
+    row = b.parameter("not_a_point_embed.weight", (1, width))
+    row = b.apply("reshape", row, name="none_row", shape=(1, 1, 1, width))
+    x = b.apply("where", none, row, x, name="with_none")
+    shown = b.apply("ne", column, b.apply("full", name="hidden_label", shape=(), dtype=b.dtype), name="is_shown")
+    x = hidden_where(b, x, shown)
+    table = b.parameter("point_embed.weight", (config.num_point_embeddings, width))
+    ids = b.apply("cast", b.apply("clamp", labels, name="kinds"), name="kind_ids", dtype="int64")
+    kinds = b.apply("embedding", ids, table, name="point_embed")
+    seen = b.apply("ge", column, b.apply("full", name="seen_label", shape=(), dtype=b.dtype), name="is_seen")
+    seen = b.apply("cast", seen, name="seen", dtype=b.dtype)
+    x = b.apply("add", x, b.apply("mul", kinds, seen, name="kinds_seen"), name="with_kinds")
+    unread_masks(config, b)
+    return x, no_mask(b, batch, width, side)
+
+
+def decoded(
+    config: MaskConfig,
+    workload: Workload,
+    b: Builder,
+    image: Value,
+    where: Value,
+    sparse: Value,
+    dense: Value,
+    sides: tuple[Value, Value],
+) -> tuple[Value, Value]:
+    """Returns the quality of each mask and the masks."""
+    count, width = config.num_multimask_outputs + 1, config.hidden_size
+    own = {"obj_score_token": 1, "iou_token": 1, "mask_tokens": count}
+    tokens, x = both(NAMES, config, workload, b, own, image, where, sparse, dense)
+    copies = [b.apply("clone", side, name=f"side_{place}") for place, side in enumerate(sides)]
+    x = enlarged(b, x, copies)
+    names = [f"output_hypernetworks_mlps.{index}" for index in range(count)]
+    masks = drawn(b, rows_of(b, tokens, 2, names, width), x, "masks")
+    quality = b.apply("select", tokens, name="quality_token", dim=2, index=1)
+    with b.scope("iou_prediction_head"):
+        scores = perceptron(b, quality, config.iou_head_hidden_dim, count, config.iou_head_depth)
+        scores = b.apply("sigmoid", scores, name="scores")
+    with b.scope("pred_obj_score_head"):  # whether there is anything to see, which is no mask
+        perceptron(b, b.apply("select", tokens, name="object_token", dim=2), width, 1, 3)
+    masks = b.apply("slice", masks, name="pred_masks", dim=2, start=1, length=count - 1)
+    return b.apply("slice", scores, name="iou_scores", dim=2, start=1, length=count - 1), masks
+
+
+ARCHITECTURE = Architecture(
+    "sam2",
+    Sam2Config,
+    build,
+    PresetFiles(__file__),
+    sizes={"image_size": lambda config: config.vision.hiera.image_size, "points": lambda config: 1},
+    attention=("fused", "eager"),
+    dtype="float32",
+    aliases={"torch_dtype": "dtype"},
+    no_cost=dict.fromkeys((*NO_COST, "scale", "hidden_act")),
+    model_types=("sam2",),
+    losses=SUM_ALONE,
+    doc="SAM 2 on single images: Hiera with a pyramid, and a decoder that reads both ways.",
+)
