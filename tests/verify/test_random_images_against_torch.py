@@ -25,6 +25,7 @@ from graphacct.hooks.manager import default
 
 SEEDS = [randrange(2**32) for _ in range(3)] if os.environ.get("EXAMPLES") == "random" else range(3)
 
+CHANNELS = ("num_channels", "stem_num_channels", "in_chans")
 APART = {"sam2": ("mask_decoder",)}
 """Modules some of whose parts the model runs itself: torch's counter has no sum of those."""
 
@@ -59,9 +60,10 @@ def given(config: Any, sizes: dict[str, Any], dtype: torch.dtype) -> dict[str, A
     inside = getattr(config, "backbone_config", None) or getattr(config, "vision_config", None) or config
     frames = (sizes["frames"],) if "frames" in sizes else ()
     inside = getattr(inside, "backbone_config", None) or inside
-    channels = getattr(inside, "num_channels", None) or inside.stem_num_channels
+    channels = next(getattr(inside, key) for key in CHANNELS if hasattr(inside, key))
     shape = (sizes["batch"], *frames, channels, *sizes["image_size"])
-    found = {"pixel_values": torch.zeros(shape, device="meta", dtype=dtype)}
+    word = "pixel_values_videos" if config.model_type == "vjepa2" else "pixel_values"
+    found = {word: torch.zeros(shape, device="meta", dtype=dtype)}
     if "seq_len" in sizes:
         found["input_ids"] = torch.zeros((sizes["batch"], sizes["seq_len"]), device="meta", dtype=torch.long)
     if "points" in sizes:
