@@ -528,6 +528,7 @@ NOT_MEASURED = frozenset(
         "vitpose",
         "vitpose_backbone",
         "vivit",
+        "vjepa2",
         "vlm",
         "voxtral",
         "voxtral_encoder",

@@ -176,7 +176,9 @@ def given(content: dict[str, Any]) -> list[dict[str, Any]]:
     """The sizes of images where one alone cannot be trained with: its norms need two places."""
     if content["model_type"] == "vjepa2":
         sizes = ((4, (16, 16)), (2, (16, 8)))
-        return [{"batch": 1 + place, "frames": frames, "image_size": size} for place, (frames, size) in enumerate(sizes)]
+        return [
+            {"batch": 1 + place, "frames": frames, "image_size": size} for place, (frames, size) in enumerate(sizes)
+        ]
     if content["model_type"] == "levit":
         return [{"batch": batch, "image_size": (64, 64)} for batch in (2, 3)]
     return []

@@ -166,7 +166,9 @@ def rotated(b: Builder, x: Value, label: str, each: bool) -> Value:
     shape = (batch if each else 1, heads if each else 1, tokens, part)
     for axis in range(AXES):
         word = f"{label}_{axis}"
-        cosine, sine = (b.apply("constant", name=f"{word}_{turn}", shape=shape, dtype=b.dtype) for turn in ("cos", "sin"))
+        cosine, sine = (
+            b.apply("constant", name=f"{word}_{turn}", shape=shape, dtype=b.dtype) for turn in ("cos", "sin")
+        )
         pairs = b.apply("reshape", pieces[axis], name=f"{word}_pairs", shape=(batch, heads, tokens, part // 2, 2))
         first, second = (b.apply("select", pairs, name=f"{word}_{side}", dim=-1, index=side) for side in (0, 1))
         turned = b.apply("stack", b.apply("neg", second, name=f"{word}_negative"), first, name=f"{word}_stacked")
