@@ -117,7 +117,10 @@ def short_length(
     architecture = found.architecture
     with families_of(plugins):
         config = architecture.configure(found.config, left)
-        own = int(architecture.sizes["seq_len"](config))
+        length = architecture.sizes["seq_len"](config)
+        if length is None:  # of a model that reads a text only in some configurations
+            return {}
+        own = int(length)
         if architecture.placeholders is None:
             return {"seq_len": min(SHORT, own)}
         names = (*SIZES, SECONDS, "attention")

@@ -70,6 +70,7 @@ class Architecture:
         placeholders: Returns how many tokens of a sequence stand for images or sounds, which it cannot be shorter than:
             `placeholders(config, workload, operators)`. None if no token does.
         model_types: The `model_type`s of config.json files that it reads.
+        stated: Returns what else the header of reports says of the inputs, by name: `stated(config, workload)`.
         doc: One sentence.
         replaces: Whether it replaces another plugin's architecture of the same name.
     """
@@ -96,6 +97,7 @@ class Architecture:
     per_second: Mapping[str, Callable[[Any], Any]] = attrs.field(factory=dict)
     prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
     placeholders: Callable[[Any, Workload, Mapping[str, Any]], Dim] | None = None
+    stated: Callable[[Any, Workload], Mapping[str, Any]] | None = None
     _configured: dict[str, Any] = attrs.field(factory=dict, init=False)
 
     def __repr__(self) -> str:
@@ -267,8 +269,9 @@ class Architecture:
     def graph(self, name: str, config: Any, workload: Workload, operators: Mapping[str, Any], dtype: str) -> Graph:
         """Returns the graph of one configuration on one workload."""
         full = self.workload(config, workload)
-        builder = Builder(name, operators, dtype, full.entries(self.sizes, dtype))
         try:
+            stated = self.stated(config, full) if self.stated is not None else {}
+            builder = Builder(name, operators, dtype, {**full.entries(self.sizes, dtype), **stated})
             result = self.build(config, full, builder)
             outputs = result if isinstance(result, tuple) else (result,)
             if full.phase == TRAIN:

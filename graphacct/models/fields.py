@@ -51,7 +51,7 @@ def stated_size(default: Any = attrs.NOTHING, *, minimum: int = 1) -> Any:
     def check(value: Any, field: attrs.Attribute[Any]) -> Dim:
         if value is None:
             raise ConfigError(f"{field.name} is null: give a number, or leave it out for the class's default")
-        return _bounded(value, field.name, minimum)
+        return bounded(value, field.name, minimum)
 
     return checked_field(check, default, metadata=OPTIONAL_SIZE)
 
@@ -64,10 +64,11 @@ def switched_size(default: Any, switch: str, *, minimum: int = 1, optional: bool
 
 @cache
 def _at_least(minimum: int) -> Callable[[Any, attrs.Attribute[Any]], Dim]:
-    return lambda value, field: _bounded(value, field.name, minimum)
+    return lambda value, field: bounded(value, field.name, minimum)
 
 
-def _bounded(value: Any, name: str, minimum: int = 1) -> Dim:
+def bounded(value: Any, name: str, minimum: int = 1) -> Dim:
+    """Returns a size of at least `minimum` and below 2**31. Raises ConfigError, which names the key, for another."""
     dim = check_dim(value, name, minimum)
     if type(dim) is int and dim > MOST:
         raise ConfigError(f"{name} must be below 2**31, as every size of a model is, not {brief(value)}")
@@ -110,7 +111,7 @@ def _window(value: Any, field: attrs.Attribute[Any]) -> Dim | None:
 
 def _optional_size(value: Any, field: attrs.Attribute[Any]) -> Dim | None:
     try:
-        return None if value is None else _bounded(value, field.name)
+        return None if value is None else bounded(value, field.name)
     except ConfigError as error:
         raise ConfigError(f"{error}; null if there is none") from error
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FILE = "config.json"
 MODULES = "modules.json"
 """The file of sentence-transformers beside a config.json."""
-OTHER_FILES = ("params.json", "hparams.json", "open_clip_config.json")
+OTHER_FILES = ("params.json", "hparams.json", "open_clip_config.json", "model_index.json")
 """Files that describe a model in other words, for a translation to read."""
 MOST_BYTES = 16 * 2**20
 """The largest config.json that is read; published ones have some kB."""
@@ -41,7 +41,9 @@ QUANTIZED = ("quantization_config", "compression_config", "quantization")
 BESIDE = ("hf_quant_config.json", "quantize_config.json", "quant_config.json")
 """Files beside a config.json that say so: modelopt's, and those of older GPTQ and AWQ."""
 FOREIGN = frozenset(["peft_type", "_class_name", "_diffusers_version"])
-"""Keys of adapters and of diffusers, whose files are no configuration even with a `model_type`."""
+"""Keys of adapters and of diffusers, whose files are of another form even with a `model_type`."""
+CLASS = b'"_class_name"'
+"""A key of diffusers, whose files may have any name."""
 LIBRARY = "the transformers library may have its class: pip install graphacct-torch transformers"
 """What reads a family that graphacct does not know."""
 MOST_NAMED = 8
@@ -67,7 +69,7 @@ def accepts(model: Any) -> bool:
         if b"graphacct.graph/" in start:
             return False
         rest = file.read(MOST_BYTES) if b'"model_type"' not in start else b""
-    return b'"model_type"' in start or b'"model_type"' in rest
+    return b'"model_type"' in start or b'"model_type"' in rest or CLASS in start
 
 
 def _described_in(folder: str) -> str:
@@ -133,12 +135,10 @@ def _choice(
 ) -> ModelChoice:
     """Returns the model that the keys describe."""
     content = _overridden(content, overrides)
+    file = _described_in(path) if os.path.isdir(path) else os.path.basename(path)
     if not FOREIGN.isdisjoint(content):
-        from graphacct.readers.foreign import kind_of
-
-        raise ReadError(kind_of(content, os.path.basename(path)))
-    if not content.get("architectures"):
-        file = _described_in(path) if os.path.isdir(path) else os.path.basename(path)
+        content = _of_other_form(content, plugins, file)
+    elif not content.get("architectures"):
         content = _overridden(_translated(content, plugins, file), overrides)
     architecture, read_as = _architecture(content, plugins, os.path.basename(path))
     takes = {field.name for field in attrs.fields(architecture.config)}
@@ -254,6 +254,19 @@ def _translated(content: Mapping[str, Any], plugins: Plugins, file: str) -> Mapp
     if found is None or (other and file not in OTHER_FILES):
         return content
     return found[1]
+
+
+def _of_other_form(content: Mapping[str, Any], plugins: Plugins, file: str) -> Mapping[str, Any]:
+    """Returns the keys of a config.json that those of FOREIGN stand for. Raises ReadError, which says what the file is,
+    if no translation reads it."""
+    from graphacct.models.translation import translated
+
+    found = None if "peft_type" in content else translated(content, plugins.translations)
+    if found is not None:
+        return found[1]
+    from graphacct.readers.foreign import kind_of
+
+    raise ReadError(kind_of(content, file))
 
 
 def _architecture(content: Mapping[str, Any], plugins: Plugins, file: str) -> tuple[Architecture, str]:

@@ -13,7 +13,6 @@ from graphacct.errors import ReadError
 
 META = {"dim": 4096, "n_layers": 32, "n_kv_heads": 8, "vocab_size": 32000, "norm_eps": 1e-05}  # without n_heads
 BESIDE = "give the folder's config.json"
-OTHERS = "graphacct reads the config.json of a transformers model"
 CONVERTED = "give the config.json of the model's transformers form"
 
 
@@ -28,12 +27,11 @@ CONVERTED = "give the config.json of the model's transformers form"
             "peft's adapter_config.json: an adapter, not a model",
             r"give the config.json of the base model \(some/base\), with the adapter as lora=RANK:GLOB$",
         ),
-        ("unet.json", {"_class_name": "UNet2DConditionModel", "sample_size": 64}, "a part of a diffusers", OTHERS),
         (
             "model_index.json",
             {"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet2DConditionModel"]},
             "diffusers' model_index.json: a pipeline of several models",
-            OTHERS,
+            "give the folder of one of them: FOLDER/unet",
         ),
         ("generation_config.json", {"do_sample": True}, "a generation_config.json", BESIDE),
         ("g.json", {"_from_model_config": True, "eos_token_id": 2}, "a generation_config.json", BESIDE),
@@ -67,7 +65,7 @@ def test_a_model_type_does_not_hide_it(tmp_path: Path, model_type: str) -> None:
     """An adapter, or a part of a pipeline, may name a type too."""
     file = tmp_path / "config.json"
     for content, kind in (
-        ({"_class_name": "FluxTransformer2DModel", "num_layers": 19}, "a part of a diffusers pipeline"),
+        ({"_class_name": "CosmosTransformer3DModel", "num_layers": 19}, "a part of a diffusers pipeline"),
         ({"peft_type": "LORA", "r": 8, "target_modules": ["q_proj"]}, "an adapter, not a model"),
     ):
         file.write_text(json.dumps({**content, "model_type": model_type}))

@@ -23,6 +23,12 @@ CLASSES: dict[str, tuple[str, ...]] = {
         *("RobertaModel", "RobertaForMaskedLM", "RobertaForCausalLM"),
         *(f"RobertaFor{task}" for task in TASKS),
     ),
+    "rembert": (
+        *("RemBertModel", "RemBertForMaskedLM", "RemBertForCausalLM"),
+        *(f"RemBertFor{task}" for task in TASKS),
+    ),
+    "bert-generation": ("BertGenerationEncoder", "BertGenerationDecoder"),
+    "dpr": ("DPRQuestionEncoder", "DPRContextEncoder"),
     "albert": (
         *("AlbertModel", "AlbertForMaskedLM", "AlbertForPreTraining"),
         *(f"AlbertFor{task}" for task in TASKS),
@@ -154,6 +160,15 @@ def like_bert(random: Random) -> dict[str, Any]:
 def electra(random: Random) -> dict[str, Any]:
     summary = {"summary_type": random.choice(("first", "last", "mean", "cls_index")), "summary_use_proj": yes(random)}
     return {**like_bert(random), **some(random, embedding_size=random.choice((4, 7, 12)), **summary)}
+
+
+def rembert(random: Random) -> dict[str, Any]:
+    sizes = {"input_embedding_size": random.choice((4, 7, 12)), "output_embedding_size": random.choice((4, 9))}
+    return {**like_bert(random), **sizes, **some(random, classifier_dropout_prob=0.2)}
+
+
+def dpr(random: Random) -> dict[str, Any]:
+    return {**like_bert(random), "is_decoder": False, **some(random, projection_dim=random.choice((0, 3)))}
 
 
 def albert(random: Random) -> dict[str, Any]:
@@ -397,6 +412,7 @@ def spectrum(random: Random) -> dict[str, Any]:
 
 
 DRAW = {
+    **{"rembert": rembert, "bert-generation": like_bert, "dpr": dpr},
     **{"bert": like_bert, "roberta": like_bert, "distilbert": distilbert, "electra": electra, "t5": t5, "bart": bart},
     **{"mt5": t5, "umt5": t5, "mbart": bart, "plbart": bart, "pegasus": bart, "marian": marian, "m2m_100": m2m},
     **{"blenderbot": bart, "blenderbot-small": bart},

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
+import attrs
 import torch
-from random_sounds import AUDIO, Case, act, beside_text, class_of, text
+from random_sounds import AUDIO, Case, act, alone, beside_text, class_of, text
 
 
 def yes(random: Random) -> bool:
@@ -385,6 +386,70 @@ def sew_d(random: Random) -> Case:
     return Case(content, {"batch": batch, "samples": samples}, inputs)
 
 
+def pop2piano(random: Random) -> Case:
+    frames = random.choice((12, 30))
+    content = {
+        **{"model_type": "pop2piano", "architectures": ["Pop2PianoForConditionalGeneration"], "vocab_size": 50},
+        **{"composer_vocab_size": 5, "d_model": 24, "d_kv": 8, "d_ff": 20, "num_layers": random.randint(1, 3)},
+        **{"num_decoder_layers": random.choice((None, 2)), "num_heads": 3, "dense_act_fn": act(random)},
+        **{"feed_forward_proj": random.choice(("relu", "gated-gelu")), "tie_word_embeddings": yes(random)},
+    }
+    case = spoken(random, content, "input_features", (frames, 24), ("frames", frames))
+    return attrs.evolve(case, cached=None)  # the encoder is asked for rows here, not for features
+
+
+def univnet(random: Random) -> Case:
+    width = random.choice((6, 8))
+    content = {
+        **{"model_type": "univnet", "architectures": ["UnivNetModel"], "model_in_channels": width, "num_mel_bins": 10},
+        **{"model_hidden_channels": random.choice((4, 6)), "resblock_kernel_sizes": random.choice(([3, 3], [3, 5]))},
+        **{"resblock_stride_sizes": random.choice(([2, 4], [3, 2])), "resblock_dilation_sizes": [[1, 3], [1, 3]]},
+        **{"kernel_predictor_num_blocks": random.randint(0, 2), "kernel_predictor_hidden_channels": width},
+        "kernel_predictor_conv_size": random.choice((3, 5)),
+    }
+    batch, frames = random.randint(1, 2), random.choice((7, 20))
+
+    def inputs(model: Any) -> dict[str, Any]:
+        return {"input_features": torch.randn((batch, frames, 10))}
+
+    return Case(content, {"batch": batch, "frames": frames}, inputs, attends=False)
+
+
+def realtime_audio(random: Random) -> dict[str, Any]:
+    return {
+        **{"model_type": "voxtral_realtime_encoder", "hidden_size": 16, "intermediate_size": 20, "num_mel_bins": 8},
+        **{"num_hidden_layers": random.randint(1, 3), "num_attention_heads": 4, "hidden_act": act(random)},
+        **{"max_position_embeddings": 50, "sliding_window": random.choice((5, 750)), "head_dim": random.choice((4, 6))},
+    }
+
+
+def voxtral_realtime_encoder(random: Random) -> Case:
+    content = {**realtime_audio(random), "architectures": ["VoxtralRealtimeEncoder"]}
+    return alone(random, content, (8, random.choice((40, 61))))
+
+
+def voxtral_realtime(random: Random) -> Case:
+    factor, seq_len, batch = random.choice((2, 4)), random.choice((5, 9)), random.randint(1, 2)
+    words = {
+        **{"model_type": "voxtral_realtime_text", "vocab_size": 50, "hidden_size": 24, "intermediate_size": 20},
+        **{"num_hidden_layers": random.randint(1, 3), "num_attention_heads": 4, "num_key_value_heads": 2},
+        **{"head_dim": random.choice((6, 8)), "hidden_act": act(random), "max_position_embeddings": 50},
+        **{"sliding_window": random.choice((4, 100)), "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2},
+    }
+    content = {
+        **{"model_type": "voxtral_realtime", "architectures": class_of(random, "VoxtralRealtime")},
+        **{"audio_config": realtime_audio(random), "text_config": words, "downsample_factor": factor},
+        **{"projector_hidden_act": act(random), "tie_word_embeddings": yes(random)},
+    }
+    frames = 2 * factor * seq_len
+
+    def inputs(model: Any) -> dict[str, Any]:
+        ids = torch.full((batch, seq_len), 5)
+        return {"input_ids": ids, "input_features": torch.randn((batch, 8, frames)), "use_cache": False}
+
+    return Case(content, {"batch": batch, "frames": frames}, inputs)
+
+
 CASES: Mapping[str, Callable[[Random], Case]] = {
     function.__name__: function
     for function in (
@@ -401,6 +466,10 @@ CASES: Mapping[str, Callable[[Random], Case]] = {
         fun_asr_nano,
         phi4_multimodal,
         sew_d,
+        pop2piano,
+        univnet,
+        voxtral_realtime_encoder,
+        voxtral_realtime,
         musicgen,
         clap,
         clap_audio_model,

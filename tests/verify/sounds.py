@@ -34,6 +34,7 @@ OUTPUTS = (
     *MAIN,
     ("spectrogram",),
     ("waveform",),
+    ("waveforms",),
     ("audio_values",),
     ("latents",),
 )

@@ -29,7 +29,7 @@ OPEN = {
     )
 }
 """The modules of graphacct_architectures that other plugins write families with."""
-STRANGERS = ["graphacct_vision", "graphacct_mamba"]
+STRANGERS = ["graphacct_vision", "graphacct_mamba", "graphacct_diffusers"]
 
 
 def files(package: str) -> list[Path]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from graphacct import ShapeError, TensorSpec, Work, operator, prod
+from graphacct_operators.strides import in_layout
 
 PerAxis: TypeAlias = Any
 """An attribute of a convolution: one value for all spatial axes, or a sequence of one per axis."""
@@ -56,6 +57,7 @@ def _paddings(padding: PerAxis, kernel: tuple[Any, ...], stride: Any, dilation: 
 
 
 def _convolved(
+    x: TensorSpec,
     b: Any,
     c: Any,
     space: tuple[Any, ...],
@@ -67,7 +69,7 @@ def _convolved(
     padding: PerAxis = 0,
     dilation: PerAxis = 1,
     groups: Any = 1,
-) -> tuple[Any, ...]:
+) -> TensorSpec:
     """(b, o, *positions), with (n + padding - dilation (k - 1) - 1) // stride + 1 positions along each axis."""
     rank = _check_ranks(space, kernel)
     _check_groups(c, "c of x", groups)
@@ -80,7 +82,8 @@ def _convolved(
     strides = per_axis("stride", stride, rank, 1)
     dilations = per_axis("dilation", dilation, rank, 1)
     paddings = _paddings(padding, kernel, strides, dilations)
-    return (b, o, *map(_positions, range(rank), space, kernel, strides, paddings, dilations))
+    positions = map(_positions, range(rank), space, kernel, strides, paddings, dilations)
+    return in_layout((b, o, *positions), x.dtype, x)
 
 
 def _positions(axis: int, size: Any, taps: Any, step: Any, padding: Any, gap: Any) -> Any:

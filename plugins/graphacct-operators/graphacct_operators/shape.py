@@ -9,7 +9,7 @@ from typing import Any
 
 from graphacct import ConfigError, ShapeError, TensorSpec, Work, dense_like, differ, equal, exact_div, operator, prod
 from graphacct_operators.gradient import nothing, summed
-from graphacct_operators.strides import is_, strided, strides_of, view_strides
+from graphacct_operators.strides import in_layout, is_, strided, strides_of, view_strides
 
 MOST_PARTS = 256
 """The most parts of a split: each is a value of its own."""
@@ -191,7 +191,7 @@ def _joined(xs: tuple[TensorSpec, ...], *, dim: int = -1) -> TensorSpec:
                 f"operand {index} is {list(x.shape)}, which does not join {list(first.shape)} along {axis}"
             )
         total = total + x.shape[axis]
-    return TensorSpec((*first.shape[:axis], total, *first.shape[axis + 1 :]), first.dtype)
+    return in_layout((*first.shape[:axis], total, *first.shape[axis + 1 :]), first.dtype, *xs)
 
 
 @operator(

@@ -37,6 +37,31 @@ def strided(shape: Sequence[Any], strides: Sequence[Any], dtype: str) -> TensorS
     return TensorSpec(tuple(shape), dtype)
 
 
+def channels_last(x: TensorSpec) -> bool:
+    """Returns whether a map (b, c, h, w) lies in memory with its channels last, by torch's rule
+    (c10/core/MemoryFormat.h)."""
+    if x.strides is None or len(x.shape) != 4:
+        return False
+    if not all(type(step) is int for step in (*x.strides, *x.shape)):
+        _, c, _, w = x.shape
+        return same(x.strides[1], 1) and same(x.strides[3], c) and same(x.strides[2], c * w)
+    least: Any = 0
+    for axis in (1, 3, 2, 0) if x.shape[0] != 1 else (1, 3, 2):  # a batch of 1 has any stride
+        step = x.strides[axis]
+        if step < least or (axis == 1 and step == 0) or (axis == 0 and least == x.strides[1]):
+            return False
+        least = step * max(x.shape[axis], 1)
+    return True
+
+
+def in_layout(shape: Sequence[Any], dtype: str, *of: TensorSpec) -> TensorSpec:
+    """Returns a spec with channels last if all of `of` lie so, as torch's kernels for maps do; else row-major."""
+    if not all(map(channels_last, of)):
+        return TensorSpec(tuple(shape), dtype)
+    b, c, h, w = shape
+    return strided((b, c, h, w), (c * h * w, 1, c * w, c), dtype)
+
+
 def view_strides(x: TensorSpec, shape: Sequence[Any]) -> tuple[Any, ...] | None:
     """Returns the strides that describe `shape` on the storage of `x`, or None when only a copy has that shape.
 

@@ -137,10 +137,16 @@ def graphacct_register_profiles() -> Iterable[Profile]:
 def graphacct_measure_class(config: Mapping[str, Any], workload: Mapping[str, Any]) -> ClassMeasurement | None:
     if importlib.util.find_spec("transformers") is None or importlib.util.find_spec("torch") is None:
         return None
-    from graphacct_torch.reading.library import knows
+    kind = str(config.get("model_type"))
+    if "_class_name" in config or kind.startswith("Autoencoder") or (kind[:1].isupper() and kind.endswith("Model")):
+        if importlib.util.find_spec("diffusers") is None:
+            return None
+        config = {"_class_name": kind, **config}
+    else:
+        from graphacct_torch.reading.library import knows
 
-    if not knows(str(config.get("model_type"))):
-        return None
+        if not knows(kind):
+            return None
     from graphacct_torch.measuring.measured import measure
 
     return measure(config, workload)

@@ -77,11 +77,11 @@ def test_the_inputs_that_were_made() -> None:
 
 def test_sizes_that_no_input_has() -> None:
     """The header says so, and the sizes of given inputs are theirs."""
-    sound = {"model_type": "sew-d", "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-    heard = graphacct.account(sound, seq_len=7, batch=2).workload
-    assert heard["unused"] == "seq_len 7"
-    assert (heard["batch"], heard["inputs"]) == (2, "input_values=2x15360:float32")
-    assert "seq_len" not in heard
+    series = {"model_type": "patchtst", "d_model": 32, "ffn_dim": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    read = graphacct.account(series, seq_len=7, batch=2).workload
+    assert read["unused"] == "seq_len 7"
+    assert (read["batch"], read["inputs"]) == (2, "past_values=2x32x1:float32")
+    assert "seq_len" not in read
     given = graphacct.account(PRENORM, inputs={"input_ids": "3x9:int64"}).workload
     assert given["inputs"] == "input_ids=3x9:int64"
     assert "batch" not in given

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from math import gcd
 from typing import Any
 
+from graphacct_operators.strides import in_layout
+
 from graphacct import OperatorError, Saved, ShapeError, TensorSpec, Work, ceil_div, floor_div, minimum, operator, prod
 
 MOST_SPATIAL = 3
@@ -137,6 +139,7 @@ def max_pool(
 
 
 def _avg_pooled(
+    x: TensorSpec,
     b: Any,
     c: Any,
     space: tuple[Any, ...],
@@ -145,8 +148,8 @@ def _avg_pooled(
     stride: Any = None,
     padding: Any = 0,
     ceil_mode: bool = False,
-) -> tuple[Any, ...]:
-    return (b, c, *windows(space, kernel, stride, padding, 1, ceil_mode))
+) -> TensorSpec:
+    return in_layout((b, c, *windows(space, kernel, stride, padding, 1, ceil_mode)), x.dtype, x)
 
 
 def _averages_back(

@@ -7,12 +7,18 @@ operations per position of an axis, and not counted.
 
 from typing import Any
 
+from graphacct_operators.strides import in_layout
+
 from graphacct import OperatorError, TensorSpec, Work, maximum, minimum, operator
 from graphacct_vision.pooling import check_rank, per_axis
 
 
 def _resized(b: Any, c: Any, space: tuple[Any, ...], *, size: Any) -> tuple[Any, ...]:
     return (b, c, *per_axis(size, check_rank(space, "interpolates"), "size"))
+
+
+def _nearest(x: TensorSpec, b: Any, c: Any, space: tuple[Any, ...], *, size: Any) -> TensorSpec:
+    return in_layout(_resized(b, c, space, size=size), x.dtype, x)
 
 
 def _resized_area(b: Any, c: Any, space: tuple[Any, ...], *, size: Any) -> tuple[Any, ...]:
@@ -31,7 +37,7 @@ def _in_two(kind: str, b: Any, c: Any, space: tuple[Any, ...], size: Any) -> tup
 
 @operator(
     "x: b c *space -> b c *size",
-    infer=_resized,
+    infer=_nearest,
     gradients={"x": lambda out: Work(vector_flops=out.elements)},
 )
 def upsample_nearest(x: TensorSpec, b: Any, c: Any, space: tuple[Any, ...], out: TensorSpec) -> Work:

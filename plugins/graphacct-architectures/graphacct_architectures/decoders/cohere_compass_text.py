@@ -42,17 +42,17 @@ class CohereCompassTextConfig(CohereConfig):
 
 
 def describe(config: CohereCompassTextConfig) -> Decoder:
-    """Returns layers that differ in their window and in being rotated. Raises ConfigError for a kind of layer without
-    settings, where the class does not run either."""
+    """Returns layers that differ in their window and in being rotated; all are without any settings. Raises ConfigError
+    for a kind of layer that the settings leave out, where the class does not run either."""
     kinds = kinds_of_attention(config, lambda index: FULL)
     settings: Mapping[str, Any] = config.rope_parameters
     rotated: dict[str, Dim] = {}
     for kind in dict.fromkeys(kinds):
-        if kind not in settings:
+        if settings and kind not in settings:
             raise ConfigError(
                 f"rope_parameters has no {kind}: give the rotary settings of each kind of layer, null for none"
             )
-        if settings[kind] is not None:
+        if not settings or settings[kind] is not None:
             rotated[kind] = config.d_head
 
     def layer(kind: str) -> Layer:

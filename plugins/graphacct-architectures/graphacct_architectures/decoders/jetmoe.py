@@ -44,8 +44,8 @@ class JetMoeConfig(DecoderConfig):
 
     @property
     def d_head(self) -> Dim:
-        """The width of a head."""
-        return self.kv_channels
+        """The width of a head, which two keys can give."""
+        return self.kv_channels if self.head_dim is None else self.head_dim
 
 
 @attrs.frozen
@@ -191,9 +191,9 @@ def describe(config: JetMoeConfig) -> Decoder:
     attention = Attention(
         heads,
         heads,
-        config.kv_channels,
+        config.d_head,
         module="self_attention",
-        rotary=config.kv_channels,
+        rotary=config.d_head,
         dropout=config.attention_dropout,
     )
     act = ACTIVATIONS[config.activation_function]
@@ -207,7 +207,7 @@ ARCHITECTURE = decoder(
     JetMoeConfig,
     describe,
     PresetFiles(__file__),
-    aliases={"head_dim": "kv_channels", "hidden_act": "activation_function"},
+    aliases={"hidden_act": "activation_function"},
     stem="JetMoe",
     classes=(CAUSAL, ALONE, SEQUENCE),
     no_cost={"num_attention_heads": None, "num_layers": None},

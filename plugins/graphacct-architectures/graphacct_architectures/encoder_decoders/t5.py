@@ -31,7 +31,7 @@ OLDER = {"T5WithLMHeadModel": LM}
 GATED = "gated-"
 
 
-def projection() -> Any:
+def projection(default: str = "relu") -> Any:
     """Returns the feed-forward network: an activation, or `gated-` and one. The ConfigError for another suggests the
     closest."""
 
@@ -41,7 +41,7 @@ def projection() -> Any:
             raise ConfigError(f"{field.name} cannot be {brief(value)}{suggest(str(value), known)}")
         return value
 
-    return fields.checked_field(check, "relu")
+    return fields.checked_field(check, default)
 
 
 @attrs.frozen(kw_only=True)

@@ -27,6 +27,8 @@ def given_back(module: nn.Module) -> Iterator[None]:
             part.__dict__.clear()
             part.__dict__.update(values)
         for value, before in held.values():
+            if _holds(value, before):  # some dictionaries cannot be written into, as diffusers' configurations
+                continue
             value.clear()
             value.extend(before) if isinstance(value, list) else value.update(before)
         torch.set_rng_state(state)
@@ -38,3 +40,14 @@ def _remember(value: Any, held: dict[int, tuple[Any, Any]]) -> None:
         held[id(value)] = value, kind(value)
         for inner in value.values() if isinstance(value, dict) else value:
             _remember(inner, held)
+
+
+def _holds(value: Any, before: Any) -> bool:
+    """Returns whether a list, dictionary or set holds the very things that it held."""
+    if len(value) != len(before):
+        return False
+    if isinstance(value, dict):
+        return all(one is other and value[one] is before[other] for one, other in zip(value, before, strict=True))
+    if isinstance(value, list):
+        return all(one is other for one, other in zip(value, before, strict=True))
+    return bool(value == before)

@@ -21,7 +21,7 @@ from graphacct_torch.calls import ACTIVATION, FORWARD, CallRecord, TensorRecord
 from graphacct_torch.captured import Captured
 from graphacct_torch.capturing.capture import capture
 from graphacct_torch.capturing.products import matmul_flops
-from graphacct_torch.reading import library
+from graphacct_torch.reading import diffusers_part, library
 from graphacct_torch.reading.inputs import library_inputs
 from graphacct_torch.reading.narrow import in_dtype, torch_dtype
 from graphacct_torch.reading.sizes import SIZES, sizes_of
@@ -44,6 +44,8 @@ MAIN = (
     ("itm_score",),
     ("embeddings",),
     ("text_embeds", "image_embeds", "last_hidden_state", "pooler_output"),
+    ("sample",),
+    ("down_block_res_samples", "mid_block_res_sample"),
 )
 """Outputs that a loss would use, by kind of model; a model's are the first of these groups that it has any of."""
 EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
@@ -104,6 +106,8 @@ def measure(config: Mapping[str, Any], workload: Mapping[str, Any]) -> ClassMeas
 
     Raises CaptureError for a configuration that the class refuses, or a module that does not run without data.
     """
+    if diffusers_part.is_part(config):
+        return _of_part(config, workload)
     made = _config(config)
     attention = library.ATTENTION.get(str(workload.get("attention")), "")
     if attention == "eager" and not library.has_choice(made):  # what it runs is written out
@@ -119,10 +123,37 @@ def measure(config: Mapping[str, Any], workload: Mapping[str, Any]) -> ClassMeas
     if has_experts(made):  # a product for each pair of token and expert is only for the counter
         module = library.built(_config(config), attention, training=True)
         captured = captured_run(module, args, kwargs, dtype, training=True)
+    return _measurement(module, library.version(), forward, step, blind, unseen, captured)
+
+
+def _of_part(config: Mapping[str, Any], workload: Mapping[str, Any]) -> ClassMeasurement:
+    """Returns the measurement of a part of a diffusers pipeline."""
+    module = diffusers_part.built(config)
+    attention = str(workload.get("attention"))
+    diffusers_part.set_attention(module, attention)
+    kwargs = diffusers_part.inputs_of(module, config, workload)
+    dtype = torch_dtype(str(workload.get("dtype", "float32")))
+    evaluated, forward = counted(module.eval(), (), kwargs, dtype, training=False)
+    captured, step = counted(module.train(), (), kwargs, dtype, training=True)
+    blind = blind_of(evaluated) | blind_of(captured)
+    unseen = unseen_of(evaluated), unseen_of(captured)
+    return _measurement(module, diffusers_part.version(), forward, step, blind, unseen, captured)
+
+
+def _measurement(
+    module: nn.Module,
+    library: str,
+    forward: Mapping[str, int],
+    step: Mapping[str, int],
+    blind: Mapping[str, int],
+    unseen: tuple[Mapping[str, int], Mapping[str, int]],
+    captured: Captured,
+) -> ClassMeasurement:
+    """Returns what was measured of a module, by its modules."""
     lists = (nn.ModuleList, nn.ModuleDict)  # they never run, so that no counter has a row for them
     modules = frozenset(_pattern(name) for name, part in module.named_modules() if not isinstance(part, lists))
     return ClassMeasurement(
-        name=f"{library.version()}: {type(module).__name__}",
+        name=f"{library}: {type(module).__name__}",
         counter=f"FlopCounterMode of torch {torch.__version__.partition('+')[0]}",
         modules=modules,
         parameters={name: tensor.numel() for name, tensor in module.named_parameters()},
@@ -248,7 +279,8 @@ def summed(returned: Any) -> torch.Tensor:
         found = [returned[name] for name in names if name in returned and returned[name] is not None]
         if found:
             break
-    return reduce(torch.add, [tensor.sum() for tensor in found])
+    parts = [tensor for item in found for tensor in (item if isinstance(item, (tuple, list)) else (item,))]
+    return reduce(torch.add, [tensor.sum() for tensor in parts])
 
 
 def memory_of(captured: Captured) -> dict[str, int]:

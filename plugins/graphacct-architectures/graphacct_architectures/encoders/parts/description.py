@@ -47,7 +47,7 @@ class Head:
     """A prediction for every token.
 
     Attributes:
-        dense: The first projection.
+        dense: The first projection; empty for none.
         width: The width of the first projection.
         activation: The operator after the first projection.
         norm: The norm after it; empty for none.

@@ -211,7 +211,7 @@ def class_loss(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
     """Returns the cross-entropy of a configuration's class: of the next token in a language model, of both ends of a
     span, of both of BERT's tasks, or else of the labels, for masked words in the logits' dtype."""
     name = config.architectures
-    if name.endswith(("ForCausalLM", "LMHeadModel")):
+    if name.endswith(("ForCausalLM", "LMHeadModel", "Decoder")):
         return next_token(config, outputs, b)
     if len(outputs) == 1:
         return cross_entropy(config, outputs, b)

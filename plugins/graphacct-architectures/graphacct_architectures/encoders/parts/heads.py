@@ -25,7 +25,9 @@ def pooler(e: Encoder, b: Builder, x: Value) -> Value:
 def predicted(e: Encoder, head: Head, b: Builder, x: Value) -> Value:
     """Returns the prediction for every token."""
     b.hold(x)
-    y = activation(b, head.activation, linear(b, head.dense, x, head.width), f"{head.dense}_act")
+    y = x
+    if head.dense:
+        y = activation(b, head.activation, linear(b, head.dense, x, head.width), f"{head.dense}_act")
     if head.norm:
         y = layer_norm(b, head.norm, y)
     words = f"{e.module}.embeddings.word_embeddings.weight"
