@@ -75,6 +75,12 @@ BANDS: tuple[tuple[dict[str, Any], str], ...] = (
     ({"model_type": "longformer", "attention_window": [4, 4, 4]}, "attention_window has 3 windows for 2 layers"),
     ({"model_type": "longformer", "attention_window": [4, 6]}, "texts are padded to the largest window alone"),
     ({"model_type": "longformer", "max_position_embeddings": 6}, "seq_len 8 is beyond the 4 positions"),
+    ({"model_type": "yoso", "use_expectation": False}, "use_expectation is False: hashing is not modelled"),
+    ({"model_type": "nystromformer", "num_landmarks": 4}, "seq_len is 8: landmarks are means of a text of"),
+    (
+        {"model_type": "big_bird", "is_decoder": True, "add_cross_attention": True},
+        "BigBird as a decoder beside an encoder is not modelled",
+    ),
     ({"model_type": "layoutlmv3", "text_embed": False}, "a model of pages without texts is not read"),
 )
 
@@ -83,6 +89,18 @@ BANDS: tuple[tuple[dict[str, Any], str], ...] = (
 def test_bands_and_pages_that_are_not_modelled(content: dict[str, Any], message: str) -> None:
     with pytest.raises(graphacct.GraphacctError, match=message):
         graphacct.account({**SMALL, **content}, seq_len=8)
+
+
+def test_a_long_text_is_attended_to_in_blocks() -> None:
+    """BigBirdModel, measured with `graphacct verify --torch` (transformers 5.23, torch 2.13), batch 1, seq_len 21: 22
+    tokens with the padding, in 11 blocks of 2; each middle block sees 6 blocks, and 4 stand apart at the ends."""
+    content = {**SMALL, "model_type": "big_bird", "block_size": 2, "num_random_blocks": 1, "type_vocab_size": 2}
+    sparse = graphacct.account({**content, "max_position_embeddings": 64}, seq_len=21, convention="matmul")
+    # a layer's linear layers on 22 tokens: 4 of 8 x 8, and 8 x 12 twice; products of 2 heads of 4: 2 blocks with all 22
+    # keys, 2 with 5 blocks of 2, 7 with 6 blocks of 2; and the pooler on one token
+    linear = 2 * 22 * (4 * 8 * 8 + 2 * 8 * 12)
+    products = 2 * 2 * 2 * 4 * 2 * (2 * 22 + 2 * 10 + 7 * 12)
+    assert sparse.total["matmul_flops"] == 2 * (linear + products) + 2 * 8 * 8
 
 
 def test_a_width_of_heads_that_is_not_the_models() -> None:

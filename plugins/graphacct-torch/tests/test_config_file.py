@@ -70,9 +70,9 @@ def test_the_inputs_that_were_made() -> None:
     again = graphacct.account(PRENORM, inputs=dict(text.split("=") for text in str(own["inputs"]).split()))
     assert {"batch": 1, **again.workload} == own
     assert "inputs" not in graphacct.account(PRENORM, seq_len=7).workload
-    pair = {**PRENORM, "model_type": "vilt", "architectures": ["ViltModel"]}
-    both = graphacct.account(pair, image_size=384, batch=2)
-    assert both.workload["inputs"] == "input_ids=2x39:int64"
+    pair = {**PRENORM, "model_type": "flava", "architectures": ["FlavaModel"]}
+    both = graphacct.account(pair, image_size=224, batch=2)
+    assert both.workload["inputs"] == "input_ids=2x128:int64"
 
 
 def test_sizes_that_no_input_has() -> None:

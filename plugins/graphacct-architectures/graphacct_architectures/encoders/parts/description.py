@@ -57,6 +57,7 @@ class Head:
         bias: The name of a parameter that is also its bias; empty if it has its own.
         of_words: Whether the last projection is the product with the embedding itself; `decoder` is the name of the
             module, and `bias` of its own parameter.
+        bias_tied: Whether the projection's bias is the parameter `bias`, if it is not as its weight is.
         added: Whether the projection has no bias, and the parameter `bias` is added to its output.
     """
 
@@ -70,6 +71,7 @@ class Head:
     bias: str = ""
     of_words: bool = False
     added: bool = False
+    bias_tied: bool | None = None
 
 
 @attrs.frozen

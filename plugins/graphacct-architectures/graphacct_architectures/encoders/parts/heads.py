@@ -43,6 +43,7 @@ def predicted(e: Encoder, head: Head, b: Builder, x: Value) -> Value:
     if head.added:  # a bias of the head, and no projection's
         y = b.apply("linear", y, weight, name=head.decoder)
         return b.apply("add", y, b.parameter(head.bias, (head.outputs,)), name="logits")
-    bias = b.parameter(f"{head.decoder}.bias", (head.outputs,), tied_to=head.bias if head.tied else "")
+    own = not (head.tied if head.bias_tied is None else head.bias_tied)
+    bias = b.parameter(f"{head.decoder}.bias", (head.outputs,), tied_to="" if own else head.bias)
     y = b.apply("linear", y, weight, bias, name=head.decoder)
     return b.apply("select", y, name="logits", dim=-1) if equal(head.outputs, 1) else y
