@@ -536,6 +536,7 @@ NOT_MEASURED = frozenset(
         "vitpose",
         "vitpose_backbone",
         "vivit",
+        "vjepa2",
         "vlm",
         "voxtral",
         "voxtral_encoder",

@@ -18,6 +18,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "levit": tuple(f"Levit{end}" for end in ("Model", "ForImageClassification", "ForImageClassificationWithTeacher")),
     "pixio": ("PixioModel", "PixioBackbone"),
     "vitmatte": ("VitMatteForImageMatting",),
+    "vjepa2": ("VJEPA2Model", "VJEPA2ForVideoClassification"),
     "prompt_depth_anything": ("PromptDepthAnythingForDepthEstimation",),
     "swiftformer": ("SwiftFormerModel", "SwiftFormerForImageClassification"),
     "swin2sr": ("Swin2SRModel", "Swin2SRForImageSuperResolution"),
@@ -142,6 +143,16 @@ def vitmatte(random: Random) -> dict[str, Any]:
     }
 
 
+def vjepa2(random: Random) -> dict[str, Any]:
+    return {
+        **{"patch_size": 4, "crop_size": 16, "frames_per_clip": 4, "hidden_size": 24, "num_attention_heads": 3},
+        **{"num_hidden_layers": random.randint(1, 3), "num_pooler_layers": random.randint(0, 2)},
+        **{"pred_hidden_size": 12, "pred_num_attention_heads": 2, "pred_num_hidden_layers": random.randint(1, 3)},
+        **some(random, qkv_bias=yes(random), hidden_act=random.choice(ACTS), drop_path_rate=0.0, mlp_ratio=1.5),
+        **some(random, pred_mlp_ratio=2.0, pred_num_mask_tokens=3, in_chans=1),
+    }
+
+
 def swin2sr(random: Random) -> dict[str, Any]:
     kind = random.choice(("pixelshuffle", "pixelshuffledirect", "nearest+conv", "pixelshuffle_aux", ""))
     count = random.randint(1, 2)
@@ -163,6 +174,11 @@ def settled(content: dict[str, Any]) -> dict[str, Any]:
 
 def given(content: dict[str, Any]) -> list[dict[str, Any]]:
     """The sizes of images where one alone cannot be trained with: its norms need two places."""
+    if content["model_type"] == "vjepa2":
+        sizes = ((4, (16, 16)), (2, (16, 8)))
+        return [
+            {"batch": 1 + place, "frames": frames, "image_size": size} for place, (frames, size) in enumerate(sizes)
+        ]
     if content["model_type"] == "levit":
         return [{"batch": batch, "image_size": (64, 64)} for batch in (2, 3)]
     return []
@@ -177,6 +193,7 @@ DRAW = {
     "pixio": pixio,
     "prompt_depth_anything": depth_anything,
     "vitmatte": vitmatte,
+    "vjepa2": vjepa2,
     "swiftformer": swiftformer,
     "swin2sr": swin2sr,
     "textnet": textnet,

@@ -25,6 +25,7 @@ from graphacct.hooks.manager import default
 
 SEEDS = [randrange(2**32) for _ in range(3)] if os.environ.get("EXAMPLES") == "random" else range(3)
 
+CHANNELS = ("num_channels", "stem_num_channels", "in_chans")
 APART = {"sam2": ("mask_decoder",)}
 """Modules some of whose parts the model runs itself: torch's counter has no sum of those."""
 
@@ -59,9 +60,10 @@ def given(config: Any, sizes: dict[str, Any], dtype: torch.dtype) -> dict[str, A
     inside = getattr(config, "backbone_config", None) or getattr(config, "vision_config", None) or config
     frames = (sizes["frames"],) if "frames" in sizes else ()
     inside = getattr(inside, "backbone_config", None) or inside
-    channels = getattr(inside, "num_channels", None) or inside.stem_num_channels
+    channels = next(getattr(inside, key) for key in CHANNELS if hasattr(inside, key))
     shape = (sizes["batch"], *frames, channels, *sizes["image_size"])
-    found = {"pixel_values": torch.zeros(shape, device="meta", dtype=dtype)}
+    word = "pixel_values_videos" if config.model_type == "vjepa2" else "pixel_values"
+    found = {word: torch.zeros(shape, device="meta", dtype=dtype)}
     if "seq_len" in sizes:
         found["input_ids"] = torch.zeros((sizes["batch"], sizes["seq_len"]), device="meta", dtype=torch.long)
     if "points" in sizes:
@@ -83,10 +85,13 @@ def same(family: str, content: dict[str, Any], folder: Path) -> None:
     eager: dict[str, Any] = {"attention": "eager"} if kinds else {}
     for index, sizes in enumerate(workloads(content)):
         pixels = given(config, sizes, model.dtype)
+        if family == "vjepa2":  # its predictor reads numbers from its masks, which meta tensors have not
+            model = model.to_empty(device="cpu")
+            pixels = {key: torch.zeros_like(value, device="cpu") for key, value in pixels.items()}
         found = accounted(folder, **sizes, **eager)
         if not index:
             same_parameters(found, model)
-        measured = flops_of(model, lambda pixels=pixels: model(**pixels))
+        measured = flops_of(model, lambda model=model, pixels=pixels: model(**pixels))
         assert found.total["matmul_flops"] == measured["total"]
         ours = {row.path: [row.values["matmul_flops"], row.repeat] for row in found.by_scope}
         for path, figures in measured["by_module"].items():  # a list of modules has no row of its own, its parts have

@@ -96,6 +96,7 @@ FAMILIES = (
     _family("vitpose"),
     _family("vitpose_backbone"),
     _family("vivit"),
+    _family("vjepa2"),
     _family("table-transformer", "table_transformer"),
     _family("upernet"),
     _family("vit_mae"),
