@@ -172,7 +172,7 @@ def test_list_says_what_has_no_name(run: Any) -> None:
     assert result.exit_code == 2
     assert "'operatrs' is no kind, and no model has such a name; did you mean 'operators'?" in result.stderr
     assert "there is none of that size: gpt2, gpt2-large" in run("list", "gpt2-xxl").stderr
-    assert "none of that size: qwen3-0.6b" in run("list", "qwen3", "80b").stderr
+    assert "none of that size: qwen3-0.6b" in run("list", "qwen3", "90b").stderr
     assert (
         "unknown name among the operators 'rmsnorm'; did you mean 'rms_norm'?"
         in run("list", "operators", "rmsnorm").stderr

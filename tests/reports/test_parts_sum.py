@@ -30,6 +30,7 @@ OWN: dict[str, Any] = {
     "idefics": {"images": 1},  # no text without an image
     "qwen3_omni_moe_text": {"set": {"head_dim": 128}},
     "qwen3_omni_moe_thinker": {"set": {"text_config.head_dim": 128}},
+    "vitmatte": {"set": {"hidden_size": 768}},  # the default head is 384 wide, and the backbone 768
 }
 TRAINED = ("gpt2", "t5-small", "smollm3-3b", "gpt-oss-20b", "deepseek-v2-lite", "gemma-2-2b", "jamba-v0.1", "resnet50")
 """One preset of each way to fold layers: one block, several, alternating ones, none."""

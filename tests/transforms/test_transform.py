@@ -161,14 +161,14 @@ def test_lora_is_one(tmp_path: Path) -> None:
     text = "lora:adapters=8:*.c_attn,dropout=0.1"
     long = graphacct.build("gpt2", seq_len=16, set=TINY, phase="train", transforms=[text])
     assert short == long
-    options = {"adapters": ("8:*.c_attn",), "dropout": 0.1, "dora": False}
+    options = {"adapters": ("8:*.c_attn",), "dropout": 0.1, "dora": False, "saved": ()}
     assert short.workload["transforms"] == ({"name": "lora", "options": options},)
     write(short, tmp_path / "lora.json")
     assert graphacct.load(tmp_path / "lora.json") == short
     report = graphacct.account(short)
     written_down = report.to_dict()["workload"]["transforms"]
     assert json.loads(json.dumps(written_down)) == [
-        {"name": "lora", "options": {**options, "adapters": ["8:*.c_attn"]}}
+        {"name": "lora", "options": {**options, "adapters": ["8:*.c_attn"], "saved": []}}
     ]
 
 

@@ -168,7 +168,7 @@ def test_a_key_that_says_what_the_family_is_anyway(family: str, tmp_path: Path) 
         ),
         ({"model_type": "llama", "per_layer_config": {"0": {"intermediate_size": 8}}}, "per_layer_config"),
         (
-            {"model_type": "shieldgemma2", "text_config": {"model_type": "gemma3_text"}, "vision_config": {}},
+            {"model_type": "shieldgemma9", "text_config": {"model_type": "gemma3_text"}, "vision_config": {}},
             "its text_config is of gemma3_text: save that object as a config.json of its own",
         ),
     ],

@@ -60,7 +60,7 @@ def test_a_file_is_read_as_anybodys_is(family: str, name: str) -> None:
     """Given as a path it is the same model, under the same name; one without a `model_type` is no config.json."""
     architecture = default().architectures[family].load()
     preset = architecture.preset(name)
-    if not architecture.model_types:
+    if "model_type" not in architecture.presets[name]:
         assert architecture.configured(architecture.presets[name]) == preset
         return
     found, same, config = described(str(ALL[family, name]), default())

@@ -179,5 +179,10 @@ def _timm(content: Mapping[str, Any]) -> Mapping[str, Any]:
 def graphacct_register_translations() -> Iterable[Translation]:
     return (
         Translation("timm-json", "timm's config.json, which names an architecture.", _is_timm, _timm),
-        Translation("open-clip-json", "open_clip's open_clip_config.json.", _is_open_clip, _open_clip),
+        Translation(
+            "open-clip-json",
+            "An open_clip_config.json, which describes two towers.",
+            _is_open_clip,
+            _open_clip,
+        ),
     )

@@ -119,7 +119,7 @@ def normed(config: BitConfig, b: Builder, name: str, x: Value, *, active: bool =
     """Applies a group norm, and the activation."""
     exact_div(x.spec.shape[1], config.num_groups, f"channels of {name} / num_groups")
     x = group_norm(b, name, x, config.num_groups)
-    return activated(b, ACTIVATIONS[config.hidden_act], x, f"{name}.activation") if active else x
+    return activated(b, ACTIVATIONS[config.hidden_act], x, f"{name}_activation") if active else x
 
 
 def standardized(
@@ -128,13 +128,13 @@ def standardized(
     """Applies a convolution whose weight has a mean of 0 and a variance of 1 for each channel."""
     padding = (stride - 1 + dilation * (kernel - 1)) // 2
     if config.global_padding == SAME and (stride != 1 or dilation * (kernel - 1) % 2):
-        x, padding = as_needed(b, f"{name}.pad", x, kernel, stride, dilation), 0
+        x, padding = as_needed(b, f"{name}_pad", x, kernel, stride, dilation), 0
     shape = (width, x.spec.shape[1], kernel, kernel)
     weight = b.apply(
-        "reshape", b.parameter(f"{name}.weight", shape), name=f"{name}.rows", shape=(1, width, prod(shape[1:]))
+        "reshape", b.parameter(f"{name}.weight", shape), name=f"{name}_rows", shape=(1, width, prod(shape[1:]))
     )
-    weight = b.apply("batch_norm", weight, name=f"{name}.standardized", training=True)
-    weight = b.apply("reshape", weight, name=f"{name}.kernels", shape=shape)
+    weight = b.apply("batch_norm", weight, name=f"{name}_standardized", training=True)
+    weight = b.apply("reshape", weight, name=f"{name}_kernels", shape=shape)
     return b.apply("convolution", x, weight, name=name, stride=stride, padding=padding, dilation=dilation)
 
 

@@ -75,7 +75,7 @@ def build(config: VoxtralRealtimeEncoderConfig, workload: Workload, b: Builder) 
     x = b.input("input_features", (workload.batch, config.num_mel_bins, workload.frames))
     with b.scope("embedder"):
         for name, stride in (("conv1", 1), ("conv2", 2)):
-            x = b.apply("pad", x, name=f"{name}.padded", padding=((3 - stride, 0),))
+            x = b.apply("pad", x, name=f"{name}_padded", padding=((3 - stride, 0),))
             x = b.apply("gelu", convolution(b, name, x, config.hidden_size, 3, stride=stride), name=f"{name}_act")
         x = b.apply("permute", x, name="positions_last", dims=(0, 2, 1))
     b.hold(x)

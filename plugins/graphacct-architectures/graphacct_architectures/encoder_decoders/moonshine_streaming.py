@@ -176,7 +176,7 @@ def embedded(config: HeardConfig, b: Builder, x: Value) -> Value:
     x = b.apply("silu", linear(b, "linear", x, width, bias=False), name="act")
     x = b.apply("transpose", x, name="channels_first", dims=(1, 2))
     for name, wide in (("conv1", 2 * width), ("conv2", width)):
-        x = b.apply("pad", x, name=f"{name}.padded", padding=((4, 0),))
+        x = b.apply("pad", x, name=f"{name}_padded", padding=((4, 0),))
         x = convolution(b, name, x, wide, 5, stride=2)
         if name == "conv1":
             x = b.apply("silu", x, name="conv1_act")
