@@ -26,7 +26,7 @@ from graphacct_architectures.losses import (
 
 if TYPE_CHECKING:
     from graphacct_architectures.classifier import Classifier
-    from graphacct_architectures.decoders.parts.description import Decoder
+    from graphacct_architectures.decoders.parts.description.decoder import Decoder
     from graphacct_architectures.losses import Loss
 
 CAUSAL, ALONE, SEQUENCE, TOKENS, SPAN, TWO_HEADS = (

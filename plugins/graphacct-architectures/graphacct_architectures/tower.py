@@ -12,7 +12,8 @@ import attrs
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, exact_div, floor_div, prod, same
 from graphacct_architectures.decoders.parts.attention import normed_by
-from graphacct_architectures.decoders.parts.description import LAYER_NORM, Mlp, Norm
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.decoders.parts.feed_forward import mlp
 from graphacct_architectures.layers import drop_path, dropped, linear, merge_heads, split_heads
 

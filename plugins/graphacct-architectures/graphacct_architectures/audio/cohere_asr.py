@@ -13,7 +13,8 @@ import attrs
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, differ, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.aliases import ALIASES
-from graphacct_architectures.decoders.parts.description import LAYER_NORM, Mlp, Norm
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.encoder_decoders.parts.description import (
     Attention,
     EncoderDecoder,

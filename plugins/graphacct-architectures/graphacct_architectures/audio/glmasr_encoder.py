@@ -14,7 +14,11 @@ from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, 
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.frames import FRAMES_PER_POSITION, FRAMES_PER_SECOND
 from graphacct_architectures.audio.parts.stream import streamed
-from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.decoders.parts.family import fraction, rotary_dims, width_over_heads
 from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
 from graphacct_architectures.encoder_decoders.parts.run import convolved

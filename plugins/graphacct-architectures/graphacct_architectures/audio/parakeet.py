@@ -15,7 +15,7 @@ from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Valu
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.relative import by_sinusoids
 from graphacct_architectures.audio.parts.stem import batch_norm, convolution
-from graphacct_architectures.decoders.parts.description import Mlp
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.feed_forward import mlp
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import dropped, layer_norm, linear, merge_heads, split_heads

@@ -11,7 +11,7 @@ from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import activation
 from graphacct_architectures.audio.parts.frames import Heard, frames_encoder, network, own_attention
 from graphacct_architectures.classifier import Classifier
-from graphacct_architectures.decoders.parts.description import LAYER_NORM, Norm
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.encoder_decoders.parts.description import (
     EncoderDecoder,
     Head,

@@ -13,24 +13,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from graphacct_architectures.decoders.parts.attention import attend, attention
     from graphacct_architectures.decoders.parts.deepseek import ATTENTION, LatentConfig, corrected_experts, latent_of
-    from graphacct_architectures.decoders.parts.description import (
-        EMBEDDING,
-        LAYER_NORM,
-        NOTHING,
-        RMS,
-        Attention,
-        Correction,
-        Decoder,
-        Experts,
-        FeedForward,
-        Latent,
-        Layer,
-        Mixing,
-        Mlp,
-        Norm,
-        Positions,
-        Whole,
-    )
+    from graphacct_architectures.decoders.parts.description.attention import Attention, Latent, Mixing
+    from graphacct_architectures.decoders.parts.description.decoder import EMBEDDING, Decoder, Positions
+    from graphacct_architectures.decoders.parts.description.feed_forward import Correction, Experts, FeedForward, Mlp
+    from graphacct_architectures.decoders.parts.description.layer import NOTHING, Layer, Whole
+    from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, RMS, Norm
     from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, rotary_dims, whole
     from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
     from graphacct_architectures.decoders.parts.names import mask_name
@@ -74,30 +61,46 @@ __all__ = [
     "whole",
 ]
 FILES = {
-    "ATTENTION": "deepseek",
-    "DecoderConfig": "family",
-    "LatentConfig": "deepseek",
     "at_most": "sparse",
     "attend": "attention",
+    "ATTENTION": "deepseek",
+    "Attention": "description.attention",
     "attention": "attention",
     "corrected_experts": "deepseek",
+    "Correction": "description.feed_forward",
+    "Decoder": "description.decoder",
     "decoder": "family",
+    "DecoderConfig": "family",
+    "EMBEDDING": "description.decoder",
+    "Experts": "description.feed_forward",
     "experts": "feed_forward",
+    "FeedForward": "description.feed_forward",
+    "Latent": "description.attention",
     "latent_of": "deepseek",
+    "LatentConfig": "deepseek",
+    "Layer": "description.layer",
     "layer_indices": "sparse",
+    "LAYER_NORM": "description.norm",
     "mask_name": "names",
+    "Mixing": "description.attention",
+    "Mlp": "description.feed_forward",
     "mlp": "feed_forward",
     "network_types": "sparse",
+    "Norm": "description.norm",
+    "NOTHING": "description.layer",
+    "Positions": "description.decoder",
+    "RMS": "description.norm",
     "rotary_dims": "family",
     "sparse_layers": "sparse",
     "stack": "stack",
+    "Whole": "description.layer",
     "whole": "family",
 }
-"""The file of each name; all other names are in `description`."""
+"""The file of each name."""
 
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(f"{__name__}.parts.{FILES.get(name, 'description')}"), name)
+        return getattr(import_module(f"{__name__}.parts.{FILES[name]}"), name)

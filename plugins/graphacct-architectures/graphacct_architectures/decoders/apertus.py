@@ -11,7 +11,9 @@ import attrs
 
 from graphacct import ConfigError, Dim, PresetFiles, brief, fields
 from graphacct_architectures.activations import ACTIVATIONS, expected
-from graphacct_architectures.decoders.parts.description import Decoder, Layer, Mlp
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
 from graphacct_architectures.decoders.parts.feed_forward import XIELU
 from graphacct_architectures.decoders.parts.usual import around, rotated_attention

@@ -11,7 +11,9 @@ from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.llama import LlamaConfig
 from graphacct_architectures.decoders.llama import describe as described
-from graphacct_architectures.decoders.parts.description import Decoder, Experts, Layer, Mlp
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Experts, Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.decoders.parts.sparse import at_most
 

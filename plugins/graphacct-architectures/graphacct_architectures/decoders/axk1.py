@@ -11,7 +11,8 @@ from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.deepseek_v3 import DeepseekV3Config
 from graphacct_architectures.decoders.parts.deepseek import ATTENTION, corrected_experts, deepseek, inexact
-from graphacct_architectures.decoders.parts.description import Decoder, Mlp
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.decoders.parts.sparse import network_types, sparse_layers
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS

@@ -11,7 +11,10 @@ from graphacct import ConfigError, Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.deepseek_v32 import NO_COST, DeepseekV32Config, indexed_by
 from graphacct_architectures.decoders.parts.deepseek import corrected_experts, inexact, latent_of
-from graphacct_architectures.decoders.parts.description import Decoder, Experts, Layer, Mlp, Norm
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Experts, Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.decoders.parts.sparse import layered, sparse_layers
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS

@@ -15,7 +15,9 @@ import attrs
 from graphacct import ConfigError, Dim, PresetFiles, equal, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.deepseek import check_groups
-from graphacct_architectures.decoders.parts.description import Correction, Decoder, Experts, FeedForward, Layer, Mlp
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Correction, Experts, FeedForward, Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction, rotary_dims, whole
 from graphacct_architectures.decoders.parts.router import SIGMOID, SOFTMAX
 from graphacct_architectures.decoders.parts.sparse import at_most, layered

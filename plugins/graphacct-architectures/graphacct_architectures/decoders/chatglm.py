@@ -9,7 +9,11 @@ from __future__ import annotations
 import attrs
 
 from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields
-from graphacct_architectures.decoders.parts.description import LAYER_NORM, RMS, Attention, Decoder, Layer, Mlp, Norm
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, RMS, Norm
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.heads import CAUSAL, HeadConfig
 

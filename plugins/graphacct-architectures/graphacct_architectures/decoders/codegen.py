@@ -10,7 +10,7 @@ import attrs
 from graphacct import PresetFiles, exact_div
 from graphacct_architectures.decoders.gptj import ALIASES, GPTJConfig
 from graphacct_architectures.decoders.gptj import describe as describe_gptj
-from graphacct_architectures.decoders.parts.description import Decoder
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.decoders.parts.joint import SHARD_COUNT
 from graphacct_architectures.heads import ALONE, CAUSAL

@@ -9,7 +9,8 @@ import attrs
 
 from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.decoders.cohere import NORM, CohereConfig
-from graphacct_architectures.decoders.parts.description import Decoder, Layer
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import (
     FULL,
     SLIDING,

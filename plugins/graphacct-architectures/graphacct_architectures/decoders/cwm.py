@@ -8,7 +8,8 @@ from __future__ import annotations
 import attrs
 
 from graphacct import Dim, PresetFiles, fields
-from graphacct_architectures.decoders.parts.description import Decoder, Layer
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import (
     FULL,
     SLIDING,

@@ -12,7 +12,11 @@ import attrs
 
 from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields
 from graphacct_architectures.activations import ACTIVATIONS, expected
-from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Experts, Layer, Norm
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Experts
+from graphacct_architectures.decoders.parts.description.layer import Layer
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.decoders.parts.family import decoder, number
 from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
 from graphacct_architectures.decoders.parts.sparse import at_most

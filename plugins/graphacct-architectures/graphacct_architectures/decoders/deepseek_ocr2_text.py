@@ -14,7 +14,9 @@ from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.deepseek_v2 import GREEDY, GROUPED
 from graphacct_architectures.decoders.llama import LlamaConfig
 from graphacct_architectures.decoders.parts.deepseek import check_groups
-from graphacct_architectures.decoders.parts.description import Decoder, Experts, Layer, Mlp
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Experts, Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.decoders.parts.sparse import at_most, layered, network_types, sparse_layers
 from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention

@@ -12,7 +12,8 @@ import attrs
 from graphacct import ConfigError, Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.deepseek import ATTENTION, LatentConfig, deepseek, inexact
-from graphacct_architectures.decoders.parts.description import Decoder, Experts, Mlp
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Experts, Mlp
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
 

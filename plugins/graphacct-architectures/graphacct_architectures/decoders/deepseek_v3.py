@@ -18,7 +18,8 @@ from graphacct_architectures.decoders.parts.deepseek import (
     deepseek,
     inexact,
 )
-from graphacct_architectures.decoders.parts.description import Decoder, Mlp
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 

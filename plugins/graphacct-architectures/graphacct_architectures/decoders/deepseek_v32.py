@@ -16,7 +16,9 @@ from graphacct import ConfigError, Dim, PresetFiles, brief, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.deepseek_v3 import DeepseekV3Config
 from graphacct_architectures.decoders.parts.deepseek import corrected_experts, deepseek, inexact
-from graphacct_architectures.decoders.parts.description import Decoder, Indexer, Mlp
+from graphacct_architectures.decoders.parts.description.attention import Indexer
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.family import decoder, whole
 from graphacct_architectures.decoders.parts.sparse import network_types, sparse_layers
 from graphacct_architectures.heads import ALONE, CAUSAL

@@ -17,16 +17,11 @@ from graphacct import ConfigError, Dim, PresetFiles, brief, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.compressed import Chooser, Compressed, compressed_attention
 from graphacct_architectures.decoders.parts.compressor import Compressor
-from graphacct_architectures.decoders.parts.description import (
-    Attention,
-    Decoder,
-    Experts,
-    Layer,
-    Middle,
-    Mlp,
-    Norm,
-    Whole,
-)
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.decoder import Decoder, Middle
+from graphacct_architectures.decoders.parts.description.feed_forward import Experts, Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer, Whole
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import (
     DecoderConfig,
     decoder,

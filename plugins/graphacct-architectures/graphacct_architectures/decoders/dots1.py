@@ -9,7 +9,10 @@ import attrs
 
 from graphacct import ConfigError, Dim, PresetFiles, fields
 from graphacct_architectures.decoders.glm4_moe import CorrectedConfig, dense_first
-from graphacct_architectures.decoders.parts.description import Attention, Decoder, FeedForward, Layer
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import FeedForward
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import FULL, SLIDING, decoder, kinds_of_attention, layer_types
 from graphacct_architectures.decoders.parts.usual import around, rotated_attention
 from graphacct_architectures.heads import ALONE, CAUSAL

@@ -12,7 +12,9 @@ import attrs
 from graphacct import ConfigError, Dim, PresetFiles, brief, equal, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.ernie4_5 import ErnieConfig, ernie, paired
-from graphacct_architectures.decoders.parts.description import Correction, Decoder, Experts, Layer, Mlp
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Correction, Experts, Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import decoder, whole
 from graphacct_architectures.decoders.parts.sparse import at_most, layered
 from graphacct_architectures.decoders.parts.usual import network

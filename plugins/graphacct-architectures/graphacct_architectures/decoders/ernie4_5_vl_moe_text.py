@@ -13,7 +13,9 @@ from graphacct import ConfigError, PresetFiles, brief, equal, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.ernie4_5 import ernie
 from graphacct_architectures.decoders.ernie4_5_moe import ErnieMoeConfig
-from graphacct_architectures.decoders.parts.description import Correction, Decoder, Experts, Layer, Mlp
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Correction, Experts, Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import decoder, whole
 from graphacct_architectures.decoders.parts.modal_experts import ModalExperts, modal
 from graphacct_architectures.decoders.parts.sparse import at_most

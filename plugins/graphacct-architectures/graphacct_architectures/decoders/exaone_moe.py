@@ -11,7 +11,8 @@ from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.decoders.exaone4 import Exaone4Config
 from graphacct_architectures.decoders.exaone4 import describe as exaone4
 from graphacct_architectures.decoders.parts.deepseek import corrected_experts
-from graphacct_architectures.decoders.parts.description import Decoder, Layer
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.decoders.parts.sparse import at_most, network_types, sparse_layers
 from graphacct_architectures.decoders.parts.usual import network

@@ -10,7 +10,7 @@ import attrs
 from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.decoders.olmo2 import NORM, normed_last
 from graphacct_architectures.decoders.olmoe import experts
-from graphacct_architectures.decoders.parts.description import Decoder
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
 from graphacct_architectures.decoders.parts.usual import around, rotated_attention
 from graphacct_architectures.heads import ALONE, CAUSAL

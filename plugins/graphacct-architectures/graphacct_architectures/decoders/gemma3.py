@@ -9,7 +9,7 @@ import attrs
 
 from graphacct import ConfigError, Dim, PresetFiles, fields, floor_div
 from graphacct_architectures.decoders.gemma2 import Gemma2Config, sandwiched
-from graphacct_architectures.decoders.parts.description import Decoder
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.family import FULL, SLIDING, decoder, kinds_of_attention, number
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
 

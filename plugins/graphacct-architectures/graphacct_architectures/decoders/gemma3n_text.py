@@ -13,7 +13,10 @@ import attrs
 
 from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Middle, Mlp, Whole
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.decoder import Decoder, Middle
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer, Whole
 from graphacct_architectures.decoders.parts.family import (
     FULL,
     SLIDING,

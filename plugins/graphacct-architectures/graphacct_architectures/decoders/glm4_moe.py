@@ -12,7 +12,8 @@ import attrs
 
 from graphacct import ConfigError, Dim, PresetFiles, fields, floor_div
 from graphacct_architectures.decoders.parts.deepseek import corrected_experts
-from graphacct_architectures.decoders.parts.description import Decoder, Layer
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction, rotary_dims, whole
 from graphacct_architectures.decoders.parts.sparse import at_most, layered
 from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention

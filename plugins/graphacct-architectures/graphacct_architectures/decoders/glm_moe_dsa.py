@@ -14,7 +14,8 @@ import attrs
 from graphacct import ConfigError, Dim, PresetFiles, brief, fields
 from graphacct_architectures.decoders.deepseek_v32 import NO_COST, DeepseekV32Config, indexed
 from graphacct_architectures.decoders.parts.deepseek import inexact
-from graphacct_architectures.decoders.parts.description import Decoder, Indexer
+from graphacct_architectures.decoders.parts.description.attention import Indexer
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.family import decoder, whole
 from graphacct_architectures.heads import ALONE, CAUSAL
 

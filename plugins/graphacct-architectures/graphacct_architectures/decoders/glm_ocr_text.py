@@ -9,7 +9,7 @@ import attrs
 
 from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.decoders.glm4v_text import glm_text
-from graphacct_architectures.decoders.parts.description import Decoder
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction
 from graphacct_architectures.heads import ALONE, CAUSAL
 

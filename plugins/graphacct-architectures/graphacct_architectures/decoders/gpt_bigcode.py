@@ -9,15 +9,11 @@ import attrs
 
 from graphacct import Dim, PresetFiles, exact_div, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.description import (
-    LAYER_NORM,
-    Attention,
-    Decoder,
-    Layer,
-    Mlp,
-    Norm,
-    Positions,
-)
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.decoder import Decoder, Positions
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.decoders.parts.joint import BY_HEAD, SIDE_BY_SIDE
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS, HeadConfig

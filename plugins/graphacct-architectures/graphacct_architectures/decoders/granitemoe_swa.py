@@ -10,7 +10,7 @@ import attrs
 from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.decoders.granite_swa import bases, with_sinks
 from graphacct_architectures.decoders.granitemoeshared import GraniteMoeSharedConfig, networks
-from graphacct_architectures.decoders.parts.description import Decoder
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.family import decoder, layer_types, written_out_alone
 from graphacct_architectures.heads import ALONE, CAUSAL
 

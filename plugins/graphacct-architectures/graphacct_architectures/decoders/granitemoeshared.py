@@ -10,7 +10,8 @@ import attrs
 from graphacct import Dim, PresetFiles, equal, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.granitemoe import GraniteMoeConfig, experts, granite
-from graphacct_architectures.decoders.parts.description import Decoder, Experts, Mlp
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Experts, Mlp
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.heads import ALONE, CAUSAL
 

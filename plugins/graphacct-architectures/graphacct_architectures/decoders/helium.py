@@ -8,7 +8,9 @@ from __future__ import annotations
 import attrs
 
 from graphacct import ConfigError, Dim, PresetFiles, differ, fields
-from graphacct_architectures.decoders.parts.description import Decoder, Layer, Norm
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.layer import Layer
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
 from graphacct_architectures.decoders.parts.rotary import LAYER
 from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention

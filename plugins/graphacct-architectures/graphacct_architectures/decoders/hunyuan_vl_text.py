@@ -9,7 +9,8 @@ import attrs
 
 from graphacct import PresetFiles, fields
 from graphacct_architectures.decoders.hunyuan_v1_dense import SWITCHES, HunyuanConfig, normed_last
-from graphacct_architectures.decoders.parts.description import Decoder, Layer
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.decoders.parts.usual import around, network
 from graphacct_architectures.heads import ALONE, CAUSAL

@@ -12,7 +12,10 @@ from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.deepseek_v32 import NO_COST, DeepseekV32Config, indexed_by
 from graphacct_architectures.decoders.glm_moe_dsa import own_indexers, sharing
 from graphacct_architectures.decoders.parts.deepseek import corrected_experts, latent_of
-from graphacct_architectures.decoders.parts.description import Decoder, Layer, Middle, Mlp, Norm, Whole
+from graphacct_architectures.decoders.parts.description.decoder import Decoder, Middle
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer, Whole
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import decoder, whole, written_out_alone
 from graphacct_architectures.decoders.parts.hyper import (
     StreamLayer,

@@ -12,7 +12,9 @@ import attrs
 
 from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.description import Correction, Decoder, Experts, Layer, Mlp
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Correction, Experts, Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import (
     FULL,
     SLIDING,

@@ -13,7 +13,9 @@ import attrs
 
 from graphacct import ConfigError, PresetFiles, fields
 from graphacct_architectures.decoders.llama import LlamaConfig
-from graphacct_architectures.decoders.parts.description import Decoder, Layer, Norm
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.layer import Layer
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import decoder, number
 from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
 from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention

@@ -17,7 +17,11 @@ from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, d
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.attention import attention, normed_by
 from graphacct_architectures.decoders.parts.deepseek import ATTENTION, latent_of
-from graphacct_architectures.decoders.parts.description import Attention, Decoder, Experts, Layer, Mlp, Norm, Whole
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Experts, Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer, Whole
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, whole
 from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
 from graphacct_architectures.decoders.parts.sparse import at_most

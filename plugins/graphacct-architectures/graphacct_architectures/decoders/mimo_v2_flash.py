@@ -11,7 +11,9 @@ import attrs
 from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields
 from graphacct_architectures.decoders.glm4_moe import CorrectedConfig
 from graphacct_architectures.decoders.parts.deepseek import corrected_experts
-from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import (
     FULL,
     SLIDING,

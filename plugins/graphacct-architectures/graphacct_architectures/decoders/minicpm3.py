@@ -9,7 +9,9 @@ import attrs
 
 from graphacct import Dim, PresetFiles, exact_div, fields
 from graphacct_architectures.decoders.parts.deepseek import ATTENTION
-from graphacct_architectures.decoders.parts.description import Attention, Decoder, Latent, Layer
+from graphacct_architectures.decoders.parts.description.attention import Attention, Latent
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
 from graphacct_architectures.decoders.parts.usual import around, network
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE

@@ -10,7 +10,9 @@ import attrs
 
 from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.description import Correction, Decoder, Experts, Layer
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Correction, Experts
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction, rotary_dims
 from graphacct_architectures.decoders.parts.router import SIGMOID
 from graphacct_architectures.decoders.parts.sparse import at_most

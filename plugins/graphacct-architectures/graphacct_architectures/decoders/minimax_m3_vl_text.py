@@ -13,16 +13,11 @@ from typing import Any
 import attrs
 
 from graphacct import ConfigError, Dim, PresetFiles, brief, fields
-from graphacct_architectures.decoders.parts.description import (
-    Attention,
-    BlockIndexer,
-    Correction,
-    Decoder,
-    Experts,
-    Layer,
-    Mlp,
-    Norm,
-)
+from graphacct_architectures.decoders.parts.description.attention import Attention, BlockIndexer
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Correction, Experts, Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import (
     DecoderConfig,
     decoder,

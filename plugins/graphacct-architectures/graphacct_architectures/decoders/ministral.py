@@ -9,7 +9,8 @@ import attrs
 
 from graphacct import PresetFiles
 from graphacct_architectures.decoders.mistral import MistralConfig
-from graphacct_architectures.decoders.parts.description import Decoder, Layer
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import decoder, layer_types
 from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention
 from graphacct_architectures.decoders.parts.windows import alternating

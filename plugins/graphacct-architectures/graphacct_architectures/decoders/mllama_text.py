@@ -13,7 +13,11 @@ import attrs
 from graphacct import Builder, Dim, PresetFiles, Value, Workload, equal, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.attention import normed_by
-from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mixing, Mlp, Norm, Whole
+from graphacct_architectures.decoders.parts.description.attention import Attention, Mixing
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer, Whole
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, whole, width_over_heads
 from graphacct_architectures.decoders.parts.feed_forward import mlp
 from graphacct_architectures.decoders.parts.sparse import layer_indices

@@ -12,15 +12,11 @@ from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, f
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.decoders.parts.decode import decode
-from graphacct_architectures.decoders.parts.description import (
-    LAYER_NORM,
-    Attention,
-    Decoder,
-    Layer,
-    Mlp,
-    Norm,
-    Transform,
-)
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.decoder import Decoder, Transform
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.decoders.parts.family import (
     FULL,
     SLIDING,

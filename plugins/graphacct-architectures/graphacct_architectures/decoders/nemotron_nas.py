@@ -15,7 +15,9 @@ import attrs
 from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.llama import LlamaConfig
-from graphacct_architectures.decoders.parts.description import NOTHING, Decoder, Layer, Mlp
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.layer import NOTHING, Layer
 from graphacct_architectures.decoders.parts.family import decoder, whole
 from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention
 from graphacct_architectures.heads import CAUSAL

@@ -9,7 +9,9 @@ from __future__ import annotations
 import attrs
 
 from graphacct import Dim, PresetFiles, fields
-from graphacct_architectures.decoders.parts.description import LAYER_NORM, Decoder, Layer, Norm
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.layer import Layer
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, number
 from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE

@@ -9,7 +9,7 @@ import attrs
 
 from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.decoders.olmo2 import NORM, Olmo2Config, normed_last
-from graphacct_architectures.decoders.parts.description import Decoder
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.family import FULL, SLIDING, decoder, kinds_of_attention, layer_types
 from graphacct_architectures.decoders.parts.usual import around, rotated_attention
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE

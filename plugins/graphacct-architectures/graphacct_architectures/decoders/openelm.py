@@ -12,7 +12,10 @@ import attrs
 
 from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
 from graphacct_architectures.heads import ALONE, CAUSAL, HeadConfig

@@ -12,7 +12,10 @@ import attrs
 
 from graphacct import Dim, PresetFiles, Workload, fields
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.description import LAYER_NORM, Decoder, Experts, Layer, Norm
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Experts
+from graphacct_architectures.decoders.parts.description.layer import Layer
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
 from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
 from graphacct_architectures.decoders.parts.router import MIXER

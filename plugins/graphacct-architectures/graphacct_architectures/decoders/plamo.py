@@ -9,7 +9,9 @@ from __future__ import annotations
 import attrs
 
 from graphacct import Dim, PresetFiles, ceil_div, fields
-from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, width_over_heads
 from graphacct_architectures.decoders.parts.usual import around, network
 from graphacct_architectures.heads import ALONE, CAUSAL

@@ -11,7 +11,9 @@ from typing import Any
 import attrs
 
 from graphacct import ConfigError, Dim, PresetFiles, brief, fields
-from graphacct_architectures.decoders.parts.description import Decoder, Layer, Norm
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.layer import Layer
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import (
     FULL,
     SLIDING,

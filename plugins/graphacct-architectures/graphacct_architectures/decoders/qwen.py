@@ -9,7 +9,10 @@ from __future__ import annotations
 import attrs
 
 from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields, same
-from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction
 from graphacct_architectures.heads import ALONE, CAUSAL
 

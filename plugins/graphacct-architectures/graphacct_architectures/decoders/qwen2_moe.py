@@ -11,7 +11,10 @@ import attrs
 
 from graphacct import Dim, PresetFiles, equal, fields
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.description import Attention, Decoder, Experts, Layer, Mlp
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Experts, Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.decoders.parts.sparse import at_most, layer_indices, layered
 from graphacct_architectures.decoders.parts.windows import alternating

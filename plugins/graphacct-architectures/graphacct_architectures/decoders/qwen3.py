@@ -11,7 +11,10 @@ import attrs
 
 from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
 from graphacct_architectures.decoders.qwen2 import QwenConfig, upper_layers
 

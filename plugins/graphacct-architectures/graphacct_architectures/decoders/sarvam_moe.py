@@ -12,7 +12,9 @@ import attrs
 from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.decoders.bailing_moe import BailingMoeConfig, ling_experts
 from graphacct_architectures.decoders.bailing_moe import describe as ling
-from graphacct_architectures.decoders.parts.description import Correction, Decoder, Layer
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Correction
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import decoder, fraction, rotary_dims, whole
 from graphacct_architectures.decoders.parts.router import SIGMOID, SOFTMAX
 from graphacct_architectures.decoders.parts.sparse import layered

@@ -10,7 +10,8 @@ import attrs
 from graphacct import PresetFiles
 from graphacct_architectures.decoders.gemma2 import Gemma2Config
 from graphacct_architectures.decoders.gemma2 import describe as gemma2
-from graphacct_architectures.decoders.parts.description import Decoder, Layer
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import decoder, written_out_alone
 from graphacct_architectures.heads import ALONE, CAUSAL
 

@@ -11,7 +11,8 @@ from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.decoders.minicpm3 import MiniCPM3Config
 from graphacct_architectures.decoders.minicpm3 import describe as minicpm3
 from graphacct_architectures.decoders.parts.deepseek import ATTENTION
-from graphacct_architectures.decoders.parts.description import Decoder, Layer
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.heads import ALONE, CAUSAL
 

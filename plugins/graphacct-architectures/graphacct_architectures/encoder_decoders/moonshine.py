@@ -13,7 +13,8 @@ import attrs
 from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, ceil_div, differ, fields, floor_div
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.stem import convolution
-from graphacct_architectures.decoders.parts.description import LAYER_NORM, Mlp, Norm
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.decoders.parts.family import fraction, rotary_dims
 from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
 from graphacct_architectures.encoder_decoders.parts.description import (

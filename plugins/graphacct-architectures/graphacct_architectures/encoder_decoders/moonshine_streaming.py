@@ -29,8 +29,9 @@ from graphacct import (
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.stem import convolution
 from graphacct_architectures.decoders.parts.attention import attention as grouped
-from graphacct_architectures.decoders.parts.description import Attention as Grouped
-from graphacct_architectures.decoders.parts.description import Mlp, Norm
+from graphacct_architectures.decoders.parts.description.attention import Attention as Grouped
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import fraction, rotary_dims
 from graphacct_architectures.decoders.parts.feed_forward import mlp
 from graphacct_architectures.decoders.parts.rope_settings import rope_parameters

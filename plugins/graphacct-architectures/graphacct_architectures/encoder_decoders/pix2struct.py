@@ -12,7 +12,8 @@ import attrs
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, exact_div, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.attention import normed_by
-from graphacct_architectures.decoders.parts.description import Mlp, Norm
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.encoder_decoders.parts.description import (
     Attention,
     EncoderDecoder,

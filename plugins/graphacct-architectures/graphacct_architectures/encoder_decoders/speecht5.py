@@ -19,7 +19,8 @@ from graphacct_architectures.audio.parts.encode import masked
 from graphacct_architectures.audio.parts.family import KERNELS, RATE, SMALL, STRIDES
 from graphacct_architectures.audio.parts.stem import batch_norm, convolution, stem
 from graphacct_architectures.audio.parts.stem import positions as convolved_positions
-from graphacct_architectures.decoders.parts.description import LAYER_NORM, Mlp, Norm
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.encoder_decoders.parts.description import (
     Attention,
     EncoderDecoder,

@@ -14,7 +14,8 @@ import attrs
 from graphacct import ConfigError, Dim, PresetFiles, Workload, brief, fields, same, suggest
 from graphacct_architectures.activations import ACTIVATIONS, optional_activation
 from graphacct_architectures.classifier import Classifier
-from graphacct_architectures.decoders.parts.description import Mlp, Norm
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.encoder_decoders.parts.description import (
     Attention,
     EncoderDecoder,

@@ -10,7 +10,10 @@ from typing import Any
 import attrs
 
 from graphacct import Architecture, Builder, Dim, PresetFiles, SubModel, Value, Workload, fields
-from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.encoder_decoders.parts.crossed import both, encoded, with_cross
 from graphacct_architectures.losses import CROSS_ENTROPY, SUM, check_entropy, entropy_if, own_cross_entropy, total
 

@@ -15,7 +15,11 @@ from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, e
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.classifier import Classifier, classified, scored, token
 from graphacct_architectures.decoders.parts.decode import decode
-from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.decoders.parts.family import FULL, SLIDING, kinds_of_attention, layer_types
 from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
 from graphacct_architectures.encoders.parts.family import built

@@ -9,7 +9,7 @@ import attrs
 
 from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.description import Decoder
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.description import Encoder, Head
 from graphacct_architectures.encoders.parts.family import of_pooled, of_tokens

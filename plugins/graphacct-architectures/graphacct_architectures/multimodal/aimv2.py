@@ -9,7 +9,7 @@ import attrs
 
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
 from graphacct_architectures.decoders.parts.attention import normed_by
-from graphacct_architectures.decoders.parts.description import Norm
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.layers import embedding, linear
 from graphacct_architectures.losses import SUM
 from graphacct_architectures.multimodal.aimv2_vision import LayerKeys, VisionConfig, described, images

@@ -8,7 +8,7 @@ from __future__ import annotations
 import attrs
 
 from graphacct import Dim, PresetFiles, SubModel, fields, floor_div
-from graphacct_architectures.decoders.parts.description import LAYER_NORM, Norm
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.multimodal.parts.compose import Composition, described, text_model
 from graphacct_architectures.multimodal.parts.family import ONE_TILE, composition, layer_indices
 from graphacct_architectures.multimodal.parts.images import seen

@@ -9,7 +9,7 @@ from __future__ import annotations
 import attrs
 
 from graphacct import PresetFiles, SubModel, fields
-from graphacct_architectures.decoders.parts.description import LAYER_NORM, Norm
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.multimodal.llava_next import pictured
 from graphacct_architectures.multimodal.llava_onevision import ANYRES, VISION, LlavaOnevisionConfig
 from graphacct_architectures.multimodal.parts.anyres import AnySize

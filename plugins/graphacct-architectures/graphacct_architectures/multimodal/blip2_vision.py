@@ -11,7 +11,7 @@ import attrs
 
 from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.description import Mlp
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.layers import layer_norm
 from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.tower import Tower, check_image, patch_count, patches, tower_states

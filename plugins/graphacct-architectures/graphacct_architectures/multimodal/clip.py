@@ -12,7 +12,7 @@ import attrs
 
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.description import Mlp
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.layers import embedding, layer_norm, linear
 from graphacct_architectures.losses import CROSS_ENTROPY, SUM, check_entropy, classes, cross_entropy, entropy_if, total
 from graphacct_architectures.tower import Tower, check_image, patch_count, patches, tower, tower_states

@@ -22,7 +22,7 @@ from graphacct import (
     floor_div,
 )
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.description import Mlp
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.feed_forward import mlp
 from graphacct_architectures.layers import layer_norm, linear
 from graphacct_architectures.losses import SUM, total

@@ -8,7 +8,7 @@ from __future__ import annotations
 import attrs
 
 from graphacct import Builder, Dim, SubModel, Value, fields
-from graphacct_architectures.decoders.parts.description import LAYER_NORM, Norm
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.multimodal.parts.compose import described, text_model
 from graphacct_architectures.multimodal.parts.grid import Extent
 from graphacct_architectures.multimodal.parts.grid_ends import Merger

@@ -8,7 +8,8 @@ from __future__ import annotations
 import attrs
 
 from graphacct import Dim, fields
-from graphacct_architectures.decoders.parts.description import LAYER_NORM, Mlp, Norm
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.multimodal.parts.grid import Grid
 from graphacct_architectures.multimodal.parts.grid_ends import Merger
 from graphacct_architectures.multimodal.parts.grid_layers import Looking

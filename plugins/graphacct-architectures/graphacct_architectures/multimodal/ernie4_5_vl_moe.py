@@ -11,7 +11,8 @@ import attrs
 
 from graphacct import Builder, SubModel, Value, exact_div, fields
 from graphacct_architectures.decoders.parts.attention import normed_by
-from graphacct_architectures.decoders.parts.description import LAYER_NORM, Decoder, Norm
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.decoders.parts.modal_experts import with_images
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import described, text_model

@@ -15,7 +15,7 @@ import attrs
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, exact_div, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.attention import attended, head_normed, normed_by
-from graphacct_architectures.decoders.parts.description import Attention
+from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.gemma4 import GAINLESS, NORM
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.losses import SUM_ALONE

@@ -11,7 +11,8 @@ import attrs
 from graphacct import Builder, Dim, Value, fields, floor_div
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.attention import normed_by
-from graphacct_architectures.decoders.parts.description import LAYER_NORM, Mlp, Norm
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.decoders.parts.feed_forward import mlp
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.grid import Extent, Grid

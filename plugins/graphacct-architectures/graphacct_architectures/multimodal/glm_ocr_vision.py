@@ -9,7 +9,8 @@ import attrs
 
 from graphacct import Dim, fields
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.description import Mlp, Norm
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.multimodal.glm4v_vision import Sizes, tower
 from graphacct_architectures.multimodal.parts.grid import Grid
 from graphacct_architectures.multimodal.parts.grid_layers import Looking

@@ -26,7 +26,11 @@ from graphacct import (
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.decode import decode
-from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp, Norm
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import whole
 from graphacct_architectures.decoders.parts.feed_forward import mlp
 from graphacct_architectures.layers import dropped, for_logits, layer_norm, linear, merge_heads, resident, split_heads

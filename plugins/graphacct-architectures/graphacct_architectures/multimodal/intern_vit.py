@@ -12,7 +12,8 @@ import attrs
 
 from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, floor_div
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.description import LAYER_NORM, Mlp, Norm
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.tower import Tower, patch_count, patches, tower_states
 

@@ -11,7 +11,7 @@ import attrs
 
 from graphacct import ConfigError, PresetFiles, SubModel, brief, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.description import LAYER_NORM, Norm
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.multimodal.parts.compose import Composition, described, text_model
 from graphacct_architectures.multimodal.parts.family import ONE_TILE, composition, layer_indices
 from graphacct_architectures.multimodal.parts.images import seen

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import attrs
 
 from graphacct import ConfigError, Dim, PresetFiles, SubModel, fields
-from graphacct_architectures.decoders.parts.description import LAYER_NORM, Norm
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.multimodal.internvl import ratio
 from graphacct_architectures.multimodal.parts.compose import Composition, described, text_model
 from graphacct_architectures.multimodal.parts.family import ONE_TILE, composition, layer_indices

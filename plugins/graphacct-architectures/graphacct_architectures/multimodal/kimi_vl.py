@@ -11,7 +11,7 @@ import attrs
 
 from graphacct import Builder, Dim, PresetFiles, SubModel, Value, Workload, exact_div, fields
 from graphacct_architectures.decoders.parts.attention import normed_by
-from graphacct_architectures.decoders.parts.description import LAYER_NORM, Norm
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
 from graphacct_architectures.multimodal.parts.family import composition

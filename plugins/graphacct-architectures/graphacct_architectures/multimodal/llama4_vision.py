@@ -27,7 +27,7 @@ from graphacct import (
 )
 from graphacct_architectures.activations import activation
 from graphacct_architectures.decoders.parts.attention import attended
-from graphacct_architectures.decoders.parts.description import Attention
+from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.layers import dropped, layer_norm, linear, resident, split_heads
 from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.multimodal.parts.projector import Shuffled

@@ -12,7 +12,7 @@ import attrs
 from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields, floor_div
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.attention import normed_by
-from graphacct_architectures.decoders.parts.description import Norm
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
 from graphacct_architectures.multimodal.parts.family import composition, layer_indices

@@ -13,7 +13,7 @@ import attrs
 from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, brief, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.mllama_text import MASK, ROWS, STATES, describe
-from graphacct_architectures.decoders.parts.description import Mlp
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.family import whole
 from graphacct_architectures.layers import embedding, layer_norm, linear
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, text_model

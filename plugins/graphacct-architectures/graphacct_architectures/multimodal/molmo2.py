@@ -28,7 +28,10 @@ from graphacct import (
 )
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.decode import layer
-from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Layer, Mlp, Norm
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import dropped, linear, merge_heads, split_heads
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model

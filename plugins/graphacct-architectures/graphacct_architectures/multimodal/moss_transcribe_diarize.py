@@ -11,7 +11,7 @@ import attrs
 
 from graphacct import Dim, SubModel, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.description import LAYER_NORM, Norm
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.multimodal.parts.compose import described, text_model
 from graphacct_architectures.multimodal.parts.projector import Activated, Linear, Normed, Step
 from graphacct_architectures.multimodal.parts.sounds import Chosen, Regrouped, audio_model, sounds_and_text

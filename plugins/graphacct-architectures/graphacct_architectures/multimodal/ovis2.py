@@ -11,7 +11,7 @@ import attrs
 
 from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, differ, fields
 from graphacct_architectures.decoders.parts.attention import normed_by
-from graphacct_architectures.decoders.parts.description import Norm
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.layers import layer_norm, linear
 from graphacct_architectures.multimodal import aimv2_vision
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model

@@ -15,7 +15,10 @@ from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, 
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.decode import layer
-from graphacct_architectures.decoders.parts.description import Attention, Layer, Mlp, Norm
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.names import mask_name
 from graphacct_architectures.losses import SUM_ALONE
 

@@ -9,7 +9,7 @@ import attrs
 
 from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields, same
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.description import Mlp
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.layers import dropped, layer_norm, linear
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
 from graphacct_architectures.multimodal.parts.family import composition

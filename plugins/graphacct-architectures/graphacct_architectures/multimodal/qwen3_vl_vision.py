@@ -11,7 +11,8 @@ import attrs
 
 from graphacct import Dim, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.description import LAYER_NORM, Mlp, Norm
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.multimodal.parts.grid import Grid
 from graphacct_architectures.multimodal.parts.grid_ends import Corners, Merger
 from graphacct_architectures.multimodal.parts.grid_layers import Looking

@@ -12,7 +12,7 @@ import attrs
 
 from graphacct import Builder, ConfigError, Dim, SubModel, Value, brief, ceil_div, fields
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.description import Norm
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.multimodal.parts.compose import Composition, described, text_model
 from graphacct_architectures.multimodal.parts.projector import Activated, Gated, Linear, Normed, Step
 from graphacct_architectures.multimodal.parts.sounds import audio_model, heard, sounding

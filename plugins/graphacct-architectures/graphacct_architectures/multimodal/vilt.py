@@ -10,7 +10,7 @@ import attrs
 
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.description import Mlp
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.layers import dropped, embedding, layer_norm, linear
 from graphacct_architectures.losses import LOSSES, check_entropy, classes, entropy_if
 from graphacct_architectures.tower import Tower, check_image, older, patch_count, patches, tower

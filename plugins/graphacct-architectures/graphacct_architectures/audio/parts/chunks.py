@@ -11,7 +11,7 @@ import attrs
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.description import Mlp
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.feed_forward import mlp
 from graphacct_architectures.layers import layer_norm, linear
 

@@ -11,7 +11,7 @@ from graphacct import Builder, ConfigError, Dim, Value, Workload, equal
 from graphacct_architectures.audio.parts.conformer_layers import RELATIVE, ROTARY, Conformer
 from graphacct_architectures.audio.parts.relative import attended, distances, turns
 from graphacct_architectures.audio.parts.stem import batch_norm, convolution
-from graphacct_architectures.decoders.parts.description import Mlp
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.feed_forward import mlp
 from graphacct_architectures.layers import activation, dropped, layer_norm
 

@@ -13,7 +13,7 @@ from graphacct_architectures.audio.parts.conformer import conformed
 from graphacct_architectures.audio.parts.description import Masks, Waves
 from graphacct_architectures.audio.parts.squeeze import squeezed, upsampled
 from graphacct_architectures.audio.parts.stem import adapted, positions, stem, unread_positions
-from graphacct_architectures.decoders.parts.description import Mlp
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.feed_forward import mlp
 from graphacct_architectures.encoders.parts.disentangled import unembedded
 from graphacct_architectures.layers import activation, dropped, layer_norm, linear, resident

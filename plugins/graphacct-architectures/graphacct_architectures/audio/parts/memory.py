@@ -10,7 +10,7 @@ import attrs
 
 from graphacct import Builder, Dim, Value, Workload, equal, exact_div, floor_div
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.description import Mlp
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.feed_forward import mlp
 from graphacct_architectures.layers import dropped, layer_norm, linear, merge_heads, split_heads
 from graphacct_architectures.tower import Tower, attended

@@ -12,7 +12,11 @@ from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, fie
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.codec import Seanet, convolution, decoded, encoded, transposed
 from graphacct_architectures.audio.parts.stream import streamed
-from graphacct_architectures.decoders.parts.description import LAYER_NORM, Attention, Decoder, Layer, Mlp, Norm
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer
+from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.decoders.parts.family import fraction, width_over_heads
 from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
 

@@ -15,7 +15,7 @@ from graphacct import Builder, ConfigError, Dim, Value, Workload, ceil_div, diff
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.activations import activation as named
 from graphacct_architectures.audio.parts.stem import convolution
-from graphacct_architectures.decoders.parts.description import Mlp
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import dropped, embedding, layer_norm, linear, merge_heads, split_heads
 from graphacct_architectures.tower import Tower, attended

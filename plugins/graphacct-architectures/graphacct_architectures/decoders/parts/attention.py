@@ -8,7 +8,8 @@ import attrs
 
 from graphacct import Builder, ConfigError, Dim, Parameter, Value, Workload, equal, less
 from graphacct_architectures.decoders.parts.blocks import with_blocks
-from graphacct_architectures.decoders.parts.description import RMS, Attention, Norm
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.norm import RMS, Norm
 from graphacct_architectures.decoders.parts.indexer import with_chosen
 from graphacct_architectures.decoders.parts.joint import UNEVEN, heads_of
 from graphacct_architectures.decoders.parts.latent import ABSORBED, absorbed, latent

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import attrs
 
 from graphacct import Builder, Dim, Parameter, Value, Workload, ceil_div, equal, exact_div, minimum
-from graphacct_architectures.decoders.parts.description import Attention, BlockIndexer
+from graphacct_architectures.decoders.parts.description.attention import Attention, BlockIndexer
 from graphacct_architectures.decoders.parts.indexer import known, ungraded, wide
 from graphacct_architectures.decoders.parts.names import mask_name
 from graphacct_architectures.decoders.parts.rotary import rotated

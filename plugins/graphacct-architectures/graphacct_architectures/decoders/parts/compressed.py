@@ -14,7 +14,8 @@ import attrs
 from graphacct import Builder, Dim, Value, Workload, exact_div, minimum
 from graphacct_architectures.decoders.parts.attention import eager, fused, normed_by
 from graphacct_architectures.decoders.parts.compressor import Compressor, entries, turned_last
-from graphacct_architectures.decoders.parts.description import Attention, Norm
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.hyper import unweighted
 from graphacct_architectures.decoders.parts.indexer import ungraded, wide
 from graphacct_architectures.decoders.parts.names import mask_name

@@ -15,7 +15,7 @@ import attrs
 
 from graphacct import Builder, Dim, TensorSpec, Value, Workload, ceil_div, floor_div, less
 from graphacct_architectures.decoders.parts.attention import normed_by
-from graphacct_architectures.decoders.parts.description import Norm
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.indexer import known, ungraded
 from graphacct_architectures.layers import linear, resident
 

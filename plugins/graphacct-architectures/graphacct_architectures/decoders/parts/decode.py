@@ -9,17 +9,11 @@ from typing import Any, TypeAlias
 from graphacct import Builder, ConfigError, Dim, Value, Workload
 from graphacct_architectures.classifier import classified
 from graphacct_architectures.decoders.parts.attention import attention, capped, normed_by
-from graphacct_architectures.decoders.parts.description import (
-    EMBEDDING,
-    NOTHING,
-    Decoder,
-    Layer,
-    Mixing,
-    Mlp,
-    Norm,
-    Positions,
-    Transform,
-)
+from graphacct_architectures.decoders.parts.description.attention import Mixing
+from graphacct_architectures.decoders.parts.description.decoder import EMBEDDING, Decoder, Positions, Transform
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.layer import NOTHING, Layer
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
 from graphacct_architectures.decoders.parts.indexer import handed_on
 from graphacct_architectures.decoders.parts.names import CHOSEN, POSITIONS

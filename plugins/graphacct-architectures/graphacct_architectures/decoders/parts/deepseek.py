@@ -9,15 +9,10 @@ import attrs
 
 from graphacct import ConfigError, Dim, Workload, differ, exact_div, fields
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.description import (
-    Attention,
-    Decoder,
-    Experts,
-    Indexer,
-    Latent,
-    Layer,
-    Mlp,
-)
+from graphacct_architectures.decoders.parts.description.attention import Attention, Indexer, Latent
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Experts, Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import DecoderConfig, whole
 from graphacct_architectures.decoders.parts.latent import ABSORBED
 from graphacct_architectures.decoders.parts.router import SIGMOID

@@ -11,7 +11,7 @@ from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, 
 from graphacct_architectures.activations import activation
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.decoders.parts.decode import decode
-from graphacct_architectures.decoders.parts.description import Decoder
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
 from graphacct_architectures.heads import (
     CLASSES,

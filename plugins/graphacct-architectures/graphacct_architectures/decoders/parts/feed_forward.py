@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from graphacct import Builder, Dim, Value, Workload, ceil_div, equal, prod
 from graphacct_architectures.decoders.parts.attention import normed_by, projection
-from graphacct_architectures.decoders.parts.description import Experts, Mlp, Norm
+from graphacct_architectures.decoders.parts.description.feed_forward import Experts, Mlp
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.router import routed, scored
 from graphacct_architectures.layers import activation, dropped, linear
 

@@ -14,7 +14,9 @@ import attrs
 
 from graphacct import Builder, Dim, Value, Workload
 from graphacct_architectures.decoders.parts.attention import normed_by
-from graphacct_architectures.decoders.parts.description import Attention, Decoder, Mlp
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.gemma4 import NORM
 from graphacct_architectures.decoders.parts.lending import (
     LENDING,

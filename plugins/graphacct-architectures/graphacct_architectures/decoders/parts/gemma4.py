@@ -8,7 +8,10 @@ import attrs
 
 from graphacct import Builder, Dim, Value, Workload
 from graphacct_architectures.decoders.parts.attention import normed_by
-from graphacct_architectures.decoders.parts.description import Attention, Decoder, Experts, Mlp, Norm
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Experts, Mlp
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.feed_forward import chosen, mlp
 from graphacct_architectures.decoders.parts.lending import (
     LENDING,

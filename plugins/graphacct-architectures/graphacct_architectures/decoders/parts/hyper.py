@@ -17,7 +17,11 @@ import attrs
 from graphacct import Builder, Value, Workload
 from graphacct_architectures.decoders.parts.attention import attention, normed_by
 from graphacct_architectures.decoders.parts.decode import first_of, layer
-from graphacct_architectures.decoders.parts.description import Attention, Decoder, FeedForward, Layer, Mlp, Norm
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import FeedForward, Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
 from graphacct_architectures.decoders.parts.indexer import handed_on
 from graphacct_architectures.decoders.parts.names import CHOSEN

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from graphacct import Builder, Dim, Parameter, Value, Workload, minimum
-from graphacct_architectures.decoders.parts.description import Attention, Decoder, Indexer
+from graphacct_architectures.decoders.parts.description.attention import Attention, Indexer
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.names import CHOSEN, mask_name
 from graphacct_architectures.layers import as_computed, with_cache
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphacct import Builder, Value, Workload, equal, exact_div
-from graphacct_architectures.decoders.parts.description import Attention
+from graphacct_architectures.decoders.parts.description.attention import Attention
 
 SIDE_BY_SIDE, BY_HEAD, SHARDS, GROUPS, LAST_TWO = "side by side", "by head", "shards", "groups", "last two"
 UNEVEN = (BY_HEAD, SHARDS, GROUPS, LAST_TWO)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from graphacct import Builder, Value, Workload
-from graphacct_architectures.decoders.parts.description import Attention, Latent
+from graphacct_architectures.decoders.parts.description.attention import Attention, Latent
 from graphacct_architectures.decoders.parts.names import POSITIONS
 from graphacct_architectures.decoders.parts.rotary import scaled_by_position
 from graphacct_architectures.layers import as_computed, linear, rms_norm, split_heads, with_cache

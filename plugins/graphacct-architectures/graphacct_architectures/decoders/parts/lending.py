@@ -15,7 +15,10 @@ import attrs
 from graphacct import Builder, ConfigError, Dim, Value, Workload, equal
 from graphacct_architectures.decoders.parts.attention import attended, head_normed, normed_by, of_their_own, projection
 from graphacct_architectures.decoders.parts.decode import layer
-from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Norm
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.layer import Layer
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.names import mask_name
 from graphacct_architectures.decoders.parts.rotary import rotated
 from graphacct_architectures.decoders.parts.stack import stack

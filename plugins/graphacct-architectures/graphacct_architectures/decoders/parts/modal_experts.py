@@ -12,7 +12,9 @@ import attrs
 from graphacct import Builder, Dim, Value, Workload, equal, exact_div, prod
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.decode import serial
-from graphacct_architectures.decoders.parts.description import NOTHING, Decoder, Experts, Layer, Mlp, Whole
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Experts, Mlp
+from graphacct_architectures.decoders.parts.description.layer import NOTHING, Layer, Whole
 from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
 from graphacct_architectures.layers import resident
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphacct import Workload
-from graphacct_architectures.decoders.parts.description import Attention
+from graphacct_architectures.decoders.parts.description.attention import Attention
 
 ALIBI = "alibi_biases"
 """The name of the table that holds slopes times positions."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from graphacct import Builder, Value, equal
-from graphacct_architectures.decoders.parts.description import Attention
+from graphacct_architectures.decoders.parts.description.attention import Attention
 
 LAYER, EACH = "layer", "each"
 """When tables with one angle for each pair are repeated for its two elements: once in a layer, or for queries and for

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphacct import Builder, ConfigError, Parameter, Value, differ, equal, exact_div, prod
-from graphacct_architectures.decoders.parts.description import Experts
+from graphacct_architectures.decoders.parts.description.feed_forward import Experts
 
 SOFTMAX, TOP_SOFTMAX, SIGMOID, TOP_SIGMOID, MIXER = "softmax", "top_softmax", "sigmoid", "top_sigmoid", "mixer"
 SQRT_SOFTPLUS = "sqrt_softplus"

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from graphacct import ConfigError, Dim, brief, fields
-from graphacct_architectures.decoders.parts.description import Layer
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import whole
 
 DENSE, SPARSE = "dense", "sparse"

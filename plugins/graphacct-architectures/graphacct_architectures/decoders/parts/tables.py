@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from graphacct import Builder, Dim, Value, Workload, equal, exact_div, less, minimum
-from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mixing
+from graphacct_architectures.decoders.parts.description.attention import Attention, Mixing
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.names import ALIBI, POSITIONS, mask_name
 
 

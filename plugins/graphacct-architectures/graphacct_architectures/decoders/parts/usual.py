@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.description import Attention, Decoder, Layer, Mlp
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.layer import Layer
 
 
 def rotated_attention(config: Any, **more: Any) -> Attention:

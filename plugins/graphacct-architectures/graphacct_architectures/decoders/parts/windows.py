@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import attrs
 
 from graphacct import ConfigError, Dim, brief
-from graphacct_architectures.decoders.parts.description import Attention, Layer
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import FULL, SLIDING, disagreeing, whole
 
 

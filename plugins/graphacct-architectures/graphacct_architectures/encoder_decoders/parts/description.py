@@ -12,7 +12,8 @@ import attrs
 from graphacct import Builder, Dim, Value, Workload, exact_div
 from graphacct_architectures.banded import Band
 from graphacct_architectures.classifier import Classifier
-from graphacct_architectures.decoders.parts.description import Mlp, Norm
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.norm import Norm
 
 
 @attrs.frozen

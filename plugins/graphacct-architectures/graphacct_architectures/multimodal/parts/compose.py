@@ -13,7 +13,7 @@ import attrs
 
 from graphacct import Builder, ConfigError, DeclinedError, Dim, SubModel, Value, Workload, equal, fields, less, prod
 from graphacct_architectures.decoders.parts.decode import After, decode
-from graphacct_architectures.decoders.parts.description import Decoder
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.family import Decoding
 from graphacct_architectures.residing import reside
 

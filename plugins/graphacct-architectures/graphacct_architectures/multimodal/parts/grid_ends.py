@@ -9,7 +9,7 @@ import attrs
 
 from graphacct import Builder, Dim, Value, exact_div
 from graphacct_architectures.decoders.parts.attention import normed_by
-from graphacct_architectures.decoders.parts.description import Norm
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.layers import embedding, linear
 
 if TYPE_CHECKING:

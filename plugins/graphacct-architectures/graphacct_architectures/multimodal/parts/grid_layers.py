@@ -10,7 +10,8 @@ import attrs
 
 from graphacct import Builder, Dim, Value, Workload, equal, exact_div
 from graphacct_architectures.decoders.parts.attention import normed_by
-from graphacct_architectures.decoders.parts.description import Mlp, Norm
+from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.feed_forward import mlp
 from graphacct_architectures.layers import dropped, linear
 from graphacct_architectures.tower import scaled

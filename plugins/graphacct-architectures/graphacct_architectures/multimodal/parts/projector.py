@@ -13,7 +13,7 @@ import attrs
 
 from graphacct import Builder, ConfigError, Dim, Value, exact_div
 from graphacct_architectures.decoders.parts.attention import normed_by
-from graphacct_architectures.decoders.parts.description import Norm
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.layers import activation, linear
 
 

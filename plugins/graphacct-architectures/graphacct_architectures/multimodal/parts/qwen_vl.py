@@ -22,7 +22,7 @@ from graphacct import (
     fields,
 )
 from graphacct_architectures.aliases import ALIASES
-from graphacct_architectures.decoders.parts.description import Decoder
+from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described
 from graphacct_architectures.multimodal.parts.family import composition, inexact

@@ -9,7 +9,8 @@ import attrs
 from graphacct import Builder, Dim, Value, Workload, fields
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.decode import layer
-from graphacct_architectures.decoders.parts.description import Attention, Layer
+from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.tables import masks, rotary_tables
 from graphacct_architectures.decoders.qwen2 import Qwen2Config, describe
 from graphacct_architectures.layers import layer_norm

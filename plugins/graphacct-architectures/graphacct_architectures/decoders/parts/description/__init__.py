@@ -1,0 +1,1 @@
+"""What a family says of its decoder: plain values, a file for each part."""
