@@ -38,9 +38,10 @@ def test_nine_types_of_ten_are_read() -> None:
     assert all(row["error"] for row in ROWS.values() if row["stage"] != "done")
 
 
-@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row["stage"] == "done"])
-def test_flops_are_the_counters(name: str) -> None:
+def test_flops_are_the_counters() -> None:
     """To the unit: what the counter says, and what it does not see."""
-    row = ROWS[name]
-    assert row["flops"] == row["counter"] + row.get("unseen", 0)
-    assert bool(row.get("unseen")) <= bool(row.get("blind"))
+    done = {name: row for name, row in ROWS.items() if row["stage"] == "done"}
+    assert len(done) > 500
+    for name, row in done.items():
+        assert row["flops"] == row["counter"] + row.get("unseen", 0), name
+        assert bool(row.get("unseen")) <= bool(row.get("blind")), name
