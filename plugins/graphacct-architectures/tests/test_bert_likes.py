@@ -58,6 +58,14 @@ def test_a_file_of_jina_that_calls_its_type_bert_is_read_by_its_class() -> None:
     assert found.total["flops"] == own.total["flops"]
 
 
+def test_jinas_variant_with_normalized_queries_is_refused() -> None:
+    """Its class has the same name, and other weights (jina-embeddings-v2-base-code)."""
+    code = {"AutoModel": "jinaai/jina-bert-v2-qk-post-norm--modeling_bert.JinaBertModel"}
+    content = {"model_type": "bert", "architectures": ["JinaBertModel"], "auto_map": code, "hidden_size": 24}
+    with pytest.raises(graphacct.GraphacctError, match="auto_map names jina-bert-v2-qk-post-norm, whose queries and"):
+        graphacct.account({**content, "num_attention_heads": 4, "num_hidden_layers": 1, "intermediate_size": 8})
+
+
 PUBLISHED: tuple[tuple[dict[str, Any], int], ...] = (
     ({"model_type": "neobert", "architectures": ["NeoBERT"]}, 221_665_536),
     # 30528 rows of words and 2 of types, 12 layers of 9,444,096, a pooler: "137M" on its page (jina-embeddings-v2-base)

@@ -7,12 +7,13 @@ checkpoints.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import attrs
 
-from graphacct import Builder, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Builder, DeclinedError, Dim, PresetFiles, Value, Workload, fields
 from graphacct_architectures.encoders.bert import CAUSAL, CLASSES, BertConfig, of_class
 from graphacct_architectures.encoders.parts.description import Encoder, Names
 from graphacct_architectures.encoders.parts.embeddings import embedded
@@ -27,6 +28,7 @@ GATES = {"geglu": "gelu", "reglu": "relu"}
 """The operator of each gated network."""
 NAMES = Names(down="mlp.wo", norm="mlp.layernorm")
 ALIBI = "alibi"
+NORMALIZED = "qk-post-norm"
 
 
 @attrs.frozen(kw_only=True)
@@ -97,6 +99,18 @@ def gated(config: JinaBertConfig, e: Encoder, workload: Workload, b: Builder, x:
     return linear(b, e.names.down, dropped(b, "mlp.dropout", y, e.dropout, workload), e.width)
 
 
+def known(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns the content of a file. Raises DeclinedError for one whose code is the variant that normalizes queries and
+    keys, which has the same class name and other weights."""
+    for key in ("auto_map", "_name_or_path"):
+        if NORMALIZED in str(content.get(key)):
+            raise DeclinedError(
+                f"{key} names jina-bert-v2-{NORMALIZED}, whose queries and keys are normalized: that variant is not "
+                "read"
+            )
+    return content
+
+
 ARCHITECTURE = encoder(
     "jina_bert",
     JinaBertConfig,
@@ -106,3 +120,4 @@ ARCHITECTURE = encoder(
     configured=stream,
     no_cost=dict.fromkeys(("emb_pooler", "attn_implementation", "model_max_length")),
 )
+ARCHITECTURE = attrs.evolve(ARCHITECTURE, prepare=known)
