@@ -180,10 +180,12 @@ def test_the_contract_in_its_tests_is_the_one_that_counts(check: object) -> None
     }
     done = check(".", **files)  # type: ignore[operator]
     assert done.output == "right  pyproject.toml: 6 tests\nright  operator product: 9 tests\n"
-    files["tests__test_one"] = TESTS.format(module="checked_one", flops=421)
+    # another length: Python takes a file of the same second and length for the one that it has compiled
+    files["tests__test_one"] = TESTS.format(module="checked_one", flops=4201)
     done = check(".", **files)  # type: ignore[operator]
     assert (
-        "test_rows_state_what_it_costs: matmul_flops of [(2, 3, 5), (5, 7)] is 420, and the row says 421" in done.output
+        "test_rows_state_what_it_costs: matmul_flops of [(2, 3, 5), (5, 7)] is 420, and the row says 4201"
+        in done.output
     )
 
 

@@ -510,7 +510,7 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
         defaults={
             **{"vocab_size": 152064, "hidden_size": 3584, "intermediate_size": 18944, "num_hidden_layers": 28},
             **{"num_attention_heads": 28, "num_key_value_heads": 4, "max_position_embeddings": 32768},
-            **{"max_window_layers": 28, "sliding_window": 32768},
+            **{"max_window_layers": 28, "sliding_window": 32768, "tie_word_embeddings": True},
         },
     ),
     _renamed(
@@ -567,6 +567,7 @@ RENAMED: tuple[RenamedArchitecture, ...] = (
         defaults={
             "hidden_size": 2048,
             "intermediate_size": 5632,
+            "num_attention_heads": 16,
             "num_key_value_heads": 16,
             "max_position_embeddings": 128000,
             "moe_intermediate_size": 1408,

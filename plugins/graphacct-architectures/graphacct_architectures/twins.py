@@ -27,6 +27,7 @@ TWINS: tuple[RenamedArchitecture, ...] = (
         "encoder_decoders.bart",
         "Mvp",
         "Bart",
+        defaults={"vocab_size": 50267, "num_labels": 2},
         no_cost={"use_prompt": (False,), "prompt_length": None, "prompt_mid_dim": None},
     ),
     _twin("metaclip_2", "multimodal.clip", "MetaClip2", "CLIP"),

@@ -26,7 +26,8 @@ from graphacct_mamba.kinds import FULL, LINEAR, kinds_of, layer_kinds
 
 @attrs.frozen(kw_only=True)
 class BailingHybridConfig(LatentConfig):
-    """The keys of the published config.json that the cost depends on."""
+    """The keys of the published config.json that the cost depends on. A file that the library wrote has the sizes of
+    linear attention under their own keys, and the rotated width as `head_dim`."""
 
     vocab_size: Dim = fields.size(157184)
     hidden_size: Dim = fields.size(2560)
@@ -49,6 +50,9 @@ class BailingHybridConfig(LatentConfig):
     layer_types: tuple[str, ...] | None = layer_kinds(FULL, LINEAR)
     layer_group_size: int = fields.size(6)
     short_conv_kernel_size: Dim = fields.size(4)
+    linear_head_dim: Dim | None = fields.optional_size()
+    linear_num_heads: Dim | None = fields.optional_size()
+    linear_conv_kernel_dim: Dim | None = fields.optional_size()
     kda_safe_gate: bool = fields.flag(True)
 
     @property
@@ -68,9 +72,9 @@ def describe(config: BailingHybridConfig) -> Decoder:
         values=config.v_head_dim,
     )
     sizes = Kda(
-        config.num_attention_heads,
-        config.d_head,
-        config.short_conv_kernel_size,
+        config.linear_num_heads or config.num_attention_heads,
+        config.linear_head_dim or config.d_head,
+        config.linear_conv_kernel_dim or config.short_conv_kernel_size,
         ACTIVATIONS[config.hidden_act],
         narrow=False,
         bounded=config.kda_safe_gate,

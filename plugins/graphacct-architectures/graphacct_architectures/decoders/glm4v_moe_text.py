@@ -1,4 +1,4 @@
-"""The text model of GLM-4.5V: GLM-4.5's, whose heads are rotated whole unless the file says a part.
+"""The text model of GLM-4.5V: GLM-4.5's, whose heads are rotated by half unless the file says a part.
 
 GLM-V Team, 2025 (arXiv:2507.01006).
 """
@@ -21,7 +21,7 @@ class Glm4vMoeTextConfig(Glm4MoeConfig):
     max_position_embeddings: Dim = fields.size(65536)
     attention_bias: bool = fields.flag(True)
     use_qk_norm: bool = fields.always(False)
-    partial_rotary_factor: float = fraction(1.0)
+    partial_rotary_factor: float = fraction(0.5)
 
 
 ARCHITECTURE = decoder(

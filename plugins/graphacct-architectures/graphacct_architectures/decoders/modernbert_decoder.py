@@ -148,7 +148,8 @@ ARCHITECTURE = attrs.evolve(
         aliases={"hidden_act": "hidden_activation"},
         classes=CLASSES,
         inexact=tables_of_each,
-        no_cost=dict.fromkeys(("global_rope_theta", "local_rope_theta", "initializer_cutoff_factor")),
+        # the class sets sliding_window from local_attention, whatever the file says
+        no_cost=dict.fromkeys(("global_rope_theta", "local_rope_theta", "initializer_cutoff_factor", "sliding_window")),
         doc="ModernBERT as a decoder: windows, gated networks, a dense layer before the vocabulary.",
     ),
     build=ModernBertDecoding("modernbert-decoder", describe, CLASSES, stem="ModernBertDecoder"),

@@ -34,7 +34,7 @@ class LightOnOcrConfig:
     """The keys of the published config.json that the cost depends on."""
 
     architectures: str = fields.model_class(CLASSES[0], CLASSES, OLDER)
-    vision_config: SubModel = vision_model("pixtral", VISION)
+    vision_config: SubModel = vision_model("pixtral", {**VISION, "hidden_act": "silu"})
     text_config: SubModel = text_model("qwen3", TEXT)
     spatial_merge_size: Dim = fields.size(2)
     tie_word_embeddings: bool = fields.flag(True)
