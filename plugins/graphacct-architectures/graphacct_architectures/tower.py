@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, exact_div, floor_div, prod, same
+from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, exact_div, floor_div, frozen, prod, same
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
@@ -18,7 +18,7 @@ from graphacct_architectures.decoders.parts.feed_forward import mlp
 from graphacct_architectures.layers import drop_path, dropped, linear, merge_heads, split_heads
 
 
-@attrs.frozen
+@frozen
 class Tower:
     """A stack of equal layers.
 

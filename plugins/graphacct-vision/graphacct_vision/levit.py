@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import attrs
 from graphacct_architectures.layers import drop_path, linear
 from graphacct_architectures.losses import LOSSES, check_entropy, classes, entropy_if
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, frozen
 from graphacct_vision.backbones import ALIASES
 from graphacct_vision.layers import batch_norm, conv_norm
 from graphacct_vision.lists import check_stages, naturals
@@ -17,7 +16,7 @@ SHRUNK_RATIO, SHRUNK_MLP, SHRUNK_STRIDE = 4, 2, 2
 """Of attention between two stages: how much wider values are than keys, and the network after it."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LevitConfig:
     """The keys of the published config.json that the cost depends on."""
 

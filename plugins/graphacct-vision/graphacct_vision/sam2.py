@@ -7,7 +7,6 @@ nothing is remembered of other frames.
 
 from __future__ import annotations
 
-import attrs
 from graphacct_architectures.losses import SUM_ALONE
 
 from graphacct import (
@@ -22,6 +21,7 @@ from graphacct import (
     exact_div,
     fields,
     floor_div,
+    frozen,
 )
 from graphacct_vision.layers import convolution
 from graphacct_vision.sam2_hiera_det import NO_COST
@@ -34,14 +34,14 @@ NAMES = Naming(out="o_proj", rate=None, deep=True)
 LEVELS = 3
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InnerVision(Sam2VisionKeys):
     """The image encoder's keys inside the whole model."""
 
     model_type: str = fields.choice("sam2_vision_model", ("sam2_vision_model", ""))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Sam2Config:
     """The keys of the published config.json that the cost depends on."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, brief, equal, fields, suggest
+from graphacct import Builder, ConfigError, Dim, Value, brief, equal, fields, frozen, suggest
 from graphacct_vision.layers import batch_norm, frozen_norm
 from graphacct_vision.stages import repeated
 
@@ -25,7 +25,7 @@ SIZES: dict[str, tuple[str, tuple[int, int, int, int]]] = {
 WIDTH, EXPANSION = 64, 4
 
 
-@attrs.frozen
+@frozen
 class TimmResNet:
     """A ResNet of timm's.
 

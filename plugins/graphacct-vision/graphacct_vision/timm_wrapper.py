@@ -20,6 +20,7 @@ from graphacct import (
     Workload,
     brief,
     fields,
+    frozen,
 )
 from graphacct_vision import timm_convnext, timm_resnet, timm_vit
 from graphacct_vision.layers import flat_logits
@@ -30,7 +31,7 @@ ENCODER = "mobilenetv5_300m_enc"
 """Gemma 3n's tower, which has no head."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TimmConfig:
     """The keys of a config.json of timm's, or of the library's wrapper, that the cost depends on."""
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
 from graphacct import (
     Architecture,
     Builder,
@@ -21,6 +19,7 @@ from graphacct import (
     equal,
     fields,
     floor_div,
+    frozen,
     minimum,
 )
 from graphacct_architectures.audio.parts.snake import snake
@@ -33,7 +32,7 @@ DILATIONS = (1, 3, 9)
 """Of the blocks of a stage."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DacConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import attrs
-
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, ceil_div, exact_div, fields
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, ceil_div, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.attention import capped, normed_by
 from graphacct_architectures.decoders.parts.gemma4 import NORM
@@ -26,7 +24,7 @@ FRAMES_PER_SECOND = 100
 CHANNELS = fields.counts((128, 32), 2)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Gemma4AudioConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Builder, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.attention import attention, normed_by
 from graphacct_architectures.decoders.parts.description.attention import Attention
@@ -27,7 +25,7 @@ from graphacct_architectures.decoders.parts.usual import around, rotated_attenti
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ArcticConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
@@ -41,7 +39,7 @@ class ArcticConfig(DecoderConfig):
     sliding_window: Dim | None = fields.window()
 
 
-@attrs.frozen
+@frozen
 class Beside:
     """The parts of a layer whose experts stand beside a network."""
 

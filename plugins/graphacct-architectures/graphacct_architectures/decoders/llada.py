@@ -6,9 +6,7 @@ Nie et al., "Large Language Diffusion Models", 2025 (arXiv:2502.09992). The clas
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
@@ -16,7 +14,7 @@ from graphacct_architectures.decoders.parts.usual import around, network, rotate
 from graphacct_architectures.heads import CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LLaDAConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

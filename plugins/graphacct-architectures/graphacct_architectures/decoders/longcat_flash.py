@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, differ, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, differ, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.attention import attention, normed_by
 from graphacct_architectures.decoders.parts.deepseek import ATTENTION, latent_of
@@ -28,7 +28,7 @@ from graphacct_architectures.decoders.parts.sparse import at_most
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LongcatFlashConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on. `num_hidden_layers` counts attentions, of which a
     layer has two."""
@@ -60,7 +60,7 @@ class LongcatFlashConfig(DecoderConfig):
         return whole(self.num_hidden_layers, "num_hidden_layers") // 2
 
 
-@attrs.frozen
+@frozen
 class Pair:
     """A layer of two attentions and two networks, all alike.
 

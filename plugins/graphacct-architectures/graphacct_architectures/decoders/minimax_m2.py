@@ -6,9 +6,7 @@ MiniMax, "MiniMax-M2", 2025; names and order as in the transformers library's Mi
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Correction, Experts
@@ -20,7 +18,7 @@ from graphacct_architectures.decoders.parts.usual import around, rotated_attenti
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MiniMaxM2Config(DecoderConfig):
     """The keys of the published config.json that the cost depends on. `rotary_dim` is how many dimensions of a head are
     rotated, unless the rotary settings say what fraction is."""

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, Dim, PresetFiles, Value, Workload, equal, fields
+from graphacct import Builder, Dim, PresetFiles, Value, Workload, equal, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.attention import Attention, Mixing
@@ -31,7 +29,7 @@ SPARE = 8
 """Rows of the embedding behind the vocabulary: the image's token."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MllamaTextConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
@@ -50,7 +48,7 @@ class MllamaTextConfig(DecoderConfig):
         return width_over_heads(self)
 
 
-@attrs.frozen
+@frozen
 class Crossed:
     """A layer that asks the tokens of images.
 

@@ -5,9 +5,7 @@ Gunasekar et al., 2023 (arXiv:2306.11644) and Li et al., 2023 (arXiv:2309.05463)
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -20,7 +18,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 NORM = Norm(LAYER_NORM, bias=True)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PhiConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on.
 

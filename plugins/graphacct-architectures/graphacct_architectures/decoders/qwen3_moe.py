@@ -5,9 +5,7 @@ Yang et al., 2025 (arXiv:2505.09388).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import ConfigError, Dim, PresetFiles, brief, equal, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, equal, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Experts, Mlp
@@ -18,7 +16,7 @@ from graphacct_architectures.decoders.qwen2_moe import SparseQwenConfig, many_ex
 from graphacct_architectures.decoders.qwen3 import normed_heads, qwen3
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Qwen3MoeConfig(SparseQwenConfig):
     """The keys of the published config.json that the cost depends on."""
 

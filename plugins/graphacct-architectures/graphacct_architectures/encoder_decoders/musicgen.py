@@ -20,6 +20,7 @@ from graphacct import (
     Workload,
     differ,
     fields,
+    frozen,
     same,
 )
 from graphacct_architectures.encoder_decoders.musicgen_decoder import crossing
@@ -49,7 +50,7 @@ def hears(architecture: Any, key: str) -> None:
         )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MusicgenConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Architecture, Builder, Dim, PresetFiles, SubModel, Value, Workload, fields
+from graphacct import Architecture, Builder, Dim, PresetFiles, SubModel, Value, Workload, fields, frozen
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -31,7 +31,7 @@ AROUND = (
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class T5GemmaConfig:
     """The keys of the published config.json that the cost depends on."""
 

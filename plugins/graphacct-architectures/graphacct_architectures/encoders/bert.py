@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
-
-from graphacct import ConfigError, PresetFiles, fields
+from graphacct import ConfigError, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.encoders.parts.description import Encoder, Head, Names
@@ -22,7 +20,7 @@ SPANS, CHOICE = "BertForQuestionAnswering", "BertForMultipleChoice"
 CLASSES = (MODEL, MASKED, CAUSAL, PRETRAINING, NEXT, SEQUENCE, TOKENS, SPANS, CHOICE)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BertConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

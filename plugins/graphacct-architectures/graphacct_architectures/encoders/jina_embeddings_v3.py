@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.description import Encoder, Head
@@ -21,7 +21,7 @@ MODEL, MASKED, SEQUENCE, TOKENS, SPANS = (
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class JinaEmbeddingsV3Config(RotaryEncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

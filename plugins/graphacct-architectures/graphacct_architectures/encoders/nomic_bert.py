@@ -5,9 +5,7 @@ Nussbaum et al., 2024 (arXiv:2402.01613).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.encoders.bert import like_bert
@@ -22,7 +20,7 @@ MODEL, MASKED, SEQUENCE, TOKENS, SPANS = (
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class NomicBertConfig(RotaryEncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -7,9 +7,7 @@ processor says with `moe_mm_token_type_ids`.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, SubModel, Value, exact_div, fields
+from graphacct import Builder, SubModel, Value, exact_div, fields, frozen
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
@@ -22,7 +20,7 @@ from graphacct_architectures.multimodal.parts.qwen_vl import grid_model, section
 CLASSES = ("Ernie4_5_VLMoeForConditionalGeneration", "Ernie4_5_VLMoeModel")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The keys of the published config.json that the cost depends on."""
 

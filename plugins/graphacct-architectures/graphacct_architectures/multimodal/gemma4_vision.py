@@ -10,9 +10,19 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isqrt
 from typing import Any
 
-import attrs
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, exact_div, fields
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    equal,
+    exact_div,
+    fields,
+    frozen,
+)
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.attention import attended, head_normed, normed_by
 from graphacct_architectures.decoders.parts.description.attention import Attention
@@ -25,7 +35,7 @@ VISION = "Gemma4VisionModel"
 CHANNELS = 3
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Gemma4VisionConfig:
     """The tower's keys that the cost depends on."""
 

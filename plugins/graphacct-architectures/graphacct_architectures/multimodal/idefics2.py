@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import attrs
-
-from graphacct import Builder, Dim, PresetFiles, SubModel, Value, Workload, equal, fields
+from graphacct import Builder, Dim, PresetFiles, SubModel, Value, Workload, equal, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -28,7 +26,7 @@ TEXT = {"model_type": "mistral", "max_position_embeddings": 32768}
 """The text model of a file without one."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PerceiverConfig:
     """The resampler's keys that the cost depends on; its width is the text's."""
 
@@ -42,7 +40,7 @@ class PerceiverConfig:
     attention_dropout: float = fields.probability(0.0)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Idefics2Config:
     """The keys of the published config.json that the cost depends on."""
 

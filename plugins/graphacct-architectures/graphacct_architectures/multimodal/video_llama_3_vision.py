@@ -5,9 +5,7 @@ Zhang et al., 2025 (arXiv:2501.13106).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, Dim, Value, fields
+from graphacct import Builder, Dim, Value, fields, frozen
 from graphacct_architectures.activations import activation
 from graphacct_architectures.multimodal.parts.grid import Extent, Grid
 from graphacct_architectures.multimodal.parts.qwen_vl import tower_alone
@@ -16,7 +14,7 @@ from graphacct_architectures.multimodal.parts.siglip_grid import siglip_grid
 VISION = "VideoLlama3VisionModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The tower's keys that the cost depends on."""
 

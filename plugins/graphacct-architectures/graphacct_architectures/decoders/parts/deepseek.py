@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, Workload, differ, exact_div, fields
+from graphacct import ConfigError, Dim, Workload, differ, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.attention import Attention, Indexer, Latent
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -38,7 +38,7 @@ def inexact(config: LatentConfig, workload: Workload, dtype: str) -> tuple[str, 
     )
 
 
-@attrs.frozen(kw_only=True, init=False, repr=False, eq=False)  # a base class of families, never instantiated itself
+@frozen(kw_only=True)
 class LatentConfig(DecoderConfig):
     """The keys that both generations have."""
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, Dim, Value, Workload
+from graphacct import Builder, Dim, Value, Workload, frozen
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -34,7 +32,7 @@ ALTUP = "altup"
 LAST: Mapping[str, Any] = {"dim": -1, "keepdim": True}
 
 
-@attrs.frozen
+@frozen
 class Streams:
     """Several streams beside one another, (streams, batch, seq, width).
 
@@ -51,7 +49,7 @@ class Streams:
     scaled: bool
 
 
-@attrs.frozen
+@frozen
 class Gemma3nLayer:
     """One layer.
 
@@ -74,7 +72,7 @@ class Gemma3nLayer:
     own_width: Dim
 
 
-@attrs.frozen
+@frozen
 class Gemma3nStack:
     """All layers.
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
-
-from graphacct import Builder, Dim, Value, Workload
+from graphacct import Builder, Dim, Value, Workload, frozen
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -29,7 +27,7 @@ NORM = Norm(upcast="all", power=True, weight_wide=True)
 GAINLESS = Norm(weight=False, upcast="all", power=True)
 
 
-@attrs.frozen
+@frozen
 class Gemma4Layer:
     """One layer.
 
@@ -52,7 +50,7 @@ class Gemma4Layer:
     scalar: str = "layer_scalar"
 
 
-@attrs.frozen
+@frozen
 class Gemma4Stack:
     """All layers.
 

@@ -12,9 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, Value, Workload
+from graphacct import Builder, Value, Workload, frozen
 from graphacct_architectures.decoders.parts.attention import attention, normed_by
 from graphacct_architectures.decoders.parts.decode import first_of, layer
 from graphacct_architectures.decoders.parts.description.attention import Attention
@@ -32,7 +30,7 @@ TOKENS = "token_ids"
 LAST: Mapping[str, Any] = {"dim": -1, "keepdim": True}
 
 
-@attrs.frozen
+@frozen
 class Streams:
     """Streams beside one another, (batch, seq, streams, width).
 
@@ -47,7 +45,7 @@ class Streams:
     tokens: bool = False
 
 
-@attrs.frozen
+@frozen
 class StreamLayer:
     """A layer between hyper-connections.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, equal
+from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, frozen
 from graphacct_architectures.decoders.parts.attention import attended, head_normed, normed_by, of_their_own, projection
 from graphacct_architectures.decoders.parts.decode import layer
 from graphacct_architectures.decoders.parts.description.attention import Attention
@@ -29,7 +29,7 @@ PER_LAYER = "per_layer_inputs"
 OWN, LENDING, BORROWING = "own", "lending", "borrowing"
 
 
-@attrs.frozen
+@frozen
 class PerLayer:
     """Inputs of each layer (Gemma 3n): rows of a second table of the tokens, and projections of the stream.
 
@@ -48,7 +48,7 @@ class PerLayer:
     in_place: bool = False
 
 
-@attrs.frozen
+@frozen
 class Lender:
     """Whose keys and values a layer's attention reads.
 

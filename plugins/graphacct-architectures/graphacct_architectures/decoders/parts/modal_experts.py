@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from graphacct import Builder, Dim, Value, Workload, equal, exact_div, prod
+from graphacct import Builder, Dim, Value, Workload, equal, exact_div, frozen, prod
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.decode import serial
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -19,7 +19,7 @@ from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
 from graphacct_architectures.layers import resident
 
 
-@attrs.frozen
+@frozen
 class ModalExperts:
     """The experts.
 
@@ -37,7 +37,7 @@ class ModalExperts:
     module: str = "mlp"
 
 
-@attrs.frozen
+@frozen
 class Settings:
     """A layer, whose network is these experts."""
 

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import attrs
 
-from graphacct import Builder, Dim, Value, Workload
+from graphacct import Builder, Dim, Value, Workload, frozen
 from graphacct_architectures.decoders.parts.attention import attended, attention, normed_by
 from graphacct_architectures.decoders.parts.decode import After, decode
 from graphacct_architectures.decoders.parts.description.attention import Attention
@@ -26,7 +26,7 @@ STATES = "encoder_states"
 """The name of the encoder's output among the tables of a layer."""
 
 
-@attrs.frozen
+@frozen
 class Crossed:
     """One layer of the decoder: norms before and after attention, cross attention and the network.
 

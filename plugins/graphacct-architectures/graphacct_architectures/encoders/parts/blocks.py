@@ -6,12 +6,10 @@ the second and the last but one are products of their own. Which blocks are draw
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, Dim, Value, exact_div
+from graphacct import Builder, Dim, Value, exact_div, frozen
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Blocks:
     """Queries, keys or values in blocks.
 

@@ -10,9 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div
+from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, frozen
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import Norm
@@ -21,7 +19,7 @@ from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.grid_layers import Looking, apart, body, tables
 
 
-@attrs.frozen
+@frozen
 class Extent:
     """What a tower is given: how many images of how many rows and columns of patches."""
 
@@ -35,7 +33,7 @@ class Extent:
         return self.images * self.rows * self.columns
 
 
-@attrs.frozen
+@frozen
 class Grid:
     """The tower.
 

@@ -6,9 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-import attrs
-
-from graphacct import Builder, Dim, Value, Workload, equal, exact_div
+from graphacct import Builder, Dim, Value, Workload, equal, exact_div, frozen
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import Norm
@@ -31,7 +29,7 @@ def apart(groups: Groups) -> Groups:
     return tuple((1, length) for count, length in groups for _ in range(count))
 
 
-@attrs.frozen
+@frozen
 class Looking:
     """Attention of a tower.
 
