@@ -327,7 +327,7 @@ FILES: Mapping[str, Mapping[str, Any]] = {
             "architectures": ["TimmWrapperForImageClassification"],
             "architecture": "resnet18",
             "num_classes": 7,
-            "model_args": None,
+            "model_args": {},
         }
     },
     "a U-Net": {"config.json": _part("unet")},
