@@ -76,7 +76,7 @@ def test_readme_names_every_operator():
 
 @pytest.mark.parametrize("file", sorted(PACKAGE.glob("*.py")), ids=lambda file: file.name)
 def test_imports_public_names_only(file):
-    """The package is written as a stranger would write it: graphacct's public names, itself and the standard library."""
+    """The package is written as a stranger would write it: graphacct's public names, itself, the standard library."""
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             modules, names = [alias.name for alias in node.names], []
