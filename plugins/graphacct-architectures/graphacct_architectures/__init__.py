@@ -230,6 +230,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("encoder_decoders.musicgen"),
     _family("encoder_decoders.musicgen_decoder"),
     _family("encoder_decoders.pegasus"),
+    _family("encoder_decoders.pegasus_x"),
     _family("encoder_decoders.pix2struct"),
     _family("encoder_decoders.plbart"),
     _family("encoder_decoders.pop2piano"),

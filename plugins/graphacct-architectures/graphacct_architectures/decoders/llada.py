@@ -1,7 +1,7 @@
 """LLaDA: OLMo's names around Llama's layers, which see the whole sequence: a diffusion model.
 
-Nie et al., "Large Language Diffusion Models", 2025 (arXiv:2502.09992); LLaDA-MoE, whose files have the same type: Zhu et
-al., 2025 (arXiv:2509.24389). The classes stand in the models' own repositories (`modeling_llada.py`,
+Nie et al., "Large Language Diffusion Models", 2025 (arXiv:2502.09992); LLaDA-MoE, whose files have the same type: Zhu
+et al., 2025 (arXiv:2509.24389). The classes stand in the models' own repositories (`modeling_llada.py`,
 `modeling_lladamoe.py`), not in the transformers library: names, shapes and order are those files'. The experts'
 weights, which the file has one by one, are counted as stacked.
 """
