@@ -222,6 +222,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("encoder_decoders.blenderbot_small", "blenderbot-small"),
     _family("encoder_decoders.led"),
     _family("encoder_decoders.fsmt"),
+    _family("encoder_decoders.longt5"),
     _family("encoder_decoders.m2m_100"),
     _family("encoder_decoders.marian"),
     _family("encoder_decoders.mbart"),
