@@ -172,8 +172,9 @@ def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> 
         lines.append(_line("of which copies of weights", memory.saved_weight_copies, note, memory, binary, 1))
     if not same(memory.kv_cache_bytes, 0):
         added = memory.kv_bytes_next_token
-        frees = type(added) is int and added < 0  # where it completes an entry that stands for several tokens
-        change = f"frees {bytes_(-added, binary)}" if frees else f"adds {bytes_(added, binary)}"
+        change = f"adds {bytes_(added, binary)}"
+        if isinstance(added, int) and added < 0:  # it completes an entry that stands for several tokens
+            change = f"frees {bytes_(-added, binary)}"
         token = f"at the end; the next token of each sequence {change}"
         label = "the cache of all tokens" if memory.peak_phase else "of which the cache"
         lines.append(_line(label, memory.kv_cache_bytes, token, memory, binary, 1))

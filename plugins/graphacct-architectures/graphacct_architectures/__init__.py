@@ -218,6 +218,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("encoders.xmod"),
     _family("encoders.yoso"),
     _family("encoder_decoders.bart"),
+    _family("encoder_decoders.bigbird_pegasus"),
     _family("encoder_decoders.blenderbot"),
     _family("encoder_decoders.blenderbot_small", "blenderbot-small"),
     _family("encoder_decoders.led"),
