@@ -62,7 +62,7 @@ def test_forward(case: str) -> None:
         assert report(case, attention="fused").total["matmul_flops"] == measured["total"]
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [case for case, found in CASES.items() if "step" in found])
 def test_step(case: str) -> None:
     """FLOPs of a training step from the sum of the outputs."""
     assert report(case, phase="train", loss="sum").total["step_matmul_flops"] == CASES[case]["step"]
