@@ -32,7 +32,7 @@ class PresetFiles(Mapping[str, Mapping[str, Any]]):
     def folder(self) -> str:
         """The folder of the files."""
         folder, module = os.path.split(self.family)
-        return os.path.join(folder, "presets", os.path.splitext(module)[0])
+        return os.path.join(folder, "presets", module.removesuffix(".py"))
 
     @cached_property
     def hub_names(self) -> Mapping[str, str]:
@@ -60,7 +60,7 @@ class PresetFiles(Mapping[str, Mapping[str, Any]]):
         return content
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and os.path.basename(name) == name and os.path.isfile(self._path(name))
+        return isinstance(name, str) and os.sep not in name and os.path.isfile(self._path(name))
 
     def __iter__(self) -> Iterator[str]:
         """Yields the names, sorted with their numbers by value: 7b comes before 13b."""
@@ -80,7 +80,7 @@ class PresetFiles(Mapping[str, Mapping[str, Any]]):
             return [(first, rest.strip()) for first, _, rest in (line.strip().partition(" ") for line in lines) if rest]
 
     def _path(self, name: str) -> str:
-        return os.path.join(self.folder, name + ENDING)
+        return f"{self.folder}{os.sep}{name}{ENDING}"  # quick, since each family is asked for a name
 
 
 def _words_and_numbers(name: str) -> list[str | int]:

@@ -27,8 +27,8 @@ from graphacct import (
 )
 from graphacct_architectures.audio.parts.cumulative import cumulative_norm
 from graphacct_architectures.audio.parts.surroundings import Blocks, attention
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.gemma4 import NORM
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import linear
 from graphacct_architectures.losses import SUM_ALONE
 

@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, ceil_div, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import capped, normed_by
+from graphacct_architectures.decoders.parts.attention import capped
 from graphacct_architectures.decoders.parts.gemma4 import NORM
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import linear, norm
 from graphacct_architectures.losses import SUM_ALONE

@@ -12,7 +12,7 @@ from typing import Any
 
 from graphacct import Builder, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.attention import attention, normed_by
+from graphacct_architectures.decoders.parts.attention import attention
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Experts, Mlp
@@ -20,6 +20,7 @@ from graphacct_architectures.decoders.parts.description.layer import Layer, Whol
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
 from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.sparse import at_most, layered
 from graphacct_architectures.decoders.parts.usual import around, rotated_attention
 from graphacct_architectures.heads import ALONE, CAUSAL

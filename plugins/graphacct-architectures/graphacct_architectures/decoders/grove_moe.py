@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen, prod
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.attention import attention, normed_by
+from graphacct_architectures.decoders.parts.attention import attention
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Experts
@@ -20,6 +20,7 @@ from graphacct_architectures.decoders.parts.description.layer import Layer, Whol
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.decoders.parts.feed_forward import chosen
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.router import routed
 from graphacct_architectures.decoders.parts.sparse import at_most
 from graphacct_architectures.decoders.parts.unmeasured import own_repository

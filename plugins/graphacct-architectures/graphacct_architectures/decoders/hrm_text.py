@@ -13,12 +13,12 @@ import attrs
 
 from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, exact_div, fields, frozen
 from graphacct_architectures.decoders.llama import LlamaConfig
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.decode import layer as layer_of
 from graphacct_architectures.decoders.parts.description.decoder import Decoder, Middle
 from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import decoder, number, whole
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention
 from graphacct_architectures.heads import ALONE, CAUSAL
 

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 
 from graphacct import Builder, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import attended, normed_by
+from graphacct_architectures.decoders.parts.attention import attended
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.layer import Layer, Whole
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.rotary import both_rotated
 from graphacct_architectures.decoders.parts.sparse import at_most
 from graphacct_architectures.decoders.parts.usual import around

@@ -15,7 +15,7 @@ import attrs
 
 from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, differ, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.attention import attention, normed_by
+from graphacct_architectures.decoders.parts.attention import attention
 from graphacct_architectures.decoders.parts.deepseek import ATTENTION, latent_of
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -24,6 +24,7 @@ from graphacct_architectures.decoders.parts.description.layer import Layer, Whol
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, whole
 from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.sparse import at_most
 from graphacct_architectures.heads import ALONE, CAUSAL
 

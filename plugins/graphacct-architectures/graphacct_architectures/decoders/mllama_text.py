@@ -10,7 +10,6 @@ from typing import Any
 
 from graphacct import Builder, Dim, PresetFiles, Value, Workload, equal, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.attention import Attention, Mixing
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -18,6 +17,7 @@ from graphacct_architectures.decoders.parts.description.layer import Layer, Whol
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, whole, width_over_heads
 from graphacct_architectures.decoders.parts.feed_forward import mlp
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.sparse import layer_indices
 from graphacct_architectures.layers import linear, merge_heads, resident, split_heads
 from graphacct_architectures.multimodal.parts.cross import Asking, read

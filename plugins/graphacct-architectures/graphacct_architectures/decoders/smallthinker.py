@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, fields, frozen, prod
-from graphacct_architectures.decoders.parts.attention import attention, normed_by
+from graphacct_architectures.decoders.parts.attention import attention
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Experts
@@ -18,6 +18,7 @@ from graphacct_architectures.decoders.parts.description.layer import Layer, Whol
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, whole
 from graphacct_architectures.decoders.parts.feed_forward import chosen
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.router import TOP_SIGMOID, TOP_SOFTMAX, routed
 from graphacct_architectures.decoders.parts.sparse import at_most
 from graphacct_architectures.decoders.parts.unmeasured import own_repository

@@ -14,7 +14,7 @@ from graphacct import Builder, Dim, PresetFiles, Value, Workload, equal, exact_d
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.activations import activation as activation_key
 from graphacct_architectures.banded import padded_length
-from graphacct_architectures.decoders.parts.attention import normed_by
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.encoder_decoders.bart import KEYS, BartConfig, like_bart
 from graphacct_architectures.encoder_decoders.parts.description import Attention, EncoderDecoder, Head, Positions, Stack
 from graphacct_architectures.encoder_decoders.parts.family import encoder_decoder

@@ -13,9 +13,9 @@ import attrs
 from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.banded import padded_length, runs
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.decoders.parts.family import whole
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.encoder_decoders.bart import KEYS, BartConfig, like_bart
 from graphacct_architectures.encoder_decoders.parts.description import (
     Attention,

@@ -23,9 +23,9 @@ from graphacct import (
     frozen,
 )
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.encoder_decoders.parts.description import (
     Attention,
     EncoderDecoder,

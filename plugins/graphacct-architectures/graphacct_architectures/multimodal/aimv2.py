@@ -6,8 +6,8 @@ Fini et al., 2024 (arXiv:2411.14402); Zhai et al., 2022 (arXiv:2111.07991).
 from __future__ import annotations
 
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.norm import Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import embedding, linear
 from graphacct_architectures.losses import SUM
 from graphacct_architectures.multimodal.aimv2_vision import LayerKeys, VisionConfig, described, images

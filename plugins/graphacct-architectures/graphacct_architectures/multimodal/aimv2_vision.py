@@ -10,9 +10,9 @@ from typing import Any
 
 from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import linear, merge_heads, split_heads
 from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.multimodal.clip import positioned

@@ -8,10 +8,10 @@ processor says with `moe_mm_token_type_ids`.
 from __future__ import annotations
 
 from graphacct import Builder, SubModel, Value, exact_div, fields, frozen
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.decoders.parts.modal_experts import with_images
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import described, text_model
 from graphacct_architectures.multimodal.parts.grid import Extent

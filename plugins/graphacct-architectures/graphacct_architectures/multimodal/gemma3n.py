@@ -25,8 +25,8 @@ from graphacct import (
     frozen,
 )
 from graphacct_architectures.audio.gemma3n_audio import FRAMES, FRAMES_PER_SECOND, heard
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.gemma4 import GAINLESS, NORM
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import embedding, linear
 from graphacct_architectures.losses import SUM
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described

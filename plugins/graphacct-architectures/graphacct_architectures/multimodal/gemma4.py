@@ -10,8 +10,8 @@ from typing import Any
 
 from graphacct import Builder, Dim, PresetFiles, SubModel, Value, Workload, fields, frozen
 from graphacct_architectures.audio.gemma4_audio import FRAMES, FRAMES_PER_SECOND, heard
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.gemma4 import GAINLESS
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.gemma4_vision import looked
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model

@@ -10,10 +10,10 @@ import attrs
 
 from graphacct import Builder, Dim, Value, fields, floor_div, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.decoders.parts.feed_forward import mlp
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.grid import Extent, Grid
 from graphacct_architectures.multimodal.parts.grid_ends import Sampled, convolved

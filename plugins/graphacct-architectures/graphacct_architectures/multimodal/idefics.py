@@ -25,7 +25,6 @@ from graphacct import (
     frozen,
 )
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.decode import decode
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -34,6 +33,7 @@ from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import whole
 from graphacct_architectures.decoders.parts.feed_forward import mlp
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import dropped, for_logits, layer_norm, linear, merge_heads, resident, split_heads
 from graphacct_architectures.losses import CROSS_ENTROPY, SUM, check_entropy, entropy_if, next_token, total
 from graphacct_architectures.multimodal import clip

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from graphacct import Builder, Dim, PresetFiles, SubModel, Value, Workload, equal, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.feed_forward import mlp
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
 from graphacct_architectures.multimodal.parts.cross import Asking, asked

@@ -11,8 +11,8 @@ from typing import Any
 import attrs
 
 from graphacct import Builder, ConfigError, Dim, SubModel, Value, differ, fields, frozen
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import described, text_model
 from graphacct_architectures.multimodal.parts.grid import Extent

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from graphacct import Builder, Dim, PresetFiles, SubModel, Value, Workload, exact_div, fields, frozen
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
 from graphacct_architectures.multimodal.parts.family import composition

@@ -21,8 +21,8 @@ from graphacct import (
     frozen,
 )
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model

@@ -9,8 +9,8 @@ from typing import Any
 
 from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields, floor_div, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.norm import Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
 from graphacct_architectures.multimodal.parts.family import composition, layer_indices

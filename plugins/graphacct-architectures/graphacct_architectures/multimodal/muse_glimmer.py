@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from graphacct import Builder, ConfigError, Dim, SubModel, Value, differ, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.norm import Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import described, text_model

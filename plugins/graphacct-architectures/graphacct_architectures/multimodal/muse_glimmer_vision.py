@@ -11,10 +11,10 @@ import attrs
 
 from graphacct import Builder, ConfigError, Dim, Value, brief, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.decoders.parts.family import whole
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.multimodal.parts.grid import Extent, Grid
 from graphacct_architectures.multimodal.parts.grid_ends import Corners
 from graphacct_architectures.multimodal.parts.grid_layers import Looking

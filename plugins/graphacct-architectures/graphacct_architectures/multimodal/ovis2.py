@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, differ, fields, frozen
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.norm import Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import layer_norm, linear
 from graphacct_architectures.multimodal import aimv2_vision
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from graphacct import Builder, SubModel, Value, fields, frozen
 from graphacct_architectures.decoders.paddleocr_vl_text import PaddleOCRTextConfig
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import described, text_model
 from graphacct_architectures.multimodal.parts.family import own_or_text

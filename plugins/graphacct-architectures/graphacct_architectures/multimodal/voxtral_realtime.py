@@ -25,13 +25,13 @@ from graphacct import (
     frozen,
 )
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.decode import After, attended, decode, fed
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.layer import Layer, Whole
 from graphacct_architectures.decoders.parts.description.norm import Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
 from graphacct_architectures.layers import linear
 from graphacct_architectures.losses import NEXT_TOKEN_LOSSES, check_entropy, entropy_if

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from graphacct import Builder, Dim, Value, Workload, exact_div, frozen, minimum
-from graphacct_architectures.decoders.parts.attention import eager, fused, normed_by
+from graphacct_architectures.decoders.parts.attention import eager, fused
 from graphacct_architectures.decoders.parts.compressor import Compressor, entries, turned_last
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.hyper import unweighted
 from graphacct_architectures.decoders.parts.indexer import ungraded, wide
 from graphacct_architectures.decoders.parts.names import mask_name
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import linear, split_heads, with_cache
 
 

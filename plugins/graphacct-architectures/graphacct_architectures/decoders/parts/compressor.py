@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphacct import Builder, Dim, TensorSpec, Value, Workload, ceil_div, floor_div, frozen, less, minimum
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.indexer import known, ungraded
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import linear, resident
 
 CACHING = ("prefill", "decode")

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphacct import Builder, Dim, Value, Workload, frozen
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -26,6 +25,7 @@ from graphacct_architectures.decoders.parts.lending import (
     own_input,
     per_layer_inputs,
 )
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import activation, linear, resident
 
 ALTUP = "altup"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from graphacct import Builder, Dim, Value, Workload, frozen
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Experts, Mlp
@@ -21,6 +20,7 @@ from graphacct_architectures.decoders.parts.lending import (
     own_input,
     per_layer_inputs,
 )
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import activation, linear
 
 NORM = Norm(upcast="all", power=True, weight_wide=True)

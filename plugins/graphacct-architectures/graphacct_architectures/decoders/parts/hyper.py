@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from graphacct import Builder, Value, Workload, frozen
-from graphacct_architectures.decoders.parts.attention import attention, normed_by
+from graphacct_architectures.decoders.parts.attention import attention
 from graphacct_architectures.decoders.parts.decode import first_of, layer
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -23,6 +23,7 @@ from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
 from graphacct_architectures.decoders.parts.indexer import handed_on
 from graphacct_architectures.decoders.parts.names import CHOSEN
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.stack import stack
 
 TOKENS = "token_ids"

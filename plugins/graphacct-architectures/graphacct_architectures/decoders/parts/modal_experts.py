@@ -10,12 +10,12 @@ from collections.abc import Mapping
 import attrs
 
 from graphacct import Builder, Dim, Value, Workload, equal, exact_div, frozen, prod
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.decode import serial
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Experts, Mlp
 from graphacct_architectures.decoders.parts.description.layer import NOTHING, Layer, Whole
 from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import resident
 
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import attrs
 
 from graphacct import Builder, Dim, Value, Workload, frozen
-from graphacct_architectures.decoders.parts.attention import attended, attention, normed_by
+from graphacct_architectures.decoders.parts.attention import attended, attention
 from graphacct_architectures.decoders.parts.decode import After, decode
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -18,6 +18,7 @@ from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.layer import Layer, Whole
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.feed_forward import mlp
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import dropped, linear, resident, split_heads
 from graphacct_architectures.residing import reside
 

@@ -11,9 +11,9 @@ from functools import partial
 from typing import Any
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, frozen
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.stack import stack
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.grid_layers import Looking, apart, body, tables

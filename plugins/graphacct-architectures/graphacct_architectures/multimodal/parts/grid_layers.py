@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from graphacct import Builder, Dim, Value, Workload, equal, exact_div, frozen
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.feed_forward import mlp
-from graphacct_architectures.layers import dropped, linear
-from graphacct_architectures.tower import scaled
+from graphacct_architectures.decoders.parts.norms import normed_by
+from graphacct_architectures.layers import dropped, linear, scaled
 
 Groups: TypeAlias = Sequence[tuple[Dim, Dim]]
 """So many sequences of so many patches, one after another."""

@@ -10,8 +10,8 @@ import attrs
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, fields, floor_div, frozen
 from graphacct_architectures.activations import activation
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.stack import stack
 from graphacct_architectures.layers import embedding, linear
 from graphacct_architectures.multimodal.parts.grid import Extent, Grid, patches, windows

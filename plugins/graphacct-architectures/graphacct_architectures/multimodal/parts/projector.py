@@ -10,8 +10,8 @@ from math import isqrt
 from typing import TypeAlias
 
 from graphacct import Builder, ConfigError, Dim, Value, exact_div, frozen
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.norm import Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import activation, linear
 
 

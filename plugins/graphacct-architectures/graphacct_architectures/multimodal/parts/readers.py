@@ -7,10 +7,10 @@ from typing import Any
 import attrs
 
 from graphacct import Builder, Dim, Value, Workload, fields, frozen
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.decode import layer
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.layer import Layer
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.tables import masks, rotary_tables
 from graphacct_architectures.decoders.qwen2 import Qwen2Config, describe
 from graphacct_architectures.layers import layer_norm

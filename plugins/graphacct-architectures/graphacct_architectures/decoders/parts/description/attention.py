@@ -8,6 +8,9 @@ from typing import Any
 from graphacct import Builder, Dim, Value, Workload, frozen
 from graphacct_architectures.decoders.parts.description.norm import Norm
 
+ABSORBED = "absorbed"
+"""The kind of attention that expands no cached latent."""
+
 
 @frozen
 class Latent:
