@@ -231,7 +231,9 @@ class Architecture:
     def _no_size(self, size: str) -> ConfigError:
         """Returns the error for a size that the workload does not have."""
         takes = ", ".join(["batch", *self.sizes, *([SECONDS] if self.per_second else [])])
-        return ConfigError(f"{self.name} has no {size}: its workload is {takes}")
+        films = size == "frames" and "images" in self.sizes
+        hint = "; it takes no films, so give their frames as images" if films else ""
+        return ConfigError(f"{self.name} has no {size}: its workload is {takes}{hint}")
 
     def _last_logits(self, phase: str) -> None:
         """Raises ConfigError if the logits of the last position alone are not enough or cannot be computed."""

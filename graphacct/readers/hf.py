@@ -180,6 +180,9 @@ def _with_sizes_beside(found: ModelChoice) -> ModelChoice:
     wanted = SIZES.intersection(found.architecture.sizes)
     if not wanted:
         return found
+    frames = found.architecture.sizes.get("frames")
+    if frames is not None and frames(found.config) is None:  # pictures, unless the workload says that they are films
+        wanted -= {"frames"}
     stated, name = stated_sizes(found.path)
     return attrs.evolve(found, sizes={size: stated[size] for size in sorted(wanted & set(stated))}, sizes_from=name)
 

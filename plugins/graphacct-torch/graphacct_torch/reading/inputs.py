@@ -32,6 +32,14 @@ BESIDE_IMAGES = (
     "batch_num_images",
 )
 """Arguments that images come with."""
+BESIDE_FILMS = (
+    "video_grid_thw",
+    "video_merge_sizes",
+    "target_sizes_videos",
+    "mm_token_type_ids",
+    "moe_mm_token_type_ids",
+)
+"""Arguments that films come with."""
 
 
 def inputs_of(module: nn.Module, sizes: Sizes, given: frozenset[str] = frozenset()) -> dict[str, Any]:
@@ -91,7 +99,7 @@ def _needed(module: nn.Module, formals: Mapping[str, inspect.Parameter], sizes: 
         wanted.append("pixel_attention_mask")
     film = {"pixel_values", "pixel_values_videos"} <= set(formals) and "input_features" not in formals
     if sizes.images and sizes.frames and film:  # beside sounds, frames are those of their spectra
-        wanted.append("pixel_values_videos")
+        wanted += ["pixel_values_videos", *BESIDE_FILMS]
     elif sizes.images and "pixel_values" in formals:
         wanted += ["pixel_values", *BESIDE_IMAGES]
         wanted += ["image_sizes"] if sizes.get("model_type") in SIZED_IMAGES else []
