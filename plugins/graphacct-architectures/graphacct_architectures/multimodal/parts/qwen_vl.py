@@ -138,6 +138,7 @@ def whole(
     text: Callable[[Any], Decoder] = lambda config: described(config.text_config),
     capped: bool = False,
     films: bool = True,
+    inner_classes: Mapping[str, str] | None = None,
 ) -> Architecture:
     """Returns the Architecture of a tower and a text model.
 
@@ -173,6 +174,7 @@ def whole(
         no_cost={**dict.fromkeys(("rope_scaling", "rope_theta", "rope_parameters")), **(no_cost or {})},
         aliases=aliases,
         prepare=prepare,
+        inner_classes=inner_classes,
         doc=doc,
     )
 
