@@ -71,8 +71,8 @@ class Architecture:
             `placeholders(config, workload, operators)`. None if no token does.
         model_types: The `model_type`s of config.json files that it reads.
         stated: Returns what else the header of reports says of the inputs, by name: `stated(config, workload)`.
-        inner_classes: Classes of one of the models inside it alone, each with the key of that model's object: a file that
-            names such a class is read as that object's.
+        inner_classes: Classes of one of the models inside it alone, each with the key of that model's object: a file
+            that names such a class is read as that object's.
         doc: One sentence.
         replaces: Whether it replaces another plugin's architecture of the same name.
     """

@@ -54,7 +54,7 @@ def test_placeholders_of_a_film() -> None:
 
 
 def test_a_model_without_films_says_so() -> None:
-    with pytest.raises(graphacct.ConfigError, match="hunyuan_vl has no frames: .*; it takes no films, so give their"):
+    with pytest.raises(graphacct.ConfigError, match=r"hunyuan_vl has no frames: .*; it takes no films, so give their"):
         graphacct.account(MODELS["hunyuan"]["config"], image_size=16, frames=6, seq_len=32)
 
 

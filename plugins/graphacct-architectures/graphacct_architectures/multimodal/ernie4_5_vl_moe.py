@@ -34,8 +34,8 @@ class Config:
 
 
 def project(config: Config, b: Builder, x: Value, extent: Extent) -> Value:
-    """Returns one row of the text's width for each square of patches: of a frame, then of two frames, which for an image
-    are the same one, then projected and normalized."""
+    """Returns one row of the text's width for each square of patches: of a frame, then of two frames, which for an
+    image are the same one, then projected and normalized."""
     tower, out = config.vision_config.config, described(config.text_config).width
     squares = exact_div(extent.count, tower.spatial_merge_size**2, "patches / spatial_merge_size²")
     width = tower.hidden_size * tower.spatial_merge_size**2
