@@ -142,8 +142,8 @@ def _choice(
         content = _overridden(_translated(content, plugins, file), overrides)
     architecture, read_as = _architecture(content, plugins, os.path.basename(path))
     if architecture.inner_classes:
-        architecture, content, inside = _inner(architecture, content)
-        read_as = inside or read_as
+        architecture, content, part = _inner(architecture, content)
+        read_as = part or read_as
     takes = {field.name for field in attrs.fields(architecture.config)}
     applied = frozenset(
         key
