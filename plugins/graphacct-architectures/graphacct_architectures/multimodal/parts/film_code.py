@@ -227,7 +227,7 @@ def _asked(c: FilmCode, workload: Workload, b: Builder, x: Value) -> Value:
 
 def _in_time(b: Builder, x: Value, width: Dim, kernel: tuple[int, int, int], stride: int = 1) -> Value:
     """Returns a convolution over times, rows and columns, which sees no later frame; the builder is in its module."""
-    time, *sides = kernel
+    _, *sides = kernel
     x = b.apply("pad", x, name="padded", padding=((0, 0), (0, 0), (2, 0), *((side // 2, side // 2) for side in sides)))
     weight = b.parameter("conv.weight", (width, x.spec.shape[1], *kernel))
     bias = b.parameter("conv.bias", (width,))
