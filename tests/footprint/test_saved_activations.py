@@ -156,6 +156,7 @@ NOT_MEASURED = frozenset(
         "deepseek_v4",
         "deepseek_vl",
         "deepseek_vl_hybrid",
+        "deepseek_vl_v2",
         "deformable_detr",
         "deit",
         "depth_anything",
