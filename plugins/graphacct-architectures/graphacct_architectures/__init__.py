@@ -29,6 +29,7 @@ def _family(path: str, name: str = "", model_types: tuple[str, ...] = ()) -> Laz
 
 
 FAMILIES: tuple[LazyArchitecture, ...] = (
+    _family("decoders.emu3_text_model"),
     _family("decoders.gpt2"),
     _family("decoders.transformer_lm", "transformer-lm", model_types=("transformer-lm", "transformer_lm")),
     _family("decoders.afmoe"),
@@ -384,6 +385,9 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.siglip_vision", "siglip_vision_model"),
     _family("multimodal.step3p7"),
     _family("multimodal.step3p7_vision", "step3p5_vision"),
+    _family("multimodal.emu3"),
+    _family("multimodal.minimax_m3_vl"),
+    _family("multimodal.minimax_m3_vl_vision"),
     _family("multimodal.video_llama_3"),
     _family("multimodal.video_llama_3_vision"),
     _family("multimodal.ultravox"),
