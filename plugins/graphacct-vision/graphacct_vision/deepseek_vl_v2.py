@@ -93,7 +93,7 @@ def _sizes(width: Mapping[str, Any], name: str, hidden: str) -> dict[str, Any]:
         return {}
     if not isinstance(own, Mapping) or type(own.get("width", 0)) is not int:
         raise ConfigError(f"vision_config.width.{name} is an object with a width, a number, not {brief(own)}")
-    found = {SIZES.get(key, key): value for key, value in own.items()}
+    found: dict[str, Any] = {SIZES.get(str(key), str(key)): value for key, value in own.items()}
     return {**found, hidden: 4 * own["width"]} if "width" in own else found
 
 

@@ -11,11 +11,11 @@ from graphacct import Dim, PresetFiles, fields
 from graphacct_architectures.decoders import llama
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
-from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
+from graphacct_architectures.decoders.parts.family import decoder
 
 
 @attrs.frozen(kw_only=True)
-class Emu3TextConfig(DecoderConfig):
+class Emu3TextConfig(llama.LlamaConfig):
     """The keys that the cost depends on."""
 
     vocab_size: Dim = fields.size(184622)
@@ -23,8 +23,6 @@ class Emu3TextConfig(DecoderConfig):
     num_key_value_heads: Dim | None = fields.optional_size(8)
     max_position_embeddings: Dim = fields.size(9216)
     attention_dropout: float = fields.probability(0.1)
-    attention_bias: bool = fields.flag(False)
-    mlp_bias: bool = fields.flag(False)
 
 
 def describe(config: Emu3TextConfig) -> Decoder:
