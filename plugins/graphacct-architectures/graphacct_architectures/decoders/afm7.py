@@ -66,20 +66,24 @@ def layers(
     """Returns the stream after all layers."""
     names, constants = tuple(tables), tuple(tables.values())
     if s.own > 1:
-        x = b.repeat("layers", s.own - 1, partial(owning, s, workload, names, False), x, constants=constants)
-    body = partial(owning, s, workload, names, True)
+        x = b.repeat("layers", s.own - 1, partial(alone, s, workload, names), x, constants=constants)
     with b.scope(f"layers.{s.own - 1}"):
-        x, k, v = body(b, x, *constants)
+        x, k, v = owning(s, workload, names, b, x, *constants)
     if s.reusing:
-        body = partial(reusing, s, workload, names)
-        x = b.repeat("kv_reuse_layers", s.reusing, body, x, constants=(k, v, *constants))
+        later = partial(reusing, s, workload, names)
+        x = b.repeat("kv_reuse_layers", s.reusing, later, x, constants=(k, v, *constants))
     return x
 
 
+def alone(s: Reused, workload: Workload, names: tuple[str, ...], b: Builder, x: Value, *given: Value) -> Value:
+    """Adds a layer whose keys and values no other layer reads."""
+    return owning(s, workload, names, b, x, *given)[0]
+
+
 def owning(
-    s: Reused, workload: Workload, names: tuple[str, ...], last: bool, b: Builder, x: Value, *given: Value
-) -> Value | tuple[Value, ...]:
-    """Adds a layer with keys and values of its own, which the last one returns too."""
+    s: Reused, workload: Workload, names: tuple[str, ...], b: Builder, x: Value, *given: Value
+) -> tuple[Value, Value, Value]:
+    """Adds a layer with keys and values of its own, and returns the stream and these."""
     tables = dict(zip(names, given, strict=True))
     b.hold(x)
     y = normed_by(b, "input_layernorm", x, NORM)
@@ -88,7 +92,7 @@ def owning(
         y, _ = attended(s.attention, workload, b, q, k, v, tables)
         y = linear(b, s.attention.out, y, x.spec.shape[-1], bias=False)
     x = fed(s, b, b.apply("add", x, y, name="attn_residual"))
-    return (x, k, v) if last else x
+    return x, k, v
 
 
 def reusing(
