@@ -29,6 +29,7 @@ FAMILIES = (
     _family("convnext"),
     _family("convnextv2"),
     _family("cvt"),
+    _family("d_fine"),
     _family("dab-detr", "dab_detr"),
     _family("deformable_detr"),
     _family("detr"),
