@@ -32,6 +32,7 @@ FAMILIES = (
     _family("d_fine"),
     _family("dab-detr", "dab_detr"),
     _family("deformable_detr"),
+    _family("deimv2"),
     _family("detr"),
     _family("dinov2"),
     _family("dinov2_with_registers"),

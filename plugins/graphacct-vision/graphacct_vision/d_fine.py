@@ -132,9 +132,7 @@ def sources_of(config: DFineConfig, workload: Workload, b: Builder, maps: list[V
         return every
     training = workload.phase == "train"
     return [
-        rt_detr.projected(
-            b, f"decoder_input_proj.{place}", x, config.d_model, training, smaller=place >= len(maps)
-        )
+        rt_detr.projected(b, f"decoder_input_proj.{place}", x, config.d_model, training, smaller=place >= len(maps))
         for place, x in enumerate(every)
     ]
 
@@ -201,7 +199,7 @@ def decoded(
         if not boxed:
             continue
         y = x if before is None else b.apply("add", x, before, name=f"with_before_{index}")
-        y = perceptron(b, f"bbox_embed.{index}", y, width, config.box_numbers, rt_detr.BOX_LAYERS)
+        y = head_of_boxes(config, b, y, index)
         corners = y if corners is None else b.apply("add", y, corners, name=f"corners_{index}")
         own = box_of(config, b, first, corners, project, index)
         box = b.apply("detach", own, name=f"reference_after_{index}")
@@ -223,6 +221,22 @@ def decoded(
             with b.scope(f"lqe_layers.{index}"):
                 unread_quality(config, b)
     return x, logits, boxes
+
+
+def head_of_boxes(config: DFineConfig, b: Builder, x: Value, index: int) -> Value:
+    """Returns the distributions of the four sides, of a layer's own head or of the first layer's."""
+    width, out = config.d_model, config.box_numbers
+    if index == 0 or not config.shared_head:
+        return perceptron(b, f"bbox_embed.{index}", x, width, out, rt_detr.BOX_LAYERS)
+    first = "model.decoder.bbox_embed.0"
+    for place in range(rt_detr.BOX_LAYERS):
+        shape = (out if place + 1 == rt_detr.BOX_LAYERS else width, width)
+        for part, size in (("weight", shape), ("bias", shape[:1])):
+            name = f"bbox_embed.{index}.layers.{place}.{part}"
+            own = b.parameter(name, size, tied_to=f"{first}.layers.{place}.{part}")
+            b.apply("resident", own, name=f"{name}_shared")
+    with b.turn(index):
+        return perceptron(b, "bbox_embed.0", x, width, out, rt_detr.BOX_LAYERS)
 
 
 def weighting(config: DFineConfig, b: Builder) -> Value:

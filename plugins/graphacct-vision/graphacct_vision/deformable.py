@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from graphacct_architectures.layers import linear
 
@@ -88,7 +89,7 @@ def by_level(
     weights = linear(b, "attention_weights", x, heads * total)
     weights = b.apply("reshape", weights, name="weights_by_head", shape=(batch, queries, heads, total))
     weights = b.apply("softmax", weights, name="weights")
-    rates: Value = b.parameter("num_points_scale", (total,), "float32", buffer=True)
+    rates: Any = b.parameter("num_points_scale", (total,), "float32", buffer=True)
     if b.dtype != "float32":
         rates = b.apply("cast", rates, name="rates", dtype=b.dtype)
     rates = b.apply("reshape", rates, name="rates_column", shape=(total, 1))

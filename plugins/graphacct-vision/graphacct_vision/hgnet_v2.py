@@ -104,9 +104,7 @@ def unit(
         return b.apply("add", x, b.parameter("bias", (1,)), name="shifted")
 
 
-def stages(
-    config: HGNetV2Config, workload: Workload, b: Builder, x: Value, *, frozen: bool = False
-) -> list[Value]:
+def stages(config: HGNetV2Config, workload: Workload, b: Builder, x: Value, *, frozen: bool = False) -> list[Value]:
     """Returns the stem's output and each stage's. In a `frozen` one the norms are what they learned."""
     conv = partial(unit, config, workload.phase == "train", b, frozen=frozen)
     with b.scope("embedder"):

@@ -95,9 +95,7 @@ def halved(config: Any, workload: Workload, b: Builder, name: str, x: Value) -> 
     """Returns a map of half the size, by one convolution."""
     act, width = ACTIVATIONS[config.activation_function], config.encoder_hidden_dim
     options: dict[str, Any] = {"stride": 2, "padding": 1}
-    return conv_norm(
-        b, name, x, width, 3, training=workload.phase == "train", act=act, parts=PARTS, **options
-    )
+    return conv_norm(b, name, x, width, 3, training=workload.phase == "train", act=act, parts=PARTS, **options)
 
 
 def crossed(config: Any, workload: Workload, b: Builder, x: Value) -> Value:

@@ -10,9 +10,7 @@ import attrs
 from graphacct import ConfigError, brief, fields
 
 
-def _listed(
-    what: str, fits: Callable[[Any], bool], default: tuple[Any, ...] | None, *, optional: bool = False
-) -> Any:
+def _listed(what: str, fits: Callable[[Any], bool], default: tuple[Any, ...] | None, *, optional: bool = False) -> Any:
     def check(value: Any, field: attrs.Attribute[Any]) -> tuple[Any, ...] | None:
         if value is None and optional:
             return None
@@ -20,7 +18,7 @@ def _listed(
             raise ConfigError(f"{field.name} is a list of {what}, not {brief(value)}")
         return tuple(value)
 
-    return fields.checked_field(check, default, metadata=fields.OPTIONAL) if optional else fields.checked_field(check, default)
+    return fields.checked_field(check, default, metadata=fields.OPTIONAL if optional else None)
 
 
 def flags(default: tuple[bool, ...]) -> Any:

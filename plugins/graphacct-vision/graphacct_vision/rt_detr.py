@@ -114,6 +114,11 @@ class RTDetrConfig:
         return self.resnet.num_channels
 
     @property
+    def shared_head(self) -> bool:
+        """Whether all layers have the first one's head of boxes."""
+        return getattr(self, "share_bbox_head", False)
+
+    @property
     def box_numbers(self) -> Dim:
         """How many numbers a layer's head of boxes returns."""
         return BOX
@@ -133,7 +138,7 @@ def build(
     assert workload.image_size is not None  # the architecture declares its default
     pixels = b.input("pixel_values", (workload.batch, config.channels, *workload.image_size))
     if config.architectures.endswith(ENDS[0]):
-        return find(config, workload, b, pixels, boxed=False)[0]  # type: ignore[no-any-return]
+        return find(config, workload, b, pixels, boxed=False)[0]
     with b.scope("model"):
         _, logits, boxes = find(config, workload, b, pixels, boxed=True)
     if config.SCALED:
@@ -156,6 +161,9 @@ def heads_again(config: RTDetrConfig, b: Builder) -> None:
         for name, shape in shapes.items():
             for part, size in (("weight", shape), ("bias", shape[:1])):
                 other = f"model.decoder.{name}.{part}" if config.tie_word_embeddings else ""
+                if config.shared_head and index and name.startswith("bbox_embed"):
+                    first = f"{name.replace(str(index), '0', 1)}.{part}"
+                    other = f"model.decoder.{first}" if config.tie_word_embeddings else first
                 b.apply("resident", b.parameter(f"{name}.{part}", size, tied_to=other), name=f"{name}.{part}_again")
 
 

@@ -99,8 +99,8 @@ def encoded(config: ViTKeys, workload: Workload, b: Builder) -> Value:
     whole = [index for index in range(config.num_hidden_layers) if windowless(config, index)]
     if whole and all(type(side) is int for side in (*grid, *learned)) and grid[0] * grid[1] != learned[0] * learned[1]:
         raise ConfigError(
-            f"the image has {grid[0]}x{grid[1]} patches, but layers of the whole image rotate {learned[0]}x{learned[1]}: "
-            "take the image_size of the file"
+            f"the image has {grid[0]}x{grid[1]} patches, but layers of the whole image rotate "
+            f"{learned[0]}x{learned[1]}: take the image_size of the file"
         )
     with b.scope("embeddings"):
         with b.scope("patch_embeddings"):
@@ -180,7 +180,8 @@ def attention(config: ViTKeys, workload: Workload, b: Builder, x: Value) -> Valu
     kind = Tower(
         1, heads, NO_MLP, "", "", "", ("", ""), attention_dropout=config.attention_dropout, softmax_upcast=False
     )
-    y, _ = attended(kind, workload, b, *parts.values(), None)
+    q, k, v = parts.values()
+    y, _ = attended(kind, workload, b, q, k, v, None)
     y = b.apply("reshape", merge_heads(b, y), name="by_place", shape=(batch, rows, columns, width))
     return linear(b, "o_proj", y, width)
 
