@@ -17,6 +17,7 @@ CLASSES: Mapping[str, str] = {
     "dinov3_convnext": "DINOv3ConvNextBackbone",
     "dinov3_vit": "DINOv3ViTBackbone",
     "hgnet_v2": "HGNetV2Backbone",
+    "lw_detr_vit": "LwDetrViTBackbone",
     "maskformer-swin": "MaskFormerSwinBackbone",
     "pixio": "PixioBackbone",
     "pp_lcnet": "PPLCNetBackbone",
@@ -30,6 +31,7 @@ CLASSES: Mapping[str, str] = {
     "focalnet": "FocalNetBackbone",
     "hiera": "HieraBackbone",
     "textnet": "TextNetBackbone",
+    "tipsv2_vision_model": "Tipsv2VisionBackbone",
     "vitdet": "VitDetBackbone",
     "vitpose_backbone": "VitPoseBackbone",
 }
