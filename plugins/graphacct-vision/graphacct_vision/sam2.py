@@ -193,18 +193,20 @@ def family(
     doc: str,
     encode: Callable[..., Any],
     image: Callable[[Any], tuple[Dim, Dim]],
+    no_cost: tuple[str, ...] = (),
+    graph: Callable[..., tuple[Value, ...]] = build,
 ) -> Architecture:
     """Returns the architecture of a family of which its configuration class and its image encoder say everything."""
     return Architecture(
         name,
         config,
-        lambda config, workload, b: build(config, workload, b, encode),
+        lambda config, workload, b: graph(config, workload, b, encode),
         presets,
         sizes={"image_size": image, "points": lambda config: 1},
         attention=("fused", "eager"),
         dtype="float32",
         aliases={"torch_dtype": "dtype"},
-        no_cost=dict.fromkeys((*NO_COST, "scale", "hidden_act")),
+        no_cost=dict.fromkeys((*NO_COST, "scale", "hidden_act", *no_cost)),
         model_types=(name,),
         losses=SUM_ALONE,
         doc=doc,
