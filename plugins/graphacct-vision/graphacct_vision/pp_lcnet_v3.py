@@ -80,8 +80,8 @@ def summed(
         y = b.apply("add", y, part, name=f"sum_{place}")
     y = shifted(b, "lab", y)
     if stride == 2:  # the module is there, and does not run
-        for part in ("scale", "bias"):
-            b.apply("resident", b.parameter(f"act.lab.{part}", (1,)), name=f"act.lab.{part}_unread")
+        for word in ("scale", "bias"):
+            b.apply("resident", b.parameter(f"act.lab.{word}", (1,)), name=f"act.lab.{word}_unread")
         return y
     with b.scope("act"):
         return shifted(b, "lab", activated(b, ACTIVATIONS[config.hidden_act], y, "act"))
