@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from graphacct_architectures.decoders import EMBEDDING, Attention, Mlp, attend
 from graphacct_architectures.layers import activation, linear, norm, resident
@@ -18,7 +19,7 @@ class SharedBlock:
     Attributes:
         attention: The block's attention over the stream and the embedding side by side.
         network: Its feed-forward network.
-        scan: The layer's own scan.
+        scan: The layer's own scan, of the family's kind.
         place: The layer's place among those with a block.
         places: The places of all layers that share the block.
         rank: The width of the adapters, of which each layer has its own.
@@ -29,7 +30,7 @@ class SharedBlock:
 
     attention: Attention
     network: Mlp
-    scan: ScanHeads
+    scan: Any
     place: int
     places: tuple[int, ...]
     rank: Dim
