@@ -188,7 +188,9 @@ def _open_clip(content: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _timm(content: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"model_type": "timm_wrapper", "architectures": ["timm"], **content}
+    inner = content["pretrained_cfg"]
+    labels = {"num_classes": inner["num_classes"]} if isinstance(inner, Mapping) and "num_classes" in inner else {}
+    return {"model_type": "timm_wrapper", "architectures": ["timm"], **labels, **content}
 
 
 @hookimpl
