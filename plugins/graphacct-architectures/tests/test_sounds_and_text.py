@@ -21,7 +21,7 @@ CASES: dict[str, dict[str, Any]] = json.loads(
 def report(case: str, **options: Any) -> graphacct.Report:
     found = CASES[case]
     whole = found["workload"]
-    sound = {key: whole[key] for key in ("frames", "samples") if key in whole}
+    sound = {key: whole[key] for key in ("frames", "samples", "encoder_seq_len") if key in whole}
     workload = sound if options.get("phase") == "decode" else whole
     eager = {"attention": "eager"} if found.get("attends", True) else {}
     return graphacct.account(found["config"], convention="matmul", **{**eager, **workload, **options})

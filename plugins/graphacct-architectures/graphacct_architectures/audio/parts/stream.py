@@ -16,12 +16,15 @@ from graphacct_architectures.decoders.parts.stack import stack
 from graphacct_architectures.decoders.parts.tables import masks, rotary_tables
 
 
-def streamed(d: Decoder, workload: Workload, b: Builder, x: Value) -> Value:
+def streamed(d: Decoder, workload: Workload, b: Builder, x: Value, *, cached: bool = False) -> Value:
     """Returns x (batch, positions, width) after all layers and the last norm; the builder is in their scope. Of the
-    description, what is before the layers and after the norm is not read."""
+    description, what is before the layers and after the norm is not read. `cached` says that the layers have a cache
+    in the phases that have one."""
     batch, seq, _ = x.spec.shape
-    phase = "train" if workload.phase == "train" else "forward"
-    inner = attrs.evolve(workload, batch=batch, seq_len=seq, cache_len=None, phase=phase)
+    inner = workload
+    if not cached:
+        phase = "train" if workload.phase == "train" else "forward"
+        inner = attrs.evolve(workload, batch=batch, seq_len=seq, cache_len=None, phase=phase)
     tables = {**masks(d, inner, b), **rotary_tables(d, inner, b)}
     tables.pop(POSITIONS, None)  # its layers are given none
     b.hold(*tables.values())
