@@ -161,6 +161,7 @@ NOT_MEASURED = frozenset(
         "deit",
         "depth_anything",
         "detr",
+        "dia",
         "diffllama",
         "dinov2",
         "dinov2_with_registers",

@@ -576,6 +576,33 @@ def csm(random: Random) -> Case:
     return speaking(random, content, cached=7)
 
 
+def dia(random: Random) -> Case:
+    width, channels = random.choice((16, 24)), random.choice((3, 4))
+    heard = {
+        **{"num_hidden_layers": random.randint(1, 3), "hidden_size": width, "num_attention_heads": 4, "vocab_size": 30},
+        **{"num_key_value_heads": random.choice((1, 2, 4)), "head_dim": random.choice((4, 8))},
+        **{"intermediate_size": 20, "hidden_act": act(random), "max_position_embeddings": 50},
+    }
+    made = {
+        **{**heard, "num_hidden_layers": random.randint(1, 3), "hidden_size": 32, "head_dim": 6, "vocab_size": 40},
+        **{"cross_num_attention_heads": random.choice((2, 4)), "cross_num_key_value_heads": random.randint(1, 2)},
+        **{"cross_head_dim": random.choice((6, 8)), "cross_hidden_size": width, "num_channels": channels},
+        **{"pad_token_id": 37, "bos_token_id": 38, "eos_token_id": 36},
+    }
+    content = {
+        **{"model_type": "dia", "architectures": [random.choice(("DiaForConditionalGeneration", "DiaModel"))]},
+        **{"encoder_config": heard, "decoder_config": made, "delay_pattern": list(range(channels))},
+        **{"pad_token_id": 37, "bos_token_id": 38, "eos_token_id": 36},
+    }
+    batch, words, seq_len = random.randint(1, 2), random.choice((6, 11)), random.choice((5, 9))
+
+    def inputs(model: Any) -> dict[str, Any]:
+        codes = torch.full((batch, seq_len, channels), 5)
+        return {"input_ids": torch.full((batch, words), 5), "decoder_input_ids": codes, "use_cache": False}
+
+    return Case(content, {"batch": batch, "encoder_seq_len": words, "seq_len": seq_len}, inputs)
+
+
 def sew_d(random: Random) -> Case:
     content = {
         **{"model_type": "sew-d", "architectures": [random.choice(("SEWDModel", "SEWDForCTC"))], "vocab_size": 12},
@@ -682,6 +709,7 @@ CASES: Mapping[str, Callable[[Random], Case]] = {
         moshi,
         kyutai_speech_to_text,
         csm,
+        dia,
         vits,
         fastspeech2_conformer,
         fastspeech2_conformer_with_hifigan,
