@@ -45,7 +45,7 @@ def turning(kind: Layer, workload: Workload, b: Builder, x: Value, tables: Mappi
 def layer(config: Any) -> Layer:
     """Returns a layer of Moshi and of its kin."""
     inner = exact_div(config.intermediate_size, 2, "ffn_dim / 2")
-    names = {part: f"{part}_proj.linear" for part in ("q", "k", "v")}
+    names: dict[str, Any] = {part: f"{part}_proj.linear" for part in ("q", "k", "v")}
     attention = Attention(
         config.num_attention_heads,
         config.kv_heads,
