@@ -165,7 +165,11 @@ def heads_again(config: RTDetrConfig, b: Builder) -> None:
                 if config.shared_head and index and name.startswith("bbox_embed"):
                     first = f"{name.replace(str(index), '0', 1)}.{part}"
                     other = f"model.decoder.{first}" if config.tie_word_embeddings else first
-                b.apply("resident", b.parameter(f"{name}.{part}", size, tied_to=other), name=f"heads_again.{name}.{part}_again")
+                b.apply(
+                    "resident",
+                    b.parameter(f"{name}.{part}", size, tied_to=other),
+                    name=f"heads_again.{name}.{part}_again",
+                )
 
 
 def found(
