@@ -29,6 +29,7 @@ def _family(path: str, name: str = "", model_types: tuple[str, ...] = ()) -> Laz
 
 
 FAMILIES: tuple[LazyArchitecture, ...] = (
+    _family("decoders.emu3_text_model"),
     _family("decoders.gpt2"),
     _family("decoders.transformer_lm", "transformer-lm", model_types=("transformer-lm", "transformer_lm")),
     _family("decoders.afmoe"),
@@ -36,6 +37,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.arcee"),
     _family("decoders.arctic"),
     _family("decoders.aria_text"),
+    _family("decoders.afm7"),
     _family("decoders.axk1"),
     _family("decoders.axk2"),
     _family("decoders.baichuan"),
@@ -107,6 +109,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.hy_v3"),
     _family("decoders.hy_v4"),
     _family("decoders.hyperclovax"),
+    _family("decoders.iquestloopcoder"),
     _family("decoders.internlm2"),
     _family("decoders.jais2"),
     _family("decoders.jais"),
@@ -151,6 +154,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.persimmon"),
     _family("decoders.phi", model_types=("phi", "phi-msft", "mixformer-sequential", "phixtral")),
     _family("decoders.phi3"),
+    _family("decoders.phi3small"),
     _family("decoders.phimoe"),
     _family("decoders.plamo"),
     _family("decoders.plamo3"),
@@ -397,6 +401,9 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.siglip_vision", "siglip_vision_model"),
     _family("multimodal.step3p7"),
     _family("multimodal.step3p7_vision", "step3p5_vision"),
+    _family("multimodal.emu3"),
+    _family("multimodal.minimax_m3_vl"),
+    _family("multimodal.minimax_m3_vl_vision"),
     _family("multimodal.video_llama_3"),
     _family("multimodal.video_llama_3_vision"),
     _family("multimodal.ultravox"),

@@ -12,11 +12,12 @@ from graphacct import LazyArchitecture, LazyOperator, PresetFiles, Translation, 
 HERE = os.path.dirname(__file__)
 
 
-def _family(name: str, module: str = "", model_type: str = "") -> LazyArchitecture:
-    """Returns the family in `module`.py, called `name`; it reads the `model_type` of its name unless one is given."""
+def _family(name: str, module: str = "", model_type: str = "", also: tuple[str, ...] = ()) -> LazyArchitecture:
+    """Returns the family in `module`.py, called `name`; it reads the `model_type` of its name unless one is given, and
+    the others in `also`."""
     module = module or name
     presets = PresetFiles(f"{HERE}/{module}.py")
-    return LazyArchitecture(name, f"{__name__}.{module}", presets, (model_type or name,))
+    return LazyArchitecture(name, f"{__name__}.{module}", presets, (model_type or name, *also))
 
 
 FAMILIES = (
@@ -42,6 +43,7 @@ FAMILIES = (
     _family("segformer"),
     _family("deepseek_ocr2"),
     _family("deepseek_vl_hybrid"),
+    _family("deepseek_vl_v2", also=("deepseekocr",)),
     _family("florence2"),
     LazyArchitecture(
         "got_ocr2", f"{__name__}.got_ocr2", PresetFiles(f"{HERE}/got_ocr2.py"), ("got_ocr2", "pp_chart2table")
@@ -186,7 +188,9 @@ def _open_clip(content: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _timm(content: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"model_type": "timm_wrapper", "architectures": ["timm"], **content}
+    inner = content["pretrained_cfg"]
+    labels = {"num_classes": inner["num_classes"]} if isinstance(inner, Mapping) and "num_classes" in inner else {}
+    return {"model_type": "timm_wrapper", "architectures": ["timm"], **labels, **content}
 
 
 @hookimpl

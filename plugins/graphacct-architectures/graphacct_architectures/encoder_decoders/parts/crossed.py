@@ -11,7 +11,7 @@ import attrs
 
 from graphacct import Builder, Dim, Value, Workload
 from graphacct_architectures.decoders.parts.attention import attended, attention, normed_by
-from graphacct_architectures.decoders.parts.decode import After, decode
+from graphacct_architectures.decoders.parts.decode import After, decode, first_of
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -127,6 +127,12 @@ def encoded(d: Decoder, workload: Workload, b: Builder) -> Value:
     return x
 
 
+def alone(d: Decoder, workload: Workload, b: Builder) -> Value:
+    """Returns the outputs of an encoder alone, with its classifier."""
+    seen = attrs.evolve(workload, seq_len=workload.encoder_seq_len)
+    return first_of(decode(attrs.evolve(d, embedding_scaled=False), seen, b, partial(_scaled, d, {})))
+
+
 def both(encoder: Decoder, decoder: Decoder, workload: Workload, b: Builder) -> Value:
     """Returns the decoder's outputs; a decoding step runs it alone, since its cache has what it needs."""
     given: dict[str, Value] = {}
@@ -140,8 +146,7 @@ def both(encoder: Decoder, decoder: Decoder, workload: Workload, b: Builder) -> 
     with b.inside("", "decoder_"):
         plain = attrs.evolve(decoder, embedding_scaled=False)
         found = decode(plain, workload, b, partial(_scaled, decoder, given))
-    assert isinstance(found, Value)
-    return found
+    return first_of(found)
 
 
 def _scaled(d: Decoder, given: Mapping[str, Value], b: Builder, ids: Value, x: Value) -> Entering:
