@@ -208,6 +208,7 @@ ARCHITECTURE = Architecture(
     sizes={"image_size": lambda config: (config.image_size, config.image_size)},
     dtype="float32",
     aliases=ALIASES,
+    no_cost={"down_ops": None},  # which the class makes of the other keys
     model_types=("levit",),
     losses=LOSSES,
     default_loss=lambda config: entropy_if(config.labelled),

@@ -115,6 +115,7 @@ def family(
         attention=("fused", "eager"),
         dtype="float32",
         aliases={"torch_dtype": "dtype"},
+        no_cost={"scale": None, "image_embedding_size": None},
         model_types=(name,),
         losses=SUM_ALONE,
         doc=doc,

@@ -170,6 +170,12 @@ def decoded(
     return b.apply("slice", scores, name="iou_scores", dim=2, start=1, length=count - 1), masks
 
 
+STABILITY = (
+    "dynamic_multimask_via_stability",
+    "dynamic_multimask_stability_delta",
+    "dynamic_multimask_stability_thresh",
+)
+"""Keys of how one of several masks is chosen."""
 ARCHITECTURE = Architecture(
     "sam2",
     Sam2Config,
@@ -179,7 +185,7 @@ ARCHITECTURE = Architecture(
     attention=("fused", "eager"),
     dtype="float32",
     aliases={"torch_dtype": "dtype"},
-    no_cost=dict.fromkeys((*NO_COST, "scale", "hidden_act")),
+    no_cost=dict.fromkeys((*NO_COST, *STABILITY, "scale", "hidden_act")),
     model_types=("sam2",),
     losses=SUM_ALONE,
     doc="SAM 2 on single images: Hiera with a pyramid, and a decoder that reads both ways.",

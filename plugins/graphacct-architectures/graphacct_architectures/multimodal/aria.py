@@ -112,5 +112,6 @@ ARCHITECTURE = composition(
     classes=CLASSES,
     image_size=usual_size,
     sizes=ONE_TILE,
+    no_cost={"max_value_projector_patch_to_query_dict": None},  # the largest value of the object
     doc="Aria: a SigLIP tower, learned queries that ask it once, a decoder with many small experts.",
 )

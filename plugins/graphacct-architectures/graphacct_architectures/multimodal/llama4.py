@@ -81,6 +81,6 @@ ARCHITECTURE = composition(
     classes=(CLASS, "no bare model"),
     image_size=image_size,
     sizes={"images": images},
-    no_cost={"tie_word_embeddings": None},
+    no_cost={"tie_word_embeddings": None, "multi_modal_projector_bias": None},
     doc="Llama 4 with images: a tower of its own, squares of tokens as one, Llama 4's decoder.",
 )

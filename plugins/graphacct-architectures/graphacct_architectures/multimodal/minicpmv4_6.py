@@ -131,6 +131,6 @@ ARCHITECTURE = composition(
     PresetFiles(__file__),
     classes=CLASSES,
     image_size=size,
-    no_cost={"drop_vision_last_layer": None, "patch_size": None},
+    no_cost=dict.fromkeys(("drop_vision_last_layer", "patch_size", "insert_layer_id")),
     doc="MiniCPM-V 4.6: SigLIP's layers over images of any size, with mergers of squares, into Qwen3.5.",
 )

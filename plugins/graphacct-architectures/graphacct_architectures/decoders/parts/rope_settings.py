@@ -52,6 +52,7 @@ KNOWN = frozenset(
         "mrope_section",
         "mscale",
         "mscale_all_dim",
+        "alpha",
         "partial_rotary_factor",
         "rope_type",
         "short_mscale",
