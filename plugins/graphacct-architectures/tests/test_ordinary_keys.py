@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import graphacct
-from graphacct import ReadError
+from graphacct import ConfigError, ReadError
 
 OLD: dict[str, Any] = {
     **{"add_cross_attention": False, "chunk_size_feed_forward": 0, "is_decoder": False, "pruned_heads": {}},
@@ -86,3 +86,48 @@ def test_lightning_attention_is_not_minimax_m2() -> None:
         ReadError, match=r"attn_type_list is a list of ones, full attention in each layer, not \[0, 1\]"
     ):
         graphacct.account({"model_type": "minimax_m2", **DECODER, "attn_type_list": [0, 1]})
+
+
+DERIVED: list[tuple[dict[str, Any], str, Any, Any]] = [
+    ({"model_type": "dac"}, "hidden_size", 1024, 512),
+    ({"model_type": "phi4_multimodal"}, "audio_config.nemo_final_size", 10, 5),
+    ({"model_type": "sam"}, "prompt_encoder_config.image_embedding_size", 64, 32),
+    (
+        {"model_type": "levit"},
+        "down_ops",
+        [["Subsample", 16, 8, 4, 2, 2], ["Subsample", 16, 16, 4, 2, 2]],
+        [["Subsample", 16, 8, 4, 2, 2], ["Subsample", 16, 8, 4, 2, 2]],
+    ),
+    ({"model_type": "aria"}, "max_value_projector_patch_to_query_dict", 256, 300),
+]
+"""Keys that the class makes of others: what it makes, and something else."""
+
+
+@pytest.mark.parametrize(("content", "path", "made", "other"), DERIVED, ids=[path for _, path, _, _ in DERIVED])
+def test_a_key_that_others_make_has_to_agree(content: dict[str, Any], path: str, made: Any, other: Any) -> None:
+    def stated(value: Any) -> dict[str, Any]:
+        *outer, key = path.split(".")
+        return {**content, **({outer[0]: {key: value}} if outer else {key: value})}
+
+    assert graphacct.build(stated(made)).config_keys is not None
+    with pytest.raises(
+        (ReadError, ConfigError), match=rf"{path.rpartition('.')[2]} is .*, and the other keys make .*: leave it out"
+    ):
+        graphacct.build(stated(other))
+
+
+def test_the_way_back_of_dac_has_strides_of_its_own() -> None:
+    plain = graphacct.build({"model_type": "dac", "n_codebooks": 1})
+    same = graphacct.build({"model_type": "dac", "n_codebooks": 1, "upsampling_ratios": [8, 8, 4, 2]})
+    other = graphacct.build({"model_type": "dac", "n_codebooks": 1, "upsampling_ratios": [8, 16, 4, 2]})
+    counts = [
+        graphacct.account(graph, samples=1024).total["params"] if False else graphacct.account(graph).total["params"]
+        for graph in (plain, same, other)
+    ]
+    assert counts[0] == counts[1] < counts[2]
+
+
+def test_groups_of_layers_that_never_run_are_refused() -> None:
+    content = {"model_type": "albert", "hidden_size": 64, "num_hidden_layers": 1, "num_hidden_groups": 2}
+    with pytest.raises(ConfigError, match="num_hidden_groups is 2 and num_hidden_layers 1: the class has groups that"):
+        graphacct.build(content)
