@@ -39,7 +39,7 @@ MAIN = (
     ("spectrogram",),
     ("waveform",),
     ("latents",),
-    ("prediction_logits", "seq_relationship_logits"),
+    ("prediction_logits", "seq_relationship_logits", "sop_logits"),
     ("start_logits", "end_logits"),
     ("reconstruction",),
     ("heatmaps",),
