@@ -123,7 +123,8 @@ def encoder(
     def usable(config: Any) -> Dim:
         return describe(config).usable
 
-    found = built(name, config, build, presets, scored_by, usable, doc=doc, aliases=aliases, no_cost=no_cost)
+    allowed = {"position_embedding_type": ("absolute",), **(no_cost or {})}
+    found = built(name, config, build, presets, scored_by, usable, doc=doc, aliases=aliases, no_cost=allowed)
     if not language_model:
         return found
 
