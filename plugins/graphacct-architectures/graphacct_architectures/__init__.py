@@ -208,6 +208,8 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("encoders.roformer"),
     _family("encoders.splinter"),
     _family("encoders.squeezebert"),
+    _family("encoders.xlm"),
+    _family("encoders.flaubert"),
     _family("encoders.xlnet"),
     _family("encoders.xmod"),
     _family("encoders.yoso"),
