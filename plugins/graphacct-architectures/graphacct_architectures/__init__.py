@@ -208,6 +208,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("encoders.roformer"),
     _family("encoders.splinter"),
     _family("encoders.squeezebert"),
+    _family("encoders.tapas"),
     _family("encoders.xlm"),
     _family("encoders.flaubert"),
     _family("encoders.xlnet"),

@@ -31,7 +31,7 @@ from graphacct_torch.training.matching import forward_calls
 MAIN = (
     ("audio_values",),  # of a codec, whose loss is its quantiser's alone
     ("loss",),
-    ("logits", "mc_logits", "pred_boxes", "pred_masks"),
+    ("logits", "mc_logits", "pred_boxes", "pred_masks", "logits_aggregation"),
     ("class_queries_logits", "masks_queries_logits"),
     ("logits_per_image",),
     ("logits_per_audio",),
