@@ -80,8 +80,9 @@ def padded_length(seq: Dim, window: Dim) -> Dim:
     return floor_div(seq + window - 1, window) * window
 
 
-def banded(band: Band, workload: Workload, b: Builder, x: Value) -> Value:
-    """Returns attention's output for x (batch, seq, width), heads side by side; the builder is in its scope."""
+def banded(band: Band, workload: Workload, b: Builder, x: Value, padded: Value | None = None) -> Value:
+    """Returns attention's output for x (batch, seq, width), heads side by side; the builder is in its scope. `padded`
+    (batch, seq, 1, 1) says which tokens are padding; it is made here unless layers share it."""
     batch, seq, width = x.spec.shape
     heads, d_head, side = band.heads, band.d_head, band.one_side
     inner = heads * d_head
@@ -114,7 +115,7 @@ def banded(band: Band, workload: Workload, b: Builder, x: Value) -> Value:
     if b.dtype != "float32":
         scores = b.apply("cast", scores, name="scores_upcast", dtype="float32")
     weights = b.apply("softmax", scores, name="softmax")
-    hidden = b.apply("full", name="hidden", shape=(batch, seq, 1, 1), dtype="bool")
+    hidden = b.apply("full", name="hidden", shape=(batch, seq, 1, 1), dtype="bool") if padded is None else padded
     weights = b.apply("masked_fill", weights, hidden, name="seen_weights")
     if b.dtype != "float32":
         weights = b.apply("cast", weights, name="weights_narrowed", dtype=b.dtype)

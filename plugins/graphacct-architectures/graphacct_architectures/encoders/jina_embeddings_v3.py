@@ -77,7 +77,9 @@ ARCHITECTURE = rotary_encoder(
     PresetFiles(__file__),
     doc="Jina Embeddings v3: XLM-RoBERTa with rotary positions; alone or with the head of a class.",
     no_cost={
-        **dict.fromkeys(("lora_adaptations", "lora_alpha", "lora_rank", "lora_dropout_p", "lora_main_params_trainable")),
+        **dict.fromkeys(
+            ("lora_adaptations", "lora_alpha", "lora_rank", "lora_dropout_p", "lora_main_params_trainable")
+        ),
         **dict.fromkeys(("load_trained_adapters", "matryoshka_dimensions", "task_instructions", "truncate_dim")),
         **dict.fromkeys(("emb_pooler", "rotary_emb_base", "use_flash_attn")),
         "use_reg_tokens": (False,),
