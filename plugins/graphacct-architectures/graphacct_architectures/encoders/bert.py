@@ -22,7 +22,7 @@ NEXT, SEQUENCE, TOKENS = "BertForNextSentencePrediction", "BertForSequenceClassi
 SPANS, CHOICE = "BertForQuestionAnswering", "BertForMultipleChoice"
 CLASSES = (MODEL, MASKED, CAUSAL, PRETRAINING, NEXT, SEQUENCE, TOKENS, SPANS, CHOICE)
 COLBERT, COLBERT_WIDTH = "HF_ColBERT", 128
-"""ColBERT's class (stanford-futuredata/ColBERT), and the width of its projection of each token, which no file states."""
+"""ColBERT's class (stanford-futuredata/ColBERT), and the width of its projection, which no file states."""
 
 
 @attrs.frozen(kw_only=True)
