@@ -25,7 +25,6 @@ DIFFERENT: dict[str, dict[str, int]] = {
         for dtype in ("float32", "bfloat16")
         for attention in ("eager", "fused")
     },  # biases by distance of 4 heads, of both stacks and between them: the one layer that reads them makes them again
-    "longformer": {"float32 eager checkpointed": -3240},  # masks of pairs and of global tokens, given to each layer
     "mamba": {"bfloat16 eager": -70464},
     "mamba2": {"float32 eager": -2496, "bfloat16 eager": -32832, "bfloat16 eager checkpointed": 1920},
     "mamba2 whole chunks": {"bfloat16 eager": -27360, "bfloat16 eager checkpointed": 1920},

@@ -283,7 +283,8 @@ SHAPES: dict[str, dict[str, Any]] = {
 """By name, which begins with the family's `model_type`: the keys of the config.json."""
 EAGER_ALONE = ("resnet", "convnext", "mamba", "mamba2", "tapas", "longformer", "xlnet", "xlm")
 """Families without attention, or with one kind of it."""
-NEVER_CHECKPOINTED = ("resnet", "convnext", "mamba", "xlm", "xlnet")
+NEVER_CHECKPOINTED = ("resnet", "convnext", "mamba", "xlm", "xlnet", "longformer")
+"""The last one's layers are given a mask of all pairs of tokens besides, which no gradient needs."""
 WIDE_ALONE = ("longformer", "xlnet")
 """Families whose class mixes float32 with other dtypes, and does not run in those."""
 

@@ -1,4 +1,4 @@
-"""RemBERT, DPR, XLM, FlauBERT and TAPAS, equal to the unit with what torch measured of the classes of transformers 5.23."""
+"""RemBERT, DPR, XLM, FlauBERT and TAPAS, equal to the unit with what torch measured of transformers 5.23."""
 
 from typing import Any
 
