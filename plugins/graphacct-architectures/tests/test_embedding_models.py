@@ -33,7 +33,7 @@ JINA_3 = {
     **{"lora_adaptations": ["retrieval.query", "retrieval.passage", "separation", "classification", "text-matching"]},
 }
 """jinaai/jina-embeddings-v3."""
-COLBERT = {"model_type": "bert", "architectures": ["HF_ColBERT"]}
+COLBERT = {"model_type": "bert", "architectures": ["HF_ColBERT"], "hidden_size": 768, "num_hidden_layers": 12}
 """colbert-ir/colbertv2.0, whose sizes are BERT's."""
 
 

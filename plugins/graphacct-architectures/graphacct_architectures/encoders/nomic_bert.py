@@ -79,9 +79,10 @@ OLDER = {
 """Keys of the files of the model's own code, and the library's."""
 GATED = {"swiglu": "silu", "geglu": "gelu"}
 """The activation of a gated network there, and here."""
+OFF = ("mlp_fc1_bias", "mlp_fc2_bias", "qkv_proj_bias", "prenorm", "causal", "parallel_block", "use_rms_norm")
+"""Switches of these files for models that are not modelled."""
 ALONE: dict[str, tuple[Any, ...] | None] = {
-    **dict.fromkeys(("mlp_fc1_bias", "mlp_fc2_bias", "qkv_proj_bias", "prenorm", "causal"), (False,)),
-    **dict.fromkeys(("parallel_block", "parallel_block_tied_norm", "use_rms_norm", "rotary_emb_interleaved"), (False,)),
+    **dict.fromkeys((*OFF, "parallel_block_tied_norm", "rotary_emb_interleaved"), (False,)),
     **dict.fromkeys(("fused_bias_fc", "fused_dropout_add_ln", "dense_seq_output", "use_flash_attn", "use_xentropy")),
     **dict.fromkeys(("max_trained_positions", "rotary_emb_base", "rotary_scaling_factor", "rotary_emb_scale_base")),
     **dict.fromkeys(("pad_vocab_size_multiple", "reorder_and_upcast_attn", "scale_attn_by_inverse_layer_idx")),
@@ -100,6 +101,9 @@ def of_own_code(content: Mapping[str, Any]) -> Mapping[str, Any]:
     if "n_embd" not in content:
         return content
     found = {OLDER.get(key, key): value for key, value in content.items() if OLDER.get(key) not in content}
+    on = next((key for key in OFF if content.get(key)), "")
+    if on:
+        raise ConfigError(f"{on} is {brief(content[on])}: such variants of Nomic BERT's own code are not modelled")
     act = content.get("activation_function", "swiglu")
     if not isinstance(act, str) or act not in GATED:
         raise ConfigError(f"activation_function is {brief(act)}: only networks with a gate are modelled, as 'swiglu'")

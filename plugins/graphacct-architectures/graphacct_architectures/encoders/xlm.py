@@ -56,6 +56,7 @@ class XLMConfig:
     num_labels: Dim = fields.label_count()
     tie_word_embeddings: bool = fields.flag(True)
     dtype: str | None = fields.dtype()
+    is_encoder: bool = fields.flag(True)
     pre_norm: ClassVar[bool] = False
 
 
@@ -103,6 +104,8 @@ def stream(config: Any, workload: Workload, b: Builder) -> Value:
     """Returns the last layer's output (batch, seq, width)."""
     batch, seq, width, count = workload.batch, workload.seq_len, config.emb_dim, config.n_layers
     assert seq is not None
+    if not config.is_encoder:
+        raise ConfigError("is_encoder is not True: the class runs as an encoder alone")
     if config.asm and config.architectures == LM:
         raise ConfigError("asm is True: a softmax in clusters of words is not modelled")
     if type(count) is not int:
@@ -202,7 +205,6 @@ NO_COST: dict[str, tuple[Any, ...] | None] = {
     **dict.fromkeys(("sinusoidal_embeddings", "embed_init_std", "init_std", "start_n_top", "end_n_top")),
     **dict.fromkeys(("id2lang", "lang2id", "max_vocab", "min_count", "same_enc_dec", "share_inout_emb", "asm_cutoffs")),
     **dict.fromkeys(("amp", "fp16", "bptt", "batch_size", "encoder_only", "asm_div_value", "attention_setting")),
-    "is_encoder": (True,),
 }
 BASE = built(
     "xlm",
