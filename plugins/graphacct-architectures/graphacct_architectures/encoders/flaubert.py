@@ -34,6 +34,11 @@ class FlaubertConfig(XLMConfig):
     architectures: str = fields.model_class(MODEL, CLASSES, NAMES)
     pre_norm: bool = fields.flag(False)
 
+    @property
+    def norms_first(self) -> bool:
+        """Whether a part's norm is before its module."""
+        return self.pre_norm
+
 
 BASE = built(
     "flaubert",

@@ -6,14 +6,16 @@ given with the tokens, which is not counted. FlauBERT's layers are the same, wit
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, exact_div, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, equal, exact_div, fields
+from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.classifier import Classifier, classified, scored, token
 from graphacct_architectures.encoders.electra import SUMMARIES
 from graphacct_architectures.encoders.parts.family import built
+from graphacct_architectures.layers import activation as act
 from graphacct_architectures.layers import dropped, embedding, layer_norm, linear, merge_heads, resident, split_heads
 from graphacct_architectures.losses import CROSS_ENTROPY, SUM, cross_entropy, span, total
 
@@ -28,6 +30,19 @@ MODEL, LM, SEQUENCE, TOKENS, SPANS, CHOICE = (
 CLASSES = (MODEL, LM, SEQUENCE, TOKENS, SPANS, CHOICE)
 WIDER = 4
 """The width of the network of a layer, in widths of the model."""
+
+
+def optional_activation() -> Any:
+    """Returns the operators of an activation, by its name in a file; empty for none."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> str:
+        if value in (None, ""):
+            return ""
+        if not isinstance(value, str) or value not in ACTIVATIONS:
+            raise ConfigError(f"{field.name} is {brief(value)}, no known activation")
+        return ACTIVATIONS[value]
+
+    return fields.checked_field(check, None)
 
 
 @attrs.frozen(kw_only=True)
@@ -49,7 +64,7 @@ class XLMConfig:
     max_position_embeddings: Dim = fields.size(512)
     summary_type: str = fields.choice("first", tuple(SUMMARIES))
     summary_use_proj: bool = fields.flag(True)
-    summary_activation: str | None = fields.choice(None, ("tanh", None))
+    summary_activation: str = optional_activation()
     summary_proj_to_labels: bool = fields.flag(True)
     summary_first_dropout: float = fields.probability(0.1)
     summary_last_dropout: float = fields.probability(0.0)
@@ -57,7 +72,11 @@ class XLMConfig:
     tie_word_embeddings: bool = fields.flag(True)
     dtype: str | None = fields.dtype()
     is_encoder: bool = fields.flag(True)
-    pre_norm: ClassVar[bool] = False
+
+    @property
+    def norms_first(self) -> bool:
+        """Whether a part's norm is before its module."""
+        return False
 
 
 def classifier(config: Any) -> Classifier | None:
@@ -96,7 +115,7 @@ def summary(config: Any, workload: Workload, b: Builder, x: Value) -> Value:
         width = config.num_labels if config.summary_proj_to_labels else config.emb_dim
         x = linear(b, "sequence_summary.summary", x, width)
     if config.summary_activation:
-        x = b.apply(config.summary_activation, x, name="summary_activation")
+        x = act(b, config.summary_activation, x, "summary_activation")
     return dropped(b, "summary_last_dropout", x, config.summary_last_dropout, workload)
 
 
@@ -144,20 +163,20 @@ def layer(config: Any, workload: Workload, b: Builder, x: Value, mask: Value, se
     """Applies attention, then the network; each output is added, and normalized before or after that."""
     first, second = f"layer_norm1.{index}", f"layer_norm2.{index}"
     b.hold(x)
-    y = layer_norm(b, first, x) if config.pre_norm else x
+    y = layer_norm(b, first, x) if config.norms_first else x
     with b.scope(f"attentions.{index}"):
         y = attention(config, workload, b, y, seen)
     y = dropped(b, f"attentions.{index}.output_dropout", y, config.dropout, workload)
     x = b.apply("add", x, y, name=f"attentions.{index}.residual")
-    x = x if config.pre_norm else layer_norm(b, first, x)
+    x = x if config.norms_first else layer_norm(b, first, x)
     b.hold(x)
-    y = layer_norm(b, second, x) if config.pre_norm else x
+    y = layer_norm(b, second, x) if config.norms_first else x
     with b.scope(f"ffns.{index}"):
         y = linear(b, "lin1", y, config.emb_dim * WIDER)
         y = b.apply("gelu" if config.gelu_activation else "relu", y, name="act")
         y = dropped(b, "dropout", linear(b, "lin2", y, config.emb_dim), config.dropout, workload)
         x = b.apply("add", x, y, name="residual")
-    x = x if config.pre_norm else layer_norm(b, second, x)
+    x = x if config.norms_first else layer_norm(b, second, x)
     return unpadded(b, f"ffns.{index}.unpadded", x, mask)
 
 
