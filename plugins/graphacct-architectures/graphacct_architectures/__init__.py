@@ -208,6 +208,8 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("encoders.roformer"),
     _family("encoders.splinter"),
     _family("encoders.squeezebert"),
+    _family("decoders.decision_transformer"),
+    _family("encoders.canine"),
     _family("encoders.tapas"),
     _family("encoders.xlm"),
     _family("encoders.flaubert"),

@@ -1,4 +1,4 @@
-"""RemBERT, DPR, XLM, FlauBERT and TAPAS, equal to the unit with what torch measured of transformers 5.23."""
+"""RemBERT, DPR, XLM, FlauBERT, TAPAS and CANINE, equal to the unit with what torch measured of transformers 5.23."""
 
 from typing import Any
 
@@ -12,6 +12,8 @@ REMBERT = {**SIZES, "model_type": "rembert", "input_embedding_size": 12, "output
 DPR = {**SIZES, "model_type": "dpr"}
 XLM = {"model_type": "xlm", "emb_dim": 32, "n_layers": 2, "n_heads": 4, "vocab_size": 60, "max_position_embeddings": 16}
 TAPAS = {**SIZES, "model_type": "tapas"}
+CANINE = {**SIZES, "model_type": "canine", "num_hash_buckets": 20, "local_transformer_stride": 5}
+GROUPS = {"downsampling_rate": 3, "upsampling_kernel_size": 5, "num_hash_functions": 4}
 
 
 @pytest.mark.parametrize(
@@ -28,6 +30,8 @@ TAPAS = {**SIZES, "model_type": "tapas"}
         ({**XLM, "n_langs": 3, "causal": True}, "XLMWithLMHeadModel", (28060, 672768, 2018304)),
         ({**XLM, "model_type": "flaubert"}, "FlaubertForSequenceClassification", (27970, 626816, 1880448)),
         (TAPAS, "TapasForMaskedLM", (51932, 451584, 1354752)),
+        (CANINE, "CanineModel", (45408, 680960, 2042880)),
+        ({**CANINE, **GROUPS}, "CanineForTokenClassification", (46498, 762112, 2282240)),
         ({**TAPAS, "num_aggregation_labels": 4}, "TapasForQuestionAnswering", (52006, 384768, 1152768)),
     ],
 )
@@ -53,6 +57,8 @@ def test_a_reader_with_a_projection_does_not_run() -> None:
             {**XLM, "summary_use_proj": False, "architectures": ["XLMForMultipleChoice"]},
             "summary_use_proj and summary_proj_to_labels are True in a class that chooses an answer",
         ),
+        ({**CANINE, "downsampling_rate": 5}, "seq_len is 8: CANINE reads at least two groups of 5 characters"),
+        ({**CANINE, "num_hash_buckets": 7}, "seq_len 8 is beyond num_hash_buckets, 7"),
         ({**TAPAS, "type_vocab_sizes": [3, "x"]}, "type_vocab_sizes is .* not a list of the rows of tables"),
         (
             {**TAPAS, "select_one_column": False, "architectures": ["TapasForQuestionAnswering"]},

@@ -42,6 +42,7 @@ MAIN = (
     ("prediction_logits", "seq_relationship_logits", "sop_logits"),
     ("start_logits", "end_logits"),
     ("reconstruction",),
+    ("state_preds", "action_preds", "return_preds"),
     ("heatmaps",),
     ("alphas",),
     ("feature_maps",),
