@@ -26,6 +26,7 @@ NAMES = {
     "execution.recorder": "Expansion Recorder",
     "execution.recording": "RecordedCall RecordedSave RecordedStorage Recording",
     "graph.builder": "Builder",
+    "graph.evolve": "evolve",
     "graph.graph": "Block Graph Node Parameter Value",
     "graph.origin": "Origin",
     "graph.rerun": "Rerun",

@@ -55,6 +55,7 @@ from graphacct.execution.recording import RecordedSave as RecordedSave
 from graphacct.execution.recording import RecordedStorage as RecordedStorage
 from graphacct.execution.recording import Recording as Recording
 from graphacct.graph.builder import Builder as Builder
+from graphacct.graph.evolve import evolve as evolve
 from graphacct.graph.graph import Block as Block
 from graphacct.graph.graph import Graph as Graph
 from graphacct.graph.graph import Node as Node

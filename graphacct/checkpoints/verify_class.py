@@ -97,7 +97,20 @@ def library_keys(model: object, plugins: Plugins, overrides: Mapping[str, Any]) 
     names = content.get("architectures") or getattr(found.config, "architectures", None)
     if names:  # the class that the model is read as, also if its keys name none
         content = {**content, "architectures": [names] if isinstance(names, str) else names}
-    return {"model_type": architecture.model_types[0], **content, **overrides}
+    return _overridden({"model_type": architecture.model_types[0], **content}, overrides)
+
+
+def _overridden(content: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns keys with those that a user overrides; a key of a nested object is given by its path."""
+    keys = dict(content)
+    for path, value in overrides.items():
+        outer, dot, inner = path.partition(".")
+        held = keys.get(outer)
+        if dot and (held is None or isinstance(held, Mapping)):
+            keys[outer] = _overridden(held or {}, {inner: value})
+        else:
+            keys[path] = value
+    return keys
 
 
 def _keys(config: Any) -> dict[str, Any]:

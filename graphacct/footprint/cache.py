@@ -21,7 +21,8 @@ def cached_bytes(annotated: AnnotatedGraph, operators: Mapping[str, Operator]) -
 
 def token_bytes(annotated: AnnotatedGraph, operators: Mapping[str, Operator], following: bool = False) -> Dim:
     """Returns what one more token of one sequence adds to the cache, in bytes: while there is room, or if `following`
-    the next token after those that are in it, which adds nothing where the cache is full.
+    the next token after those that are in it, which adds nothing where the cache is full, and less than nothing where
+    it completes an entry that stands for several tokens, which then wait no longer.
 
     Raises OperatorError, which names the node, if the operator's function fails or gives no number of bytes.
     """
@@ -42,7 +43,8 @@ def _of_token(record: NodeCost, operator: Operator, following: bool) -> Dim:
         function, name = operator.caches_next, "caches_next"
     assert function is not None
     found = operator.call(function, application.dims, application.batch, specs, application.outputs, node.attributes)
-    if found is None or isinstance(found, (str, bool, float)) or (type(found) is int and found < 0):
+    less = type(found) is int and found < 0 and function is operator.caches
+    if found is None or isinstance(found, (str, bool, float)) or less:
         raise OperatorError(f"{name}= returned {brief(found)}, which is no number of bytes")
     return found
 

@@ -213,9 +213,9 @@ def model_class(default: str, known: Sequence[str], older: Mapping[str, str] | N
 
     def check(value: Any, field: attrs.Attribute[Any]) -> str:
         names = [value] if isinstance(value, str) else value
-        if not names:
+        if names is None or names == [] or names == ():
             return default
-        name = names[0] if isinstance(names, Sequence) else value
+        name = names[0] if isinstance(names, Sequence) and names else value
         name = (older or {}).get(name, name) if isinstance(name, str) else name
         if name not in known:
             found = brief(name)

@@ -118,8 +118,8 @@ class Operator:
         caches: For an operator whose outputs stay in a cache for the next step: the bytes that one more token of one
             sequence adds, as a function like the formula; 0 if it does not grow. A cache with a limit says what a token
             adds while there is room.
-        caches_next: Likewise, what the very next token adds, which is nothing if the cache is full; as `caches` unless
-            given.
+        caches_next: Likewise, what the very next token adds, which is nothing if the cache is full, and may be below 0;
+            as `caches` unless given.
         stacks: Whether it stacks the results of a block's repetitions when the block is unrolled. It is a view, or else
             folded and unrolled graphs would not cost the same.
         argument: Whether it stands for an argument of a layer's function that nothing reads. If the layer runs again in

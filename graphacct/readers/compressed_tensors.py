@@ -21,6 +21,8 @@ FLOAT_8 = ("", "float-quantized", "naive-quantized")
 """compressed-tensors' formats of 8-bit floats; one that is not said, or is the group's own, is empty here."""
 ORDERED = (True, "group", "dynamic")
 """The orders of inputs that compressed-tensors stores (quant_args.py, ActivationOrdering)."""
+UNORDERED = (None, False, "weight", "static")
+"""Those that it does not store."""
 CACHES = {"fp8": "float8_e4m3fn", "fp8_e4m3": "float8_e4m3fn", "fp8_e5m2": "float8_e5m2", "int8": "int8"}
 """The dtypes of a cache, by the names that files give them."""
 
@@ -93,9 +95,11 @@ def _scheme(said: Said, where: str, group: Mapping[str, Any]) -> WeightFormat:
     stored = str(group.get("format") or said.settings.get("format") or "").replace("_", "-")
     stored = "" if stored == "mixed-precision" else stored
     scale = dtype_name(str(args["scale_dtype"]).removeprefix("torch.")) if args.get("scale_dtype") else said.dtype
-    static = isinstance(inputs, Mapping) and inputs.get("dynamic") is False
+    if inputs is not None and not isinstance(inputs, Mapping):
+        raise ConfigError(f"{where}.input_activations is {brief(inputs)}, not an object")
+    static = inputs is not None and inputs.get("dynamic") != "local" and not said.flag("dynamic", True, inputs)
     unknown = f"{where}.weights: {bits} bits of {kind}, strategy {strategy}, format {stored or None} is not known"
-    symmetric = args.get("symmetric", True) is not False
+    symmetric = said.flag("symmetric", True, args)
     scheme = (kind, bits)
     if scheme == ("float", 8) and strategy in ("tensor", "channel", "block") and stored in FLOAT_8:
         if strategy == "block":
@@ -112,6 +116,8 @@ def _scheme(said: Said, where: str, group: Mapping[str, Any]) -> WeightFormat:
         return said.format("mxfp8")
     if kind == "int" and stored == "pack-quantized" and strategy in ("group", "channel"):
         found = said.format("packed", bits=bits, group=size if strategy == "group" else -1, zero=not symmetric)
+        if args.get("actorder") not in (*ORDERED, *UNORDERED):
+            raise ConfigError(f"{where}.weights: actorder is {brief(args['actorder'])}, which is not known")
         if args.get("actorder") in ORDERED:
             order = StoredTensor("weight_g_idx", 4, rows=0)
             return attrs.evolve(found, name=f"{found.name}:order", tensors=(*found.tensors, order))

@@ -80,14 +80,14 @@ def choose(model: str, plugins: Plugins, overrides: Mapping[str, Any] = NO_OVERR
                 "give the config.json of the model's transformers form, with weights=FORMAT"
             )
         translation, keys = found
-        dtype = _dtype(whole.tensors)
+        dtype, text = _dtype(whole.tensors), _text(whole)
         choice = of_keys({"dtype": dtype, **keys}, plugins, overrides)
     except DeclinedError as error:
         raise ReadError(f"{path}: {error}") from error
     except GraphacctError as error:
         raise type(error)(f"{path}: {str(error).removeprefix('the configuration: ')}") from error
     tensors = {name: _tensor(tensor) for name, tensor in whole.tensors.items()}
-    plan = TensorPlan(tensors, partial(translation.places, content), _text(whole))
+    plan = TensorPlan(tensors, partial(translation.places, content), text)
     left_out = dict(choice.keys.left_out)
     if whole.missing:
         left_out["data"] = (
@@ -158,7 +158,9 @@ def _tensor(tensor: GgufTensor) -> FileTensor:
 def _text(whole: GgufHeader) -> str:
     """Returns how the file says that it is quantised, and otherwise the types of its matrices."""
     kind = whole.metadata.get(FILE_TYPE)
-    said = FILE_TYPES.get(kind & 1023, "") if type(kind) is int and kind >= 0 else ""
+    if kind is not None and (type(kind) is not int or kind < 0):
+        raise ReadError(f"{FILE_TYPE} is {brief(kind)}, not the number of a kind of file")
+    said = "" if kind is None else FILE_TYPES.get(kind & 1023, "")
     types = dict.fromkeys(item.type.name for item in whole.tensors.values() if len(item.sizes) > 1)
     return f"gguf:{said}" if said else f"gguf:{'+'.join(types) or 'f32'}"
 

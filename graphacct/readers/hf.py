@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from graphacct.readers.quantization import Quantization
 
 FILE = "config.json"
+ADAPTER = "adapter_config.json"
 MODULES = "modules.json"
 """The file of sentence-transformers beside a config.json."""
 OTHER_FILES = ("params.json", "hparams.json", "open_clip_config.json", "model_index.json")
@@ -105,7 +106,7 @@ def choose(
             raise ReadError(f"is {brief(content)}, not an object with the keys of a configuration")
         if os.path.isfile(os.path.join(os.path.dirname(file), MODULES)):
             return _of_sentences(content, plugins, overrides, file, model, defaults)
-        return _choice(content, plugins, overrides, _name(file), model, defaults)
+        return _beside_adapter(_choice(content, plugins, overrides, _name(file), model, defaults))
     except GraphacctError as error:
         raise _error(file, error) from error
 
@@ -123,6 +124,14 @@ def _of_sentences(
         left_out = {**found.keys.left_out, MODULES: f"{after.left_out} of {MODULES}"}
         found = attrs.evolve(found, keys=attrs.evolve(found.keys, left_out=left_out))
     return attrs.evolve(found, rewrites=rewrites)
+
+
+def _beside_adapter(found: ModelChoice) -> ModelChoice:
+    """Returns the model of a folder, with a note if an adapter lies there too, which its own file alone adds."""
+    if not os.path.isfile(os.path.join(found.path, ADAPTER)):
+        return found
+    left_out = {**found.keys.left_out, ADAPTER: f"the adapter beside config.json (give {ADAPTER} itself)"}
+    return attrs.evolve(found, keys=attrs.evolve(found.keys, left_out=left_out))
 
 
 def _choice(
@@ -274,7 +283,8 @@ def _architecture(content: Mapping[str, Any], plugins: Plugins, file: str) -> tu
     (`auto_map`) and its class a family's. A type without such code is the library's, and another family for all that is
     known; and a file that leaves out a size is not read so: the defaults of its own type may be others."""
     known = {name: item for item in plugins.architectures.values() for name in item.model_types}
-    kind = content.get(FAMILY) or _by_class(content.get("architectures"), known)
+    kind = content.get(FAMILY)
+    kind = _by_class(content.get("architectures"), known) if kind is None else kind
     if not isinstance(kind, str):
         from graphacct.readers.foreign import kind_of
 

@@ -19,6 +19,8 @@ MOST_BYTES = 2**20
 """The largest file that is read; published ones have some kB, and those of sounds their filters."""
 MOST = 10**9
 """The largest size that is taken for one."""
+FLAGS = ("do_center_crop", "do_pad", "do_resize", "do_image_splitting")
+"""Keys that say what is done to a picture, and so which of its sizes is the last."""
 SIZES = frozenset(("image_size", "tiles", "frames", "samples"))
 """The sizes that such a file gives."""
 RELATIVE = frozenset(("shortest_edge", "longest_edge", "max_height", "max_width", "min_pixels", "max_pixels"))
@@ -67,6 +69,9 @@ def _part(content: Mapping[str, Any], key: str, path: str) -> Mapping[str, Any]:
 
 def _sizes(content: Mapping[str, Any], path: str) -> dict[str, Any]:
     """Returns the sizes that one processor states."""
+    for key in FLAGS:
+        if not isinstance(content.get(key), (bool, type(None))):
+            raise ReadError(f"{path}: {key} is {brief(content[key])}, not true or false")
     found: dict[str, Any] = {}
     for key, size in COUNTS.items():
         if content.get(key) is not None:

@@ -83,6 +83,8 @@ def gptq(said: Said) -> Found:
     said.must("format", "gptq", "gptq_v2")
     said.must("pack_dtype", "int32")
     said.must("method", "gptq")
+    if said.settings.get("bits") is None:
+        raise ConfigError("bits must be given: GPTQ has no default")
     bits, group = said.integer("bits", 4), said.integer("group_size", 128)
     found = said.format("gptq", bits=bits, group=group)
     modules: list[tuple[str, WeightFormat | None]] = []
@@ -94,7 +96,7 @@ def gptq(said: Said) -> Found:
         own = own if isinstance(own, Mapping) else {}
         given = {"bits": said.integer("bits", bits, own), "group": said.integer("group_size", group, own)}
         modules.append((text, None if pattern.startswith("-:") else said.format("gptq", **given)))
-    if said.settings.get("lm_head") is True:
+    if said.flag("lm_head"):
         modules.append((HEAD, found))
     own_names = {item.name for _, item in modules if item is not None and item.name != found.name}
     text = mixed([found.name, *sorted(own_names)])
@@ -121,19 +123,18 @@ def awq(said: Said) -> Found:
 
 def bitsandbytes(said: Said) -> Found:
     """4 bits (fp4 unless told) or LLM.int8 (transformers, BitsAndBytesConfig)."""
-    four = said.settings.get("load_in_4bit", said.settings.get("_load_in_4bit"))
-    eight = said.settings.get("load_in_8bit", said.settings.get("_load_in_8bit"))
-    if four is True and eight is True:
+    four, eight = (said.flag(key, said.flag(f"_{key}")) for key in ("load_in_4bit", "load_in_8bit"))
+    if four and eight:
         raise ConfigError("load_in_4bit and load_in_8bit are both true, and exclude each other")
-    if four is True:
+    if four:
         said.must("bnb_4bit_quant_type", "nf4", "fp4")
         found = said.format(
             str(said.settings.get("bnb_4bit_quant_type") or "fp4"),
-            double=said.settings.get("bnb_4bit_use_double_quant") is True,
+            double=said.flag("bnb_4bit_use_double_quant"),
             block=said.integer("bnb_4bit_blocksize", 64),
         )
-    elif eight is True:
-        if said.settings.get("llm_int8_has_fp16_weight") is True:
+    elif eight:
+        if said.flag("llm_int8_has_fp16_weight"):
             return Found(None)
         found = said.format("int8")
     else:

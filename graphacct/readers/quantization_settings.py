@@ -43,6 +43,13 @@ class Said:
             raise ConfigError(f"{key} is {brief(value)}, not an integer")
         return value
 
+    def flag(self, key: str, default: bool = False, settings: Mapping[str, Any] | None = None) -> bool:
+        """Returns a setting that is true or false."""
+        value = (self.settings if settings is None else settings).get(key)
+        if value is not None and not isinstance(value, bool):
+            raise ConfigError(f"{key} is {brief(value)}, not true or false")
+        return default if value is None else value
+
     def names(self, key: str) -> tuple[str, ...]:
         """Returns a setting that is a list of modules' names; empty if it is not there."""
         value = self.settings.get(key)

@@ -21,6 +21,7 @@ FILE = "modules.json"
 MOST_BYTES = 2**20
 MOST_MODULES = 16
 HEAD = re.compile(r"(For[A-Z]\w*|WithLMHeadModel|LMHeadModel)$")
+TRANSFORMER = "Transformer"
 NORMALIZE, DROPOUT = "Normalize", "Dropout"
 POOLING, DENSE, LAYER_NORM = "Pooling", "Dense", "LayerNorm"
 USUAL = "pooling_mode_mean_tokens"
@@ -35,6 +36,8 @@ FLAGS = (
 """Older keys of a pooling's file, each a flag that switches a mode on."""
 MODES = {key: re.sub(r"^pooling_mode_|(?<!len)_tokens?$", "", key) for key in FLAGS}
 """The mode of each of these keys."""
+WIDTHS = ("word_embedding_dimension", "embedding_dimension")
+"""Keys of a pooling's file that say how wide a token is, which the transformer says too."""
 EMBEDDING = "sentence_embedding"
 
 
@@ -65,7 +68,14 @@ def following(path: str) -> Following:
     modules = read_json(path, MOST_BYTES, constants=float)
     if not isinstance(modules, list) or len(modules) > MOST_MODULES or not all(map(_is_module, modules)):
         raise ReadError(f"{path}: is {brief(modules)}, not a list of modules with a path and a type")
-    kinds = [_kind(path, module) for module in modules[1:]]
+    first, *kinds = (_kind(path, module) for module in modules) if modules else (TRANSFORMER,)
+    if first != TRANSFORMER:
+        raise ReadError(f"{path}: its first module is {first}, and a {TRANSFORMER} alone is read")
+    if modules and os.path.normpath(modules[0]["path"] or ".") != ".":
+        raise ReadError(
+            f"{path}: its {TRANSFORMER} is in {brief(modules[0]['path'])}, and a config.json is read that lies beside "
+            "modules.json"
+        )
     found: list[str] = []
     for index, (kind, module) in enumerate(zip(kinds, modules[1:], strict=True)):
         text = _text(kind, os.path.join(os.path.dirname(path), os.path.basename(os.path.normpath(module["path"]))))
@@ -114,6 +124,10 @@ def _pooling(settings: Mapping[str, Any], file: str) -> str:
     modes = [modes] if isinstance(modes, str) else modes
     if not isinstance(modes, list) or not modes or any(mode not in MODES.values() for mode in modes):
         raise ReadError(f"{file}: pooling_mode is {brief(modes)}: known are {', '.join(MODES.values())}")
+    for key in WIDTHS:
+        width = settings.get(key)
+        if width is not None and (type(width) is not int or not 0 < width < 10**9):
+            raise ReadError(f"{file}: {key} is {brief(width)}, not the width of a token")
     return f"pooling:{'+'.join(modes)}"
 
 

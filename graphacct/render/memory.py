@@ -171,7 +171,11 @@ def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> 
         note = "in the dtype that products run in"
         lines.append(_line("of which copies of weights", memory.saved_weight_copies, note, memory, binary, 1))
     if not same(memory.kv_cache_bytes, 0):
-        token = f"at the end; the next token of each sequence adds {bytes_(memory.kv_bytes_next_token, binary)}"
+        added = memory.kv_bytes_next_token
+        change = f"adds {bytes_(added, binary)}"
+        if isinstance(added, int) and added < 0:  # it completes an entry that stands for several tokens
+            change = f"frees {bytes_(-added, binary)}"
+        token = f"at the end; the next token of each sequence {change}"
         label = "the cache of all tokens" if memory.peak_phase else "of which the cache"
         lines.append(_line(label, memory.kv_cache_bytes, token, memory, binary, 1))
     for item in memory.live_at_peak[:MOST_LIVE]:

@@ -36,8 +36,8 @@ with its other classifiers; the worksheet's model, which is in no library ([The 
 whose class stands in the models' own repositories, which this project never runs ({own}). Those are held to the
 arithmetic of the repositories' shapes and to the totals that their pages print.
 
-Classes that look at pixels or at buffers do not run without data (`encodec`, `idefics3`, `mimi`, `smolvlm`): small ones
-are measured with random data instead.
+Classes that look at pixels, at buffers or at what they have made do not run without data (`encodec`, `idefics3`,
+`mimi`, `smolvlm`, `vits`, `fastspeech2_conformer_with_hifigan`): small ones are measured with random data instead.
 
 ## What other counters say of the same work
 

@@ -29,6 +29,9 @@ CLASSES = {
 """Lists of names of classes."""
 TYPES = {"mlx_lm": "mlx-lm", "tgi": "TGI"}
 """Lists of model types."""
+TEXT_ALONE = {"MiMoV2ForCausalLM"}
+"""Classes whose text is read and whose other modalities are refused: no entries of the lists of these."""
+OTHER_MODALITIES = {"llamacpp_mmproj", "vllm_multimodal"}
 PUNCTUATION = str.maketrans("", "", "-_.")
 INTRODUCTION = """# Which models are read
 
@@ -87,12 +90,18 @@ def table(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def names_of(name: str) -> list[str]:
+    """The names in a list of classes; one whose other modalities are refused stands for nothing in a list of these."""
+    names = (LISTS / f"{name}.txt").read_text().split()
+    return [f"{item} " if name in OTHER_MODALITIES and item in TEXT_ALONE else item for item in names]
+
+
 def of_classes(names: Iterable[str]) -> list[Entry]:
     """Names of classes, each with the types whose configurations name it."""
     kinds: dict[str, list[str]] = {}
     for row in table("classes.csv"):
         kinds.setdefault(row["class"], []).append(row["model_type"])
-    return [Entry(name, tuple((kind, name) for kind in kinds.get(name, ()))) for name in names]
+    return [Entry(name.strip(), tuple((kind, name) for kind in kinds.get(name, ()))) for name in names]
 
 
 def of_types(names: Iterable[str]) -> list[Entry]:
@@ -103,7 +112,7 @@ def of_types(names: Iterable[str]) -> list[Entry]:
 
 def lists() -> dict[str, list[Entry]]:
     """The entries of each list, by its title."""
-    found = {title: of_classes((LISTS / f"{name}.txt").read_text().split()) for name, title in CLASSES.items()}
+    found = {title: of_classes(names_of(name)) for name, title in CLASSES.items()}
     found |= {title: of_types((LISTS / f"{name}.txt").read_text().split()) for name, title in TYPES.items()}
     rows = table("transformers_types.csv")
     found["transformers, model types"] = [

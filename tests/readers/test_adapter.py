@@ -56,6 +56,14 @@ def test_what_peft_measures(case: dict[str, Any], tmp_path: Path) -> None:
     assert figures == [case["params"], case["forward"], case["step"]]
 
 
+def test_an_adapter_beside_its_base(tmp_path: Path) -> None:
+    """The folder is the base model's, and the report says that the adapter is left out."""
+    (tmp_path / "config.json").write_text(json.dumps(BASE))
+    save(tmp_path)
+    notes = graphacct.account(tmp_path, batch=1, seq_len=4).annotated.graph.config_keys.notes()
+    assert notes == ("left out: the adapter beside config.json (give adapter_config.json itself)",)
+
+
 def test_a_base_on_the_hub(tmp_path: Path) -> None:
     """A preset by its hub name, with the adapters that `lora` gives it; dropout is that of a training step."""
     file = save(tmp_path, rank_pattern={"c_fc": 2})

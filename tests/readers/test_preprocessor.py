@@ -111,6 +111,7 @@ def test_a_text_needs_no_processor(tmp_path: Path) -> None:
         ({"size": "big"}, f"{FILE}: size is a positive whole number, not 'big'"),
         ({"size": {"height": -1, "width": 4}}, f"{FILE}: size.height is a positive whole number, not -1"),
         ({"size": {"side": 4}}, "{'side': 4}: a height and a width, a shortest_edge or one number"),
+        ({"do_center_crop": "yes"}, f"{FILE}: do_center_crop is 'yes', not true or false"),
         ({"max_image_tiles": True}, f"{FILE}: max_image_tiles is a positive whole number, not True"),
         ({"max_image_size": {"longest_edge": 0.5}}, "max_image_size.longest_edge is a positive whole number, not 0.5"),
     ],

@@ -214,6 +214,9 @@ def test_the_header_says_it(tmp_path: Path) -> None:
         ({"quant_method": 3}, "quant_method is 3, which is not known"),
         ({"frob": 4}, "names no quant_method; known: fp8, "),
         ({"quant_method": "gptq", "bits": "four"}, "bits is 'four', not an integer"),
+        ({"quant_method": "gptq", "desc_act": False}, "bits must be given: GPTQ has no default"),
+        ({"quant_method": "gptq", "bits": 4, "lm_head": "yes"}, "lm_head is 'yes', not true or false"),
+        ({"quant_method": "bitsandbytes", "load_in_4bit": 1}, "load_in_4bit is 1, not true or false"),
         ({"quant_method": "gptq", "bits": 5}, "weights 'gptq:5:group=128': bits is 2, 3, 4 or 8, not 5"),
         ({"quant_method": "gptq", "bits": 4, "checkpoint_format": "marlin"}, "checkpoint_format 'marlin' is not known"),
         (

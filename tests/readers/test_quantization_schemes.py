@@ -151,6 +151,7 @@ def test_gptq_says_all_its_formats() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        (ct({**W4, "actorder": "odd"}, "pack-quantized"), "actorder is 'odd', which is not known"),
         (ct(W8, "dense"), "8 bits of float, strategy channel, format dense is not known"),
         (ct({**W8, "type": "int"}, "marlin-24"), "8 bits of int, strategy channel, format marlin-24 is not known"),
         (ct({**W8, "strategy": "block", "block_structure": "128"}), "block_structure is '128', not two numbers"),

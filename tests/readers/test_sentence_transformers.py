@@ -96,6 +96,8 @@ def test_a_transformer_alone(tmp_path: Path) -> None:
         ({}, None, r"modules.json: is \{\}, not a list of modules"),
         ([{"type": 3}], None, "not a list of modules with a path and a type"),
         ([MODULES[0], {"path": "", "type": "a\nb"}], None, r"'a\\nb' is no class of a module"),
+        ([{"path": "", "type": "x.CLIPModel"}], None, "its first module is CLIPModel, and a Transformer alone is read"),
+        ([{**MODULES[0], "path": "0_Odd"}], None, "its Transformer is in '0_Odd', and a config.json is read that lies"),
         (MODULES, {"in_features": -1, "out_features": 2}, "2_Dense.config.json: is .*not a dense layer's in_features"),
         (MODULES, [1], "not an object with the settings of Dense"),
         (MODULES, {"in_features": 32, "out_features": 2, "bias": 1}, "bias is 1, not true or false"),

@@ -28,6 +28,7 @@ class Case:
         cached: Earlier tokens of a decoding step; None if the class has no cache.
         attends: Whether the model has attention, which is measured written out.
         fuses: Whether its attention is known in one operator too.
+        trains: Whether the class can be trained as it is run.
     """
 
     content: Mapping[str, Any]
@@ -36,6 +37,7 @@ class Case:
     cached: int | None = None
     attends: bool = True
     fuses: bool = True
+    trains: bool = True
 
     @property
     def eager(self) -> dict[str, str]:

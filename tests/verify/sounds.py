@@ -32,8 +32,8 @@ OUTPUTS = (
     ("logits_per_audio",),
     ("audio_embeds",),
     *MAIN,
-    ("spectrogram",),
     ("waveform",),
+    ("spectrogram", "duration_outputs", "pitch_outputs", "energy_outputs"),
     ("waveforms",),
     ("audio_values",),
     ("latents",),
@@ -73,7 +73,7 @@ def measured(case: Case) -> dict[str, Any]:
         found["attends"] = False
     if case.cached is not None:
         found["decode"] = {"cached_tokens": case.cached, "total": decoding_step(model, case.cached, given)}
-    return {**found, "step": step(model, given)}
+    return {**found, "step": step(model, given)} if case.trains else found
 
 
 def modules_of(model: torch.nn.Module, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,6 +96,7 @@ def step(model: torch.nn.Module, given: Mapping[str, Any]) -> int:
             module.p = 0.0
     with FlopCounterMode(display=False, custom_mapping=dict(BY_GROUP)) as counter:
         out = model(**given)
+        out = {"waveform": out} if isinstance(out, torch.Tensor) else out
         names = next(names for names in OUTPUTS if any(out.get(name) is not None for name in names))
         sum(out[name].float().sum() for name in names if out.get(name) is not None).backward()
     return int(counter.get_total_flops())

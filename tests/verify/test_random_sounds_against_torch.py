@@ -39,8 +39,9 @@ def test_a_random_configuration(family: str, seed: int, tmp_path: Path) -> None:
     assert {path: ours.get(path) for path in measured["by_module"]} == {
         path: row[:2] for path, row in measured["by_module"].items()
     }
-    trained = accounted(tmp_path, **case.eager, **case.workload, phase="train", loss="sum")
-    assert trained.total["step_matmul_flops"] == step(model, given)
+    if case.trains:
+        trained = accounted(tmp_path, **case.eager, **case.workload, phase="train", loss="sum")
+        assert trained.total["step_matmul_flops"] == step(model, given)
     if case.attends and case.fuses:
         fused = accounted(tmp_path, attention="fused", **case.workload)
         assert fused.total["matmul_flops"] == found.total["matmul_flops"]

@@ -53,7 +53,7 @@ def first_class(*, kept: str = "", called: tuple[str, ...] = ()) -> Any:
 
     def check(value: Any, field: attrs.Attribute[Any]) -> str:
         names = [value] if isinstance(value, str) else value
-        if not names:
+        if names in ("", None, [], ()):
             return ""
         if not isinstance(names, (list, tuple)) or not isinstance(names[0], str):
             raise ConfigError(f"{field.name} is a list with the name of a class, not {brief(value)}")

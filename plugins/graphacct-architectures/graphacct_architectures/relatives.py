@@ -126,6 +126,14 @@ RELATIVES: tuple[RenamedArchitecture, ...] = (
         facts={"of_attention": BOTH_WAYS, "out_bias_by": "", "always_language_model": True},
         no_cost={"max_window_layers": None, "sliding_window": None},
     ),
+    relative(  # huggingface.co/radicalnumerics/RND1-Base-0910: Qwen3-MoE's layers, which see the whole sequence
+        "rnd1",
+        "decoders.qwen3_moe",
+        classes=("RND1", "Qwen3Moe"),
+        defaults={"num_hidden_layers": 48, "head_dim": 128, "num_attention_heads": 32, "norm_topk_prob": True},
+        facts={"both_ways": True},
+        no_cost=dict.fromkeys(("mask_token_id", "attn_implementation", "moe_backend", "num_diffusion_steps")),
+    ),
     relative(  # huggingface.co/inclusionAI/Ling-mini-2.0, whose file names the first generation's type
         "bailing_moe_v2",
         "decoders.bailing_moe",

@@ -18,7 +18,7 @@ ROOM = {"max_position_embeddings": 10**6}
 """A window may be as long as the published context, and a token beyond it is asked for."""
 
 COMPRESSED = ("deepseek-v4-flash",)
-"""Caches that hold tokens until an entry is made of several, and then shrink: test_compressed_keys.py has those."""
+"""Caches that hold tokens until an entry is made of several, and then shrink."""
 
 
 def windows(graph: Graph) -> set[int]:
@@ -31,7 +31,7 @@ def windowed() -> Iterator[str]:
     """The presets whose layers have a window, one of each family and window."""
     known: set[tuple[Any, ...]] = set()
     for name, architecture in presets(default()).items():
-        if name in (architecture.name, *COMPRESSED) or "decode" not in architecture.load().phases:
+        if name == architecture.name or "decode" not in architecture.load().phases:
             continue
         try:
             graph = graphacct.build(name, phase="decode", cache_len=1)
@@ -55,14 +55,27 @@ def growth(name: str, phase: str, tokens: int) -> dict[str, Any]:
 def test_the_next_token_adds_the_difference_of_two_caches() -> None:
     """At each end of the window and beyond it, after a prefill and after a decoding step."""
     names = list(windowed())
-    assert {"mistral-7b", "gemma-2-2b", "gpt-oss-20b"} <= set(names)
+    assert {"mistral-7b", "gemma-2-2b", "gpt-oss-20b", *COMPRESSED} <= set(names)
     for name in names:
         for window in windows(graphacct.build(name, phase="decode", cache_len=1)):
             for phase in ("prefill", "decode"):
                 rows = [growth(name, phase, tokens) for tokens in range(max(window - 2, 1), window + 3)]
                 for now, then in pairwise(rows):
                     assert now["kv_bytes_next_token"] == then["kv_cache_bytes"] - now["kv_cache_bytes"], (name, phase)
-                    assert 0 <= now["kv_bytes_next_token"] <= now["kv_bytes_per_token"]
+                    if name not in COMPRESSED:
+                        assert 0 <= now["kv_bytes_next_token"] <= now["kv_bytes_per_token"]
+
+
+def test_an_entry_that_is_completed_frees_the_tokens_that_waited_for_it() -> None:
+    """DeepSeek-V4: what the next token adds, at every length up to the second entry of each kind, and its words."""
+    rows = [growth("deepseek-v4-flash", "decode", tokens) for tokens in (*range(1, 10), *range(125, 131))]
+    found = dict(zip((*range(1, 10), *range(125, 131)), rows, strict=True))
+    for tokens in (*range(1, 9), *range(125, 130)):
+        added = found[tokens + 1]["kv_cache_bytes"] - found[tokens]["kv_cache_bytes"]
+        assert found[tokens]["kv_bytes_next_token"] == added, tokens
+    assert found[126]["kv_bytes_next_token"] < 0
+    text = " ".join(str(memory("deepseek-v4-flash", phase="decode", cache_len=126)).split())
+    assert "the next token of each sequence frees 5.43 MB" in text
 
 
 def test_a_full_window_grows_no_more() -> None:

@@ -92,6 +92,11 @@ def test_every_architecture_has_a_golden() -> None:
         ({"llama.embedding_length": 1024}, "has 2,048 elements|elements, and its tensors"),
         ({"llama.block_count": 3}, "parameters 'model.layers.2.* are not among its .* tensors"),
         ({"llama.attention.head_count": "many"}, "num_attention_heads"),
+        ({"llama.vocab_size": 7}, "llama.vocab_size is 7, and token_embd.weight has "),
+        ({"llama.rope.dimension_count": "x"}, "llama.rope.dimension_count is 'x', not a count"),
+        ({"llama.rope.dimension_count": 65}, "llama.rope.dimension_count is 65, and a head is 64 wide"),
+        ({"llama.expert_count": 4}, "has no llama.expert_used_count, and llama.expert_count 4"),
+        ({"general.file_type": True}, "general.file_type is True, not the number of a kind of file"),
         ({"llama.attention.value_length": 32}, "attention.key_length is 64 and llama.attention.value_length 32"),
     ],
 )

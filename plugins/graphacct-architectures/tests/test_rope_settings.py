@@ -41,6 +41,7 @@ def test_most_decoders_have_them() -> None:
             {"type": "longrope", "short_factor": [1.0], "long_factor": [-1.0]},
             "rope_parameters has long_factor [-1.0], which must be a list of positive numbers",
         ),
+        ({"mrope_section": [8, "x"]}, "rope_parameters has mrope_section [8, 'x'], which must be a list of counts"),
         (
             {"partial_rotary_factor": 1.5},
             "rope_parameters has partial_rotary_factor 1.5, which must be a fraction from 0 to 1",

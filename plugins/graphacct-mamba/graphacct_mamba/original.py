@@ -29,11 +29,15 @@ NUMBERS = ("dt_min", "dt_max", "dt_scale", "dt_init", "dt_init_floor", "use_fast
 
 def config(content: Mapping[str, Any]) -> Mapping[str, Any]:
     """Returns the keys of a config.json. Raises ReadError, which names the key, for layers that are not Mamba's."""
-    for key in ("attn_layer_idx", "d_intermediate"):
-        if content.get(key):
+    for key, nothing in (("attn_layer_idx", []), ("d_intermediate", 0)):
+        if content.get(key) is not None and (content[key] != nothing or isinstance(content[key], bool)):
             raise ReadError(
                 f"{key} is {brief(content[key])}, which is not translated: layers besides Mamba's\n{WAY_OUT}"
             )
+    if content.get("rms_norm", True) is not True:  # the library has a LayerNorm then, with a bias
+        raise ReadError(f"rms_norm is {brief(content['rms_norm'])}, which is not translated: it is true\n{WAY_OUT}")
+    if not isinstance(content.get("tie_embeddings", True), bool):
+        raise ReadError(f"tie_embeddings is {brief(content['tie_embeddings'])}, not true or false")
     layer = content.get("ssm_cfg") or {}
     if not isinstance(layer, Mapping):
         raise ReadError(f"ssm_cfg is {brief(layer)}, not an object with the arguments of a layer")

@@ -90,7 +90,8 @@ KV_BYTES_NEXT_TOKEN = Quantity(
     "kv_bytes_next_token",
     "byte",
     kv_bytes_next_token,
-    "What the next token of one sequence adds to the cache, all layers: nothing in those whose window is full.",
+    "What the next token of one sequence adds to the cache, all layers: nothing in those whose window is full, and "
+    "less than nothing where it completes an entry that stands for several tokens.",
     phase="prefill decode",
     at_end=True,
     within="kv_bytes_per_token",

@@ -7,9 +7,7 @@ modules inside one another the outermost is copied. No adapter stands beside a m
 
 from collections.abc import Sequence
 
-import attrs
-
-from graphacct import ConfigError, Graph, Parameter, Replacement, brief, suggest
+from graphacct import ConfigError, Graph, Parameter, Replacement, brief, evolve, suggest
 
 COPY = "modules_to_save.default"
 ORIGINAL = "original_module"
@@ -43,9 +41,9 @@ class SavedModules:
             return None
         if item.name not in self._kept:
             self._kept.add(item.name)
-            own = attrs.evolve(item, frozen=True)
+            own = evolve(item, frozen=True)
             place.apply("resident", own, name=f"{node}.{ORIGINAL}.{item.name.rpartition('.')[2]}")
-        return attrs.evolve(item, name=name, tied_to="", frozen=False)
+        return evolve(item, name=name, tied_to="", frozen=False)
 
 
 def separate(texts: Sequence[object], option: str) -> tuple[str, ...]:

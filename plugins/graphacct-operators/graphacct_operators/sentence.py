@@ -9,8 +9,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import attrs
-
 from graphacct import (
     ConfigError,
     Dim,
@@ -24,6 +22,7 @@ from graphacct import (
     Value,
     brief,
     differ,
+    evolve,
     extended,
 )
 
@@ -67,7 +66,7 @@ def embedded(graph: Graph, operators: Mapping[str, Operator], modules: Sequence[
         own = {node.name for node in graph.nodes if _of_loss(node.name)}
         nodes = tuple(node for node in graph.nodes if node.name not in own)
         held = {name: scope for name, scope in graph.held.items() if scope not in own and name not in own}
-        graph = attrs.evolve(graph, nodes=nodes, outputs=graph.outputs[1:], held=held)
+        graph = evolve(graph, nodes=nodes, outputs=graph.outputs[1:], held=held)
     return extended(graph, operators, extend)
 
 

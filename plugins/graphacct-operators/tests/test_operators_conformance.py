@@ -76,8 +76,7 @@ def test_readme_names_every_operator():
 
 @pytest.mark.parametrize("file", sorted(PACKAGE.glob("*.py")), ids=lambda file: file.name)
 def test_imports_public_names_only(file):
-    """The package is written as a stranger would write it: graphacct's public names, itself, the standard library, and
-    attrs, whose `evolve` makes a value of graphacct's from another one."""
+    """The package is written as a stranger would write it: graphacct's public names, itself, the standard library."""
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
             modules, names = [alias.name for alias in node.names], []
@@ -88,7 +87,7 @@ def test_imports_public_names_only(file):
             continue
         for module in modules:
             top = module.partition(".")[0]
-            assert top in {"graphacct", "graphacct_operators", "attrs"} or top in sys.stdlib_module_names, module
+            assert top in {"graphacct", "graphacct_operators"} or top in sys.stdlib_module_names, module
             if top == "graphacct":
                 assert module == "graphacct", f"{module} is not public"
                 assert set(names) <= set(graphacct.__all__)

@@ -97,3 +97,12 @@ def test_a_class_that_is_not_built_is_an_error_that_names_it() -> None:
     """Whatever the class raises: here an assertion of torch."""
     with pytest.raises(GraphacctError, match=r"transformers' SmolLM3ForCausalLM is not built: .*[Pp]adding_idx"):
         graphacct.verify_class("smollm3-3b", set={"vocab_size": 99, "num_hidden_layers": 2}, seq_len=4)
+
+
+def test_a_value_that_only_the_class_reads_is_supplied() -> None:
+    """DBRX's attention reads `rope_theta`, which changes no cost, of a configuration whose class does not have it."""
+    import transformers
+    from graphacct_torch.reading.library import built
+
+    config = transformers.DbrxConfig(d_model=8, n_heads=2, n_layers=1, vocab_size=10)
+    assert built(config).config.attn_config.rope_theta == 10000.0

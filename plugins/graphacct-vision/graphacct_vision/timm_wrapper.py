@@ -43,7 +43,7 @@ class TimmConfig:
 
     def __attrs_post_init__(self) -> None:
         name = self.architecture
-        if self.model_args:
+        if self.model_args not in (None, {}):
             raise DeclinedError(f"model_args is {brief(self.model_args)}: arguments of timm's models are not modelled")
         if self.encoder:
             if self.architectures == CLASSES[1] or (self.architectures == CLASSES[0] and self.do_pooling):

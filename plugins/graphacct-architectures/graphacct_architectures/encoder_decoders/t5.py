@@ -102,6 +102,19 @@ class T5Config:
 
 def describe(config: T5Config) -> EncoderDecoder:
     """Returns equal layers in both stacks; the first of each has the table of biases."""
+    name, last = config.architectures, config.classifier_dropout
+    classifiers = {
+        SEQUENCE: of_text(config.d_model, config.num_labels, last),
+        TOKENS: Classifier("classifier", config.num_labels, dropout=last),
+        SPANS: Classifier("qa_outputs", config.num_labels, spans=True),
+    }
+    found = t5(config, LM, alone=name in (ENCODER, TOKENS))
+    module = "transformer" if name in (SEQUENCE, TOKENS) else ""
+    return attrs.evolve(found, module=module, classifier=classifiers.get(name))
+
+
+def t5(config: T5Config, with_head: str, *, alone: bool) -> EncoderDecoder:
+    """Returns both stacks, or the encoder `alone`, and the head of the class `with_head`."""
     d_model, drop = config.d_model, config.dropout_rate
 
     def attention(module: str, cross: bool = False) -> Attention:
@@ -141,21 +154,12 @@ def describe(config: T5Config) -> EncoderDecoder:
         return Stack(parts, count, module, "block", relative=relative, **kind, last_dropout=True)
 
     count = config.num_layers if config.num_decoder_layers is None else config.num_decoder_layers
-    name, last = config.architectures, config.classifier_dropout
-    alone = name in (ENCODER, TOKENS)
-    classifiers = {
-        SEQUENCE: of_text(config.d_model, config.num_labels, last),
-        TOKENS: Classifier("classifier", config.num_labels, dropout=last),
-        SPANS: Classifier("qa_outputs", config.num_labels, spans=True),
-    }
     return EncoderDecoder(
         config.vocab_size,
         d_model,
         stack("encoder", config.encoder_layers, own, network),
         None if alone else stack("decoder", count, own, other, network),
-        module="transformer" if name in (SEQUENCE, TOKENS) else "",
-        head=Head(scaled=config.scaled) if name == LM else None,
-        classifier=classifiers.get(name),
+        head=Head(scaled=config.scaled) if config.architectures == with_head else None,
         dropout=drop,
     )
 

@@ -245,6 +245,7 @@ def config(content: Said) -> Said:
         raise ReadError("has no tensor 'token_embd.weight' of two dimensions: is it a model's first part?")
     said["vocab_size"] = embedding[1]
     said["tie_word_embeddings"] = "output.weight" not in file.tensors
+    _check_sizes(name, file, embedding[1])
     width, value_width = file.keys.get(HEAD_DIM), file.keys.get(VALUE_DIM)
     if width != value_width and value_width is not None and form.more is not rules.latent:
         raise ReadError(f"{name}.{HEAD_DIM} is {brief(width)} and {name}.{VALUE_DIM} {brief(value_width)}: not read")
@@ -252,6 +253,29 @@ def config(content: Said) -> Said:
     if said["model_type"] != "mixtral" and not said.get("num_local_experts", 1):
         said = {key: value for key, value in said.items() if key not in ("num_local_experts", "num_experts_per_tok")}
     return said
+
+
+def _check_sizes(name: str, file: File, vocabulary: int) -> None:
+    """Raises ReadError for sizes that no key of the family is, and that are none or contradict the tensors."""
+    heads, width = file.keys.get(HEADS), file.keys["embedding_length"]
+    counts = type(heads) is int and heads > 0 and type(width) is int
+    widest = file.keys.get(HEAD_DIM, width // heads if counts else None)
+    for key in DERIVED:
+        for each in _several(file.keys[key]) if key in file.keys else ():
+            if type(each) is not int or each < 1:
+                raise ReadError(f"{name}.{key} is {brief(file.keys[key])}, not a count")
+            if key == ROTARY and type(widest) is int and each > widest:
+                raise ReadError(f"{name}.{key} is {each:,}, and a head is {widest:,} wide")
+    said = file.keys.get("vocab_size", vocabulary)
+    if said != vocabulary or isinstance(said, bool):
+        raise ReadError(f"{name}.vocab_size is {brief(said)}, and token_embd.weight has {vocabulary:,} rows")
+    if file.keys.get(EXPERTS) and "expert_used_count" not in file.keys:
+        raise ReadError(f"has no {name}.expert_used_count, and {name}.{EXPERTS} {brief(file.keys[EXPERTS])}")
+
+
+def _several(value: Any) -> list[Any]:
+    """Returns a value as those of the layers; of an empty list the list itself, which is no count."""
+    return value if isinstance(value, list) and value else [value]
 
 
 def _alike(value: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from graphacct_torch.building.fakes import Faked
@@ -209,6 +209,15 @@ class Recorder(TorchDispatchMode):
             name,
         )
         self._records[id(tensor)] = (weakref.ref(tensor), found)
+        return found
+
+    def without_history(self, tensor: torch.Tensor, record: TensorRecord) -> torch.Tensor:
+        """Returns a tensor of the same record without the node that made it. Held by that node itself, as a saved
+        result is by a hook's doing and never by torch's own, it would keep the node alive, and all that it saves, after
+        everything else has let go of them."""
+        with _disable_current_modes():
+            found = tensor.detach()
+        self._records[id(found)] = (weakref.ref(found), record)
         return found
 
     def _storage(self, tensor: torch.Tensor, kind: str) -> StorageRecord:

@@ -45,7 +45,8 @@ class Saving(saved_tensors_hooks):
         entering = sys._getframe(1).f_globals.get("__name__") == CHECKPOINT
         here = not entering and last >= 0 and calls[last].nodes == nodes_so_far()
         self.saved.append(SavedRecord(last if here else last + 1, record, entering))
-        return tensor, tensor._version
+        result = here and any(made is record for made in calls[last].outputs)
+        return recorder.without_history(tensor, record) if result else tensor, tensor._version
 
 
 def _unpack(packed: Packed) -> torch.Tensor:

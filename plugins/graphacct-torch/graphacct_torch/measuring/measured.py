@@ -31,13 +31,14 @@ from graphacct_torch.training.matching import forward_calls
 MAIN = (
     ("audio_values",),  # of a codec, whose loss is its quantiser's alone
     ("loss",),
+    ("iou_scores", "pred_masks"),
     ("logits", "mc_logits", "pred_boxes", "pred_masks", "logits_aggregation"),
     ("class_queries_logits", "masks_queries_logits"),
     ("logits_per_image",),
     ("logits_per_audio",),
     ("audio_embeds",),
-    ("spectrogram",),
     ("waveform",),
+    ("spectrogram", "duration_outputs", "pitch_outputs", "energy_outputs"),
     ("latents",),
     ("prediction_logits", "seq_relationship_logits", "sop_logits"),
     ("start_logits", "end_logits"),
@@ -47,7 +48,6 @@ MAIN = (
     ("alphas",),
     ("feature_maps",),
     ("predicted_depth",),
-    ("iou_scores", "pred_masks"),
     ("projected_states", "projected_quantized_states"),
     ("itm_score",),
     ("embeddings",),
@@ -282,6 +282,8 @@ def _scopes(path: str) -> list[str]:
 
 def summed(returned: Any) -> torch.Tensor:
     """Returns the sum of the outputs that a loss would use."""
+    if isinstance(returned, torch.Tensor):  # of a class that returns no object
+        return returned.sum()
     found: list[Any] = []
     for names in MAIN:
         found = [returned[name] for name in names if name in returned and returned[name] is not None]

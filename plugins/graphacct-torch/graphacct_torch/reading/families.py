@@ -10,7 +10,7 @@ STACKED = frozenset(("granite_speech5_ctc", "granite_speech5_encoder", "fun_asr_
 """Families that take several frames beside one another, as many as their first layer takes."""
 FRAMES_FIRST = frozenset(("speech_to_text", "seamless_m4t", "seamless_m4t_v2"))
 """Families whose features are frames of bins, with a limit of positions all the same."""
-BINS_FIRST = frozenset(("clvp", "glmasr", "glmasr_encoder", "qwen3_asr_encoder"))
+BINS_FIRST = frozenset(("clvp", "glmasr", "glmasr_encoder", "qwen3_asr", "qwen3_asr_encoder"))
 """Families whose features are bins of frames, without a limit of positions."""
 WITH_MASK = frozenset(("audioflamingo3_encoder", "musicflamingo_encoder"))
 """Families that take the mask of their features for given."""
@@ -78,3 +78,11 @@ IMAGES_OF_TOKENS = frozenset(("inkling2_vision",))
 """Families whose images come in squares, one for each token that the text has of them."""
 BOXES_IN_FLOATS = frozenset(("udop",))
 """Families whose boxes are parts of the page's sides; elsewhere they are thousandths."""
+COUNTED_SOUNDS = frozenset(("qwen2_audio", "musicflamingo"))
+"""Families whose classes count the tokens that stand for a sound, one for four frames of its spectrum."""
+MASKED_SOUNDS = frozenset(("qwen2_audio",))
+"""Families that read the mask of a text with sounds."""
+SOUNDS_OF_TEXT = frozenset(("vibevoice_asr",))
+"""Families that read samples, with a dimension of channels, beside a text."""
+WHOLE_CHUNKS = frozenset(("qwen3_asr", "qwen3_asr_encoder"))
+"""Families whose features are padded to whole chunks."""

@@ -12,7 +12,14 @@ from torch import nn
 from graphacct import brief, suggest
 from graphacct_torch.errors import CaptureError
 from graphacct_torch.reading.documented import documented
-from graphacct_torch.reading.families import SIZED_IMAGES, TOGETHER, WITH_IMAGES, WITH_MASK
+from graphacct_torch.reading.families import (
+    MASKED_SOUNDS,
+    SIZED_IMAGES,
+    SOUNDS_OF_TEXT,
+    TOGETHER,
+    WITH_IMAGES,
+    WITH_MASK,
+)
 from graphacct_torch.reading.given import with_inputs
 from graphacct_torch.reading.makers import MAKERS
 from graphacct_torch.reading.sizes import TEXT, Sizes
@@ -32,6 +39,9 @@ BESIDE_IMAGES = (
     "batch_num_images",
 )
 """Arguments that images come with."""
+
+BESIDE_SOUNDS = ("input_features", "input_features_mask", "feature_attention_mask")
+"""Arguments that the sounds of a text come as, and with."""
 
 
 def inputs_of(module: nn.Module, sizes: Sizes, given: frozenset[str] = frozenset()) -> dict[str, Any]:
@@ -95,6 +105,11 @@ def _needed(module: nn.Module, formals: Mapping[str, inspect.Parameter], sizes: 
     elif sizes.images and "pixel_values" in formals:
         wanted += ["pixel_values", *BESIDE_IMAGES]
         wanted += ["image_sizes"] if sizes.get("model_type") in SIZED_IMAGES else []
+    if sizes.audios and "input_ids" in formals:
+        wanted += [*BESIDE_SOUNDS, *(("input_values",) if sizes.get("model_type") in SOUNDS_OF_TEXT else ())]
+        wanted += ["attention_mask"] if sizes.get("model_type") in MASKED_SOUNDS else []
+    if sizes.points:
+        wanted.append("input_points")
     if hasattr(module, "get_text_features") or sizes.get("model_type") in WITH_IMAGES:
         wanted += ["pixel_values", "input_features"]
     return [*names, *(name for name in wanted if name in formals)]

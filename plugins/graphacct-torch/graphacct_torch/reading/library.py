@@ -234,12 +234,28 @@ def built(config: Any, attention: str = "", training: bool = False, experts: str
     try:
         return _made(kind, config, options).train(training)
     except Exception as error:
+        if supplied(error):
+            return built(config, attention, training, experts)
         for way in other_ways(error):
             with contextlib.suppress(Exception):
                 return _made(kind, config, options, way).train(training)
         raise CaptureError(
             f"transformers' {kind.__name__} is not built: {first_line(error)}{lines_of(error)}"
         ) from error
+
+
+UNCOSTED = {"rope_theta": 10000.0}
+"""What some of the library's classes read of a configuration that its own class does not have (DBRX's attention), and
+what changes no cost."""
+
+
+def supplied(error: Exception) -> bool:
+    """Returns whether a class was not built for want of such a value, which the configuration now has."""
+    name = getattr(error, "name", None)
+    if not isinstance(error, AttributeError) or name not in UNCOSTED or error.obj is None or hasattr(error.obj, name):
+        return False
+    setattr(error.obj, name, UNCOSTED[name])
+    return True
 
 
 def joined(module: nn.Module) -> dict[str, int]:

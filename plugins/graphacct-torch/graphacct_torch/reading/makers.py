@@ -12,6 +12,7 @@ from graphacct_torch.reading.families import (
     BINS_FIRST,
     BOXES_IN_FLOATS,
     CODES_IN_BATCH,
+    COUNTED_SOUNDS,
     CUT_IMAGES,
     DEFAULT_BINS,
     FRAMES_FIRST,
@@ -23,8 +24,10 @@ from graphacct_torch.reading.families import (
     ONE_CHANNEL,
     PAIRS,
     PATCHES_AS_IMAGES,
+    SOUNDS_OF_TEXT,
     STACKED,
     VIDEOS_OF_TEXT,
+    WHOLE_CHUNKS,
     WITH_CODES,
 )
 from graphacct_torch.reading.given import made
@@ -60,6 +63,8 @@ def _ids(sizes: Sizes) -> torch.Tensor:
     ids = made("input_ids", (sizes.batch, length), INT)
     if sizes.images and sizes.get("downsample_rate") and sizes.get("model_type") in CUT_IMAGES and not ids.is_meta:
         ids[:, : sizes.images * _tokens_of_picture(sizes)] = sizes.get("image_token_id", default=0)
+    if sizes.audios and sizes.get("model_type") in COUNTED_SOUNDS and not ids.is_meta:
+        ids[:, : sizes.audios * (_frames_of_text(sizes) // 4)] = sizes.get("audio_token_id", default=0)
     if sizes.images and "image_grid_thw" in sizes.names and not ids.is_meta:
         rows, columns = _rows_and_columns(sizes)
         squares = sizes.get("spatial_merge_size", default=1, parts=VISION) ** 2
@@ -253,7 +258,9 @@ def _features(sizes: Sizes) -> torch.Tensor:
 def _features_mask(sizes: Sizes) -> torch.Tensor:
     """One number for each frame."""
     shape, axis = _spectrum(sizes)
-    mask = made("mask", (sizes.batch, shape[axis]), INT)
+    mask = made("mask", (shape[0], shape[axis]), INT)
+    if sizes.frames and sizes.get("model_type") in WHOLE_CHUNKS and not mask.is_meta:
+        mask[:, sizes.frames :] = 0
     return mask.bool() if sizes.get("model_type") in MASK_OF_BOOLS else mask
 
 
@@ -264,23 +271,32 @@ def _spectrum(sizes: Sizes) -> tuple[tuple[int, ...], int]:
     bins of frames as well, and others are frames of bins.
     """
     family = str(sizes.get("model_type"))
+    count = sizes.batch * (sizes.audios or 1)
     bins = sizes.get(*BINS, default=DEFAULT_BINS.get(family, 80), parts=AUDIO)
     if family in LIKE_IMAGES:
-        return (sizes.batch, 1, sizes.get("spec_size", parts=AUDIO) ** 2 // bins, bins), 2
+        return (count, 1, sizes.get("spec_size", parts=AUDIO) ** 2 // bins, bins), 2
     layer = sizes.first(nn.Linear, nn.LayerNorm, nn.Conv1d, parts=("audio", "speech", "semantic"))
     if isinstance(layer, nn.LayerNorm):
         bins = layer.normalized_shape[0]
     elif isinstance(layer, nn.Linear) and family in STACKED:
         bins = layer.in_features
+    elif family not in STACKED:
+        bins *= sizes.get("num_stacked_frames", default=1, parts=AUDIO)
     positions = sizes.get("max_source_positions", parts=AUDIO)
     if isinstance(positions, int) and family not in FRAMES_FIRST and not isinstance(layer, nn.LayerNorm):
-        return (sizes.batch, bins, 2 * positions), 2
+        return (count, bins, _frames_of_text(sizes)), 2
     frames = SAMPLES // SAMPLES_OF_A_FRAME if "input_values" in sizes.names else sizes.frames or FRAMES_OF_SOUND
     over_time = isinstance(layer, nn.Conv1d) and layer.in_channels == bins and family not in FRAMES_FIRST
     if family in BINS_FIRST or over_time:
-        frames -= frames % (2 * sizes.get("n_window", default=1, parts=AUDIO))
-        return (sizes.batch, bins, frames), 2
-    return (sizes.batch, frames, bins), 1
+        whole = 2 * sizes.get("n_window", default=1, parts=AUDIO)
+        frames = -(-frames // whole) * whole if sizes.frames and family in WHOLE_CHUNKS else frames - frames % whole
+        return (count, bins, frames), 2
+    return (count, frames, bins), 1
+
+
+def _frames_of_text(sizes: Sizes) -> int:
+    """Frames of each sound: as many as are given, or as an encoder like Whisper's has positions for."""
+    return int(sizes.frames or 2 * sizes.get("max_source_positions", default=FRAMES_OF_SOUND // 2, parts=AUDIO))
 
 
 def _sound(sizes: Sizes) -> torch.Tensor:
@@ -288,10 +304,10 @@ def _sound(sizes: Sizes) -> torch.Tensor:
         frames = sizes.frames or sizes.get("max_length")
         return made("input_values", (sizes.batch, frames, sizes.get("num_mel_bins")), FLOAT)
     channels = sizes.get("audio_channels", parts=AUDIO)
-    if channels is None and sizes.get("model_type") in ONE_CHANNEL:
+    if channels is None and sizes.get("model_type") in ONE_CHANNEL | SOUNDS_OF_TEXT:
         channels = 1
-    count = sizes.samples or SAMPLES
-    samples = (sizes.batch, count) if channels is None else (sizes.batch, channels, count)
+    count, sounds = sizes.samples or SAMPLES, sizes.batch * (sizes.audios or 1)
+    samples = (sounds, count) if channels is None else (sounds, channels, count)
     return made("input_values", samples, FLOAT)
 
 
@@ -394,6 +410,11 @@ MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
     ),
     "input_features": _features,
     "input_features_mask": _features_mask,
+    "feature_attention_mask": _features_mask,
+    "input_points": lambda sizes: made("input_points", (sizes.batch, 1, sizes.points or 1, 2), FLOAT),
+    "spectrogram": lambda sizes: made(
+        "spectrogram", (sizes.batch, sizes.frames or FRAMES_OF_SOUND, sizes.get("model_in_dim", default=80)), FLOAT
+    ),
     "audio_mel": _features,
     "audio_mel_mask": lambda sizes: _features_mask(sizes).bool(),
     "flattened_patches": lambda sizes: made(

@@ -181,7 +181,7 @@ def projections(
     parts: tuple[Value, ...] = ()
     counts = (a.heads, a.kv_heads, a.kv_heads)
     if a.joint:
-        total = (a.heads + 2 * a.kv_heads) * a.d_head
+        total = (a.heads + a.kv_heads) * a.d_head + a.kv_heads * a.value_width
         flat = projection(a.in_out, b, a.joint, x, total, a.bias)
         if a.clamped:
             flat = b.apply("clamp", flat, name="qkv_cut")
@@ -191,7 +191,8 @@ def projections(
                 by = a.qk_norm_kind or kind
                 q, k = (normed_by(b, name, part, by) for name, part in zip(a.qk_norm_names, (q, k), strict=True))
             return q, k, v, None
-        parts = b.apply("split", flat, name="qkv", sizes=tuple(count * a.d_head for count in counts))
+        sizes = (a.heads * a.d_head, a.kv_heads * a.d_head, a.kv_heads * a.value_width)
+        parts = b.apply("split", flat, name="qkv", sizes=sizes)
     elif a.kv_joint:
         parts = (linear(b, a.q, x, a.heads * a.d_head, bias=a.bias), *keys_and_values(a, b, x))
     else:

@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, Dim, TensorSpec, Value, Workload, ceil_div, floor_div, less
+from graphacct import Builder, Dim, TensorSpec, Value, Workload, ceil_div, floor_div, less, minimum
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.indexer import known, ungraded
@@ -128,12 +128,14 @@ def entries(c: Compressor, workload: Workload, b: Builder, x: Value, label: str)
         cache = b.apply("kv_cache", name=f"{label}_cache", shape=(batch, found.before, c.width), dtype=dtype)
         new = cache if new is None else b.apply("concat", cache, new, name=f"{label}_cached", dim=1)
     row = TensorSpec((c.width,), dtype).bytes
-    closing = floor_div(total + 1, c.rate) - floor_div(total, c.rate)  # windows that the next token closes
     waiting = TensorSpec((2 * c.projected,), b.dtype).bytes
-    growth: dict[str, Any] = {
-        "grows": ceil_div(row, c.rate),
-        "following": row * closing + waiting * (1 - closing),
-    }
+    ended, ending = floor_div(total, c.rate), floor_div(total + 1, c.rate)
+    closing = ending - ended  # windows that the next token closes, whose tokens wait no longer
+    following = row * closing + waiting * (1 - c.rate * closing)
+    if c.overlapping:  # what is kept of the last window, from the first one on
+        last = TensorSpec((c.rate, c.width), b.dtype).bytes + TensorSpec((c.rate, c.width), "float32").bytes
+        following += last * (minimum(ending, 1) - minimum(ended, 1))
+    growth: dict[str, Any] = {"grows": ceil_div(row, c.rate), "following": following}
     if new is not None:
         b.emit(b.apply("kv_keep", new, name=f"{label}_kept", **growth))
         growth = {"grows": False}

@@ -76,6 +76,8 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
             x = linear(b, d.project_out, x, narrow, bias=False)
     if d.headless:
         return x
+    if d.head_norm:
+        x = normed_by(b, d.head_norm, x, d.norm_kind)
     b.hold(x)
     if d.stream_scaled and d.classifier is None:
         x = b.apply("scale", x, name="stream_scaled")

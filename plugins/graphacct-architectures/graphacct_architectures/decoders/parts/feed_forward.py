@@ -27,15 +27,15 @@ def mlp(m: Mlp, b: Builder, x: Value, workload: Workload | None = None) -> Value
             gate, up = both_cut(b, gate, up) if m.cut_first else (gate, up)
             gate, up = glu_clamped(b, gate, up) if m.clamped else (activation(b, m.activation, gate), up)
         else:
-            gate = linear(b, m.gate, x, m.width, bias=m.bias)
+            gate = projection(m.in_out, b, m.gate, x, m.width, m.bias)
             gate = b.apply("scale", gate, name="gate_scaled") if m.scaled else gate
             gate = b.apply("clamp", gate, name="gate_cut") if m.cut_first else gate
             if m.cut_first:
-                up = b.apply("clamp", linear(b, m.up, x, m.width, bias=m.bias), name="up_cut")
+                up = b.apply("clamp", projection(m.in_out, b, m.up, x, m.width, m.bias), name="up_cut")
                 gate = activation(b, m.activation, gate)
             else:
                 gate = activation(b, m.activation, gate)
-                up = linear(b, m.up, x, m.width, bias=m.bias)
+                up = projection(m.in_out, b, m.up, x, m.width, m.bias)
         gate, up = both_cut(b, gate, up) if m.cut else (gate, up)
         y = b.apply("mul", gate, up, name="gated")
     if workload is not None:
@@ -182,7 +182,7 @@ def chosen(e: Experts, b: Builder, rows: Value, ids: Value, weights: Value) -> V
             until = b.apply("slice", ends, name="ends_of_rows", dim=0, start=0, length=count)
         return b.apply(operator, x, weight, until, *bias, name=name, per_token=active)
 
-    with b.scope("experts"):
+    with b.scope(e.stack):
         flat = b.apply("reshape", ids, name="ids", shape=(pairs,))
         options = {"experts": e.count + e.idle, "per_token": e.per_token}
         chosen_tokens, order, places, ends, owners = b.apply("by_expert", flat, name="by_expert", **options)

@@ -37,6 +37,8 @@ POSITIVE = (
 """Settings that are positive numbers."""
 LISTS = ("long_factor", "short_factor")
 """Settings that are lists of positive numbers, one for each pair of rotated dimensions."""
+SECTIONS = "mrope_section"
+"""The setting that is a list of how many pairs of dimensions tell time, height and width."""
 KNOWN = frozenset(
     [
         *POSITIVE,
@@ -49,7 +51,7 @@ KNOWN = frozenset(
         "long_mscale",
         "max_position_embeddings",
         "mrope_interleaved",
-        "mrope_section",
+        SECTIONS,
         "mscale",
         "mscale_all_dim",
         "partial_rotary_factor",
@@ -112,6 +114,9 @@ def _check(settings: Mapping[str, Any], name: str, former: Mapping[str, str], ki
         held = settings.get(key)
         if held is not None and not (isinstance(held, (list, tuple)) and held and all(map(_positive, held))):
             raise ConfigError(f"{name} has {key} {brief(held)}, which must be a list of positive numbers")
+    parts = settings.get(SECTIONS)
+    if parts is not None and not (isinstance(parts, (list, tuple)) and parts and all(map(_count, parts))):
+        raise ConfigError(f"{name} has {SECTIONS} {brief(parts)}, which must be a list of counts")
     fraction = settings.get("partial_rotary_factor")
     if fraction is not None and (not _number(fraction) or not 0 <= fraction <= 1):
         raise ConfigError(f"{name} has partial_rotary_factor {brief(fraction)}, which must be a fraction from 0 to 1")
@@ -119,6 +124,10 @@ def _check(settings: Mapping[str, Any], name: str, former: Mapping[str, str], ki
 
 def _number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value)
+
+
+def _count(value: Any) -> bool:
+    return type(value) is int and value >= 0
 
 
 def _positive(value: Any) -> bool:

@@ -68,7 +68,7 @@ def masks(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
         }
         found[name] = b.apply("causal_mask", name=name, **kind)
         if a.alibi:
-            found[ALIBI] = slopes(a, workload, b, keys)
+            found[ALIBI] = slopes(a, workload, b, keys, d.slopes_stored)
             if whole or (a.masked and not a.mask_filled):
                 found[name] = b.apply("add", found[name], found[ALIBI], name="alibi_mask")
     return found
@@ -87,10 +87,14 @@ def fits(length: Dim, window: Dim) -> bool:
     return less(length, window)
 
 
-def slopes(a: Attention, workload: Workload, b: Builder, keys: Dim) -> Value:
+def slopes(a: Attention, workload: Workload, b: Builder, keys: Dim, stored: str = "") -> Value:
     """Returns each head's slope times each key's position, (batch, heads, 1, keys). Softmax cancels the difference from
-    slopes times distances."""
-    rates = b.apply("constant", name="alibi_slopes", shape=(a.heads, 1, 1), dtype=b.dtype)
+    slopes times distances. The slopes are a parameter if they are `stored` under a name."""
+    if stored:
+        known = b.parameter(stored, (a.heads, 1), frozen=True)
+        rates = b.apply("reshape", known, name="alibi_slopes", shape=(a.heads, 1, 1))
+    else:
+        rates = b.apply("constant", name="alibi_slopes", shape=(a.heads, 1, 1), dtype=b.dtype)
     places = b.apply("constant", name="alibi_places", shape=(workload.batch, 1, 1, keys), dtype=b.dtype)
     return b.apply("mul", rates, places, name="alibi_biases")
 

@@ -6,6 +6,7 @@ Names are those of the published checkpoint's modules. Empty or None means that 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import attrs
 
@@ -185,6 +186,8 @@ class Stack:
         entry: What it reads instead of ids, or None.
         taken: What a decoder makes of the encoder's output before its layers read it, in the stack's scope, in each
             decoding step again; None for nothing.
+        own: Makes an encoder's output of its ids in the stack's scope, given the model, the stack, the workload and the
+            builder, in place of the layers here; None for these.
         tables: Makes further tables that all layers are given, by name, of the length of the stream; None for none.
     """
 
@@ -207,6 +210,7 @@ class Stack:
     entry: Entry | None = None
     taken: Callable[[Workload, Builder, Value], Value] | None = None
     tables: Callable[[Dim, Builder], dict[str, Value]] | None = None
+    own: Callable[[Any, Any, Workload, Builder, Value], Value] | None = None
 
     @property
     def attention(self) -> Attention:

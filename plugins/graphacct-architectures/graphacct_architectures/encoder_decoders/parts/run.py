@@ -157,6 +157,8 @@ def encoded(d: EncoderDecoder, workload: Workload, b: Builder, merge: Merge | No
         entering = b.input("input_ids", (workload.batch, workload.encoder_seq_len), "int64")
     states: list[Value] = []
     with b.scope(d.module), b.scope(stack.module):
+        if stack.own is not None:
+            return stack.own(d, stack, workload, b, entering)
         if stack.bands:
             return in_bands(d, stack, workload, b, entering)
         x = embedded(d, stack, workload, b, entering, merge)

@@ -111,6 +111,8 @@ class Decoder:
         embedding_tied_to: The full name of the tensor whose storage the embedding shares, if it does not own it.
         head_wide: Whether the head runs in float32, in which its weight is stored unless it is the embedding's.
         transform: What the stream goes through before the head; None for nothing.
+        slopes_stored: The name of a parameter with a slope for each head, which is not trained; empty for none.
+        head_norm: The full name of a norm before the head that stands outside of the module; empty for none.
         last_dropout: The dropout probability of the stream after the last norm, in training.
     """
 
@@ -152,6 +154,8 @@ class Decoder:
     head_wide: bool = False
     transform: Transform | None = None
     last_dropout: float = 0.0
+    slopes_stored: str = ""
+    head_norm: str = ""
 
     @property
     def kinds(self) -> tuple[Layer, ...]:

@@ -128,6 +128,7 @@ class Experts:
         softmax_narrow: Whether a softmax over all experts runs in the scores' own dtype, not in float32.
         groups_by_two: Whether a group is as good as its two best experts even if there is no correction.
         router_weight: The name of the router's weight.
+        stack: The name of the module that has the experts' weights.
         idle: How many more experts can be chosen that give back what they get. What is computed counts as if every
             expert were chosen as often as any other.
     """
@@ -179,6 +180,7 @@ class Experts:
     groups_by_two: bool = False
     router_weight: str = "weight"
     idle: Dim = 0
+    stack: str = "experts"
 
 
 FeedForward: TypeAlias = Mlp | Experts

@@ -1,0 +1,421 @@
+"""Small models in every form of file that is read. No key has the value that stands for it where it is left out, so
+that a key that is read changes the report when it is gone.
+
+`FILES` has, by the name of a form, the files of a folder; the first is the one that is damaged. `IDLE` has the keys
+that change no cost, by the form.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import graphacct
+
+ADAPTER = "adapter_config.json"
+GOLDENS = Path(__file__).parents[2] / "plugins" / "graphacct-diffusers" / "tests" / "goldens"
+LLAMA = {
+    "model_type": "llama",
+    "architectures": ["LlamaForCausalLM"],
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "vocab_size": 64,
+}
+VIT = {
+    "model_type": "vit",
+    "architectures": ["ViTModel"],
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 4,
+    "image_size": 32,
+    "patch_size": 8,
+}
+BERT = {
+    "model_type": "bert",
+    "architectures": ["BertModel"],
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 4,
+    "vocab_size": 50,
+}
+LLAVA = {
+    "model_type": "llava",
+    "architectures": ["LlavaForConditionalGeneration"],
+    "image_token_index": 60,
+    "vision_feature_layer": -1,
+    "vision_feature_select_strategy": "full",
+    "vision_config": {
+        "model_type": "clip_vision_model",
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "image_size": 32,
+        "patch_size": 16,
+        "projection_dim": 24,
+    },
+    "text_config": {**LLAMA, "rope_theta": 5000.0, "rope_scaling": {"rope_type": "linear", "factor": 2.0}},
+}
+QWEN2_VL = {
+    "model_type": "qwen2_vl",
+    "architectures": ["Qwen2VLForConditionalGeneration"],
+    "text_config": {
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "vocab_size": 64,
+        "rope_scaling": {"type": "mrope", "mrope_section": [1, 1, 2]},
+    },
+    "vision_config": {
+        "embed_dim": 16,
+        "depth": 1,
+        "num_heads": 2,
+        "hidden_size": 32,
+        "mlp_ratio": 2,
+        "patch_size": 4,
+        "spatial_merge_size": 1,
+        "temporal_patch_size": 1,
+    },
+}
+SPEECH = {
+    "model_type": "speech-encoder-decoder",
+    "architectures": ["SpeechEncoderDecoderModel"],
+    "encoder": {
+        "model_type": "wav2vec2",
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 4,
+        "conv_dim": [8, 8],
+        "conv_kernel": [4, 2],
+        "conv_stride": [4, 2],
+        "num_conv_pos_embeddings": 8,
+        "num_conv_pos_embedding_groups": 4,
+        "mask_time_prob": 0.0,
+    },
+    "decoder": {
+        "model_type": "bert",
+        "is_decoder": True,
+        "add_cross_attention": True,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 4,
+        "vocab_size": 50,
+    },
+}
+TOWERS = {
+    "embed_dim": 24,
+    "quick_gelu": True,
+    "vision_cfg": {
+        "image_size": 32,
+        "layers": 2,
+        "width": 64,
+        "patch_size": 8,
+        "head_width": 32,
+        "ls_init_value": 0.1,
+        "no_ln_pre": True,
+        "pool_type": "avg",
+        "mlp_ratio": 2.5,
+    },
+    "text_cfg": {
+        "context_length": 11,
+        "vocab_size": 60,
+        "width": 32,
+        "heads": 4,
+        "layers": 2,
+        "ls_init_value": 0.1,
+        "no_causal_mask": True,
+        "pool_type": "last",
+        "proj_bias": True,
+        "mlp_ratio": 3.0,
+    },
+    "custom_text": True,
+}
+SENTENCES = [
+    {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+    {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+    {"idx": 2, "name": "2", "path": "2_Dense", "type": "sentence_transformers.models.Dense"},
+    {"idx": 3, "name": "3", "path": "3_Dropout", "type": "sentence_transformers.models.Dropout"},
+    {"idx": 4, "name": "4", "path": "4_LayerNorm", "type": "sentence_transformers.models.LayerNorm"},
+    {"idx": 5, "name": "5", "path": "5_Normalize", "type": "sentence_transformers.models.Normalize"},
+]
+POOLING = {"word_embedding_dimension": 32, "pooling_mode_cls_token": True, "pooling_mode_max_tokens": True}
+DENSE = {
+    "in_features": 64,
+    "out_features": 16,
+    "bias": False,
+    "activation_function": "torch.nn.modules.activation.GELU",
+    "use_residual": True,
+}
+SENTENCE = {
+    "config.json": BERT,
+    "modules.json": SENTENCES,
+    "1_Pooling/config.json": POOLING,
+    "2_Dense/config.json": DENSE,
+    "3_Dropout/config.json": {"dropout": 0.5},
+    "4_LayerNorm/config.json": {"dimension": 16},
+}
+
+
+def _first(file: str, files: Mapping[str, Any]) -> dict[str, Any]:
+    return {file: files[file], **files}
+
+
+def _part(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((GOLDENS / f"{name}.json").read_text(encoding="utf-8"))["config"]
+    return found
+
+
+FILES: Mapping[str, Mapping[str, Any]] = {
+    "params.json of Meta": {
+        "params.json": {
+            "dim": 32,
+            "n_layers": 2,
+            "n_heads": 4,
+            "n_kv_heads": 2,
+            "vocab_size": 64,
+            "multiple_of": 8,
+            "ffn_dim_multiplier": 1.3,
+            "norm_eps": 1e-5,
+            "rope_theta": 500000.0,
+            "use_scaled_rope": True,
+        }
+    },
+    "params.json of Mistral": {
+        "params.json": {
+            "dim": 32,
+            "n_layers": 2,
+            "head_dim": 16,
+            "hidden_dim": 48,
+            "n_heads": 4,
+            "n_kv_heads": 2,
+            "norm_eps": 1e-5,
+            "vocab_size": 64,
+            "sliding_window": 4,
+            "tied_embeddings": True,
+            "moe": {"num_experts": 4, "num_experts_per_tok": 1},
+        }
+    },
+    "params.json of Mamba": {
+        "params.json": {
+            "dim": 128,
+            "n_layers": 2,
+            "vocab_size": 57,
+            "n_groups": 2,
+            "rms_norm": True,
+            "residual_in_fp32": True,
+            "fused_add_norm": True,
+            "pad_vocab_size_multiple": 4,
+            "tie_embeddings": False,
+            "model_type": "mamba",
+        }
+    },
+    "hparams.json": {"hparams.json": {"n_vocab": 64, "n_ctx": 16, "n_embd": 32, "n_head": 4, "n_layer": 2}},
+    "original Mamba": {
+        "config.json": {
+            "d_model": 32,
+            "n_layer": 2,
+            "vocab_size": 57,
+            "ssm_cfg": {"d_state": 8, "d_conv": 3, "expand": 3, "dt_rank": 5, "bias": True, "conv_bias": False},
+            "rms_norm": True,
+            "residual_in_fp32": False,
+            "fused_add_norm": True,
+            "pad_vocab_size_multiple": 16,
+            "tie_embeddings": False,
+        }
+    },
+    "original Mamba2": {
+        "config.json": {
+            "d_model": 32,
+            "d_intermediate": 0,
+            "n_layer": 2,
+            "vocab_size": 57,
+            "ssm_cfg": {
+                "layer": "Mamba2",
+                "headdim": 8,
+                "d_state": 16,
+                "d_conv": 3,
+                "expand": 3,
+                "ngroups": 2,
+                "chunk_size": 4,
+                "bias": True,
+                "conv_bias": False,
+            },
+            "attn_layer_idx": [],
+            "attn_cfg": {},
+            "pad_vocab_size_multiple": 16,
+            "tie_embeddings": False,
+        }
+    },
+    "an adapter of LoRA": {
+        "adapter_config.json": {
+            "base_model_name_or_path": "gpt2",
+            "peft_type": "LORA",
+            "task_type": "CAUSAL_LM",
+            "r": 4,
+            "lora_alpha": 16,
+            "lora_dropout": 0.1,
+            "target_modules": ["q_proj", "v_proj"],
+            "rank_pattern": {"v_proj": 2},
+            "layers_to_transform": [1],
+            "modules_to_save": ["lm_head"],
+            "use_dora": True,
+            "bias": "none",
+        },
+        "config.json": LLAMA,
+    },
+    "an adapter of IA3": {
+        "adapter_config.json": {
+            "peft_type": "IA3",
+            "task_type": "CAUSAL_LM",
+            "target_modules": ["k_proj", "down_proj"],
+            "feedforward_modules": ["down_proj"],
+            "modules_to_save": ["lm_head"],
+        },
+        "config.json": LLAMA,
+    },
+    "a preprocessor's file": {
+        "preprocessor_config.json": {
+            "image_processor_type": "CLIPImageProcessor",
+            "do_resize": True,
+            "size": {"height": 64, "width": 48},
+            "do_center_crop": True,
+            "crop_size": {"height": 16, "width": 24},
+            "image_mean": [0.5, 0.5, 0.5],
+            "rescale_factor": 0.01,
+        },
+        "config.json": {**VIT, "image_size": [16, 24]},
+    },
+    "a processor's file": {
+        "processor_config.json": {
+            "image_processor": {"size": {"height": 16, "width": 16}, "max_image_tiles": 2},
+            "processor_class": "MllamaProcessor",
+        },
+        "config.json": {**VIT, "image_size": 16},
+    },
+    "parts of a model": {"config.json": LLAVA},
+    "parts of a grid": {"config.json": QWEN2_VL},
+    "an encoder and a decoder": {"config.json": SPEECH},
+    "modules.json": _first("modules.json", SENTENCE),
+    "a pooling's file": _first("1_Pooling/config.json", SENTENCE),
+    "a dense layer's file": _first("2_Dense/config.json", SENTENCE),
+    "a dropout's file": _first("3_Dropout/config.json", SENTENCE),
+    "a norm's file": _first("4_LayerNorm/config.json", SENTENCE),
+    "open_clip": {"open_clip_config.json": {"model_cfg": TOWERS, "preprocess_cfg": {"mean": [0.5], "std": [0.5]}}},
+    "timm": {
+        "config.json": {
+            "architecture": "vit_tiny_patch16_224",
+            "num_classes": 7,
+            "num_features": 192,
+            "global_pool": "token",
+            "pretrained_cfg": {"input_size": [3, 224, 224], "num_classes": 7},
+        }
+    },
+    "timm in the library's wrapper": {
+        "config.json": {
+            "model_type": "timm_wrapper",
+            "architectures": ["TimmWrapperForImageClassification"],
+            "architecture": "resnet18",
+            "num_classes": 7,
+            "model_args": {},
+        }
+    },
+    "a U-Net": {"config.json": _part("unet")},
+    "an autoencoder": {"config.json": _part("autoencoder")},
+    "SD3's transformer": {"config.json": _part("sd3")},
+    "FLUX's transformer": {"config.json": _part("flux")},
+    "Wan's transformer": {"config.json": _part("wan")},
+    "FP8's settings": {
+        "config.json": {
+            **LLAMA,
+            "quantization_config": {
+                "quant_method": "fp8",
+                "weight_block_size": [16, 16],
+                "modules_to_not_convert": ["lm_head", "q_proj"],
+                "activation_scheme": "dynamic",
+            },
+        }
+    },
+    "GPTQ's settings": {
+        "quantize_config.json": {"bits": 4, "group_size": 16, "desc_act": False, "sym": True, "damp_percent": 0.01},
+        "config.json": {**LLAMA, "hidden_size": 64, "intermediate_size": 64, "num_key_value_heads": 4},
+    },
+    "modelopt's settings": {
+        "hf_quant_config.json": {
+            "producer": {"name": "modelopt", "version": "0.1"},
+            "quantization": {
+                "quant_algo": "FP8",
+                "kv_cache_quant_algo": "FP8",
+                "exclude_modules": ["lm_head"],
+            },
+        },
+        "config.json": LLAMA,
+    },
+}
+
+
+def write(folder: Path, files: Mapping[str, Any]) -> Path:
+    """Writes the files of a model, and returns what is read of them: the folder, or an adapter's file in it."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(content))
+    return folder / ADAPTER if ADAPTER in files else folder
+
+
+def said(path: Path, name: str) -> tuple[Any, ...]:
+    """Returns what a report says of a form: the totals of a training step, or of a decoding step where weights are
+    packed; the workload, the notes, and the names and shapes of parameters."""
+    step = {"phase": "decode", "cache_len": 3} if name.endswith("settings") else {"phase": "train", "loss": "sum"}
+    report = graphacct.account(path, batch=1, **step)
+    parameters = tuple((row.parameter.name, str(row.parameter.spec)) for row in report.by_parameter)
+    totals = {quantity: str(value) for quantity, value in report.total.items()}
+    return totals, dict(report.workload), report.annotated.graph.config_keys.notes(), parameters
+
+
+IDLE: Mapping[str, frozenset[str]] = {
+    name: frozenset(keys.split())
+    for name, keys in {
+        "params.json of Meta": "norm_eps use_scaled_rope",
+        "params.json of Mistral": "norm_eps",
+        "params.json of Mamba": "fused_add_norm",
+        "original Mamba": "fused_add_norm",
+        "original Mamba2": "attn_cfg",
+        "an adapter of LoRA": "base_model_name_or_path lora_alpha",  # a config.json beside it is the base
+        "a preprocessor's file": "image_processor_type size image_mean rescale_factor",  # a crop follows the size
+        "a processor's file": "processor_class",
+        "parts of a model": "image_token_index text_config.architectures",
+        "modules.json": "idx name",
+        "open_clip": "preprocess_cfg",
+        "timm": "num_features global_pool pretrained_cfg",
+        "a U-Net": "_diffusers_version freq_shift mid_block_scale_factor norm_eps",
+        "GPTQ's settings": "desc_act sym damp_percent",
+        "modelopt's settings": "producer",
+    }.items()
+}
+"""Keys that change no cost, whatever they are."""
+
+
+def places(content: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yields the path of each value, of objects and lists too."""
+    items = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    for key, value in items:
+        yield (*path, key)
+        yield from places(value, (*path, key))
+
+
+def idle(name: str, path: tuple[Any, ...]) -> bool:
+    """Returns whether a key, or the object that it is in, changes no cost."""
+    words = [str(key) for key in path]
+    known = IDLE.get(name, frozenset())
+    return not known.isdisjoint([*words, *(".".join(words[: count + 1]) for count in range(len(words)))])
