@@ -71,6 +71,8 @@ class Architecture:
             `placeholders(config, workload, operators)`. None if no token does.
         model_types: The `model_type`s of config.json files that it reads.
         stated: Returns what else the header of reports says of the inputs, by name: `stated(config, workload)`.
+        inner_classes: Classes of one of the models inside it alone, each with the key of that model's object: a file
+            that names such a class is read as that object's.
         doc: One sentence.
         replaces: Whether it replaces another plugin's architecture of the same name.
     """
@@ -98,6 +100,7 @@ class Architecture:
     prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
     placeholders: Callable[[Any, Workload, Mapping[str, Any]], Dim] | None = None
     stated: Callable[[Any, Workload], Mapping[str, Any]] | None = None
+    inner_classes: Mapping[str, str] = attrs.field(factory=dict)
     _configured: dict[str, Any] = attrs.field(factory=dict, init=False)
 
     def __repr__(self) -> str:
@@ -231,7 +234,9 @@ class Architecture:
     def _no_size(self, size: str) -> ConfigError:
         """Returns the error for a size that the workload does not have."""
         takes = ", ".join(["batch", *self.sizes, *([SECONDS] if self.per_second else [])])
-        return ConfigError(f"{self.name} has no {size}: its workload is {takes}")
+        films = size == "frames" and "images" in self.sizes
+        hint = "; it takes no films, so give their frames as images" if films else ""
+        return ConfigError(f"{self.name} has no {size}: its workload is {takes}{hint}")
 
     def _last_logits(self, phase: str) -> None:
         """Raises ConfigError if the logits of the last position alone are not enough or cannot be computed."""

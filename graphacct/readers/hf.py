@@ -150,6 +150,9 @@ def _choice(
     elif not content.get("architectures"):
         content = _overridden(_translated(content, plugins, file), overrides)
     architecture, read_as = _architecture(content, plugins, os.path.basename(path))
+    if architecture.inner_classes:
+        architecture, content, part = _inner(architecture, content)
+        read_as = part or read_as
     takes = {field.name for field in attrs.fields(architecture.config)}
     applied = frozenset(
         key
@@ -189,6 +192,9 @@ def _with_sizes_beside(found: ModelChoice) -> ModelChoice:
     wanted = SIZES.intersection(found.architecture.sizes)
     if not wanted:
         return found
+    frames = found.architecture.sizes.get("frames")
+    if frames is not None and frames(found.config) is None:  # pictures, unless the workload says that they are films
+        wanted -= {"frames"}
     stated, name = stated_sizes(found.path)
     return attrs.evolve(found, sizes={size: stated[size] for size in sorted(wanted & set(stated))}, sizes_from=name)
 
@@ -328,6 +334,22 @@ def _takes(architecture: Architecture, names: Any) -> bool:
     except ConfigError:
         return False
     return True
+
+
+def _inner(architecture: Architecture, content: Mapping[str, Any]) -> tuple[Architecture, Mapping[str, Any], str]:
+    """Returns the family of the model inside a file's that the file's class is of, its keys, and what the header says
+    of that; else the file's own."""
+    names = content.get("architectures")
+    name = names[0] if isinstance(names, list) and names and isinstance(names[0], str) else names
+    key = architecture.inner_classes.get(name) if isinstance(name, str) else None
+    if key is None:
+        return architecture, content, ""
+    config = architecture.configured({key: value for key, value in content.items() if key != "architectures"})
+    part: Architecture = getattr(config, key).architecture
+    held = content.get(key)
+    outer = {key: content[key] for key in ("dtype", "torch_dtype", *QUANTIZED) if content.get(key)}
+    own = {**outer, **(held if isinstance(held, Mapping) else {}), FAMILY: part.name, "architectures": [name]}
+    return part, own, f"{key} of {architecture.name}, by its class {name}"
 
 
 def _by_class(names: Any, known: Iterable[str]) -> str | None:

@@ -32,6 +32,8 @@ TYPES = {"mlx_lm": "mlx-lm", "tgi": "TGI"}
 TEXT_ALONE = {"MiMoV2ForCausalLM"}
 """Classes whose text is read and whose other modalities are refused: no entries of the lists of these."""
 OTHER_MODALITIES = {"llamacpp_mmproj", "vllm_multimodal"}
+REASONS = "classes_not_read.csv"
+"""The classes of types that are read that are not, each with a reason."""
 PUNCTUATION = str.maketrans("", "", "-_.")
 INTRODUCTION = """# Which models are read
 
@@ -59,24 +61,34 @@ class Entry:
         return any(builds(kind, name) for kind, name in self.stands_for)
 
 
-@cache
 def builds(kind: str, name: str) -> bool:
-    """Whether a configuration with this `model_type` and class builds: with the defaults of its family, or else, where
-    those are no whole model, with the sizes of one of its presets."""
+    """Whether a configuration with this `model_type` and class builds."""
+    return refusal(kind, name) == ""
+
+
+@cache
+def refusal(kind: str, name: str) -> str:
+    """What graphacct says where a configuration with this `model_type` and class does not build: with the defaults of
+    its family, or else, where those are no whole model, with the sizes of one of its presets. Empty where it does."""
     family = known_types().get(kind)
     if family is None:
-        return False
+        return "its type is not known"
     published = [keys for keys in family.load().presets.values() if isinstance(keys, Mapping)]
-    return any(builds_from(kind, name, keys) for keys in ({}, *published[:1]))
+    said = ""
+    for keys in ({}, *published[:1]):
+        said = refusal_of(kind, name, keys)
+        if not said:
+            return ""
+    return said
 
 
-def builds_from(kind: str, name: str, keys: Mapping[str, Any]) -> bool:
+def refusal_of(kind: str, name: str, keys: Mapping[str, Any]) -> str:
     own = {key: value for key, value in keys.items() if key != "architectures"}
     try:
         graphacct.build({**own, "model_type": kind, **({"architectures": [name]} if name else {})})
-    except graphacct.GraphacctError:
-        return False
-    return True
+    except graphacct.GraphacctError as error:
+        return str(error).removeprefix("the configuration: ").partition("\n")[0]
+    return ""
 
 
 @cache
@@ -129,15 +141,33 @@ def classes() -> list[tuple[str, str, bool]]:
     return [(kind, name, builds(kind, name)) for kind, name in pairs if kind in known]
 
 
+def unsaid() -> list[tuple[str, str]]:
+    """The classes of types that are read that are not read and have no reason, with their types."""
+    said = {(row["model_type"], row["class"]) for row in table(REASONS)}
+    return [(kind, name) for kind, name, read in classes() if not read and (kind, name) not in said]
+
+
+def say_reasons() -> None:
+    """Gives each class without a reason the one that graphacct says of it, which somebody may say better; and takes
+    out those of classes that are read now."""
+    left = {(kind, name) for kind, name, read in classes() if not read}
+    rows = [(row["model_type"], row["class"], row["why"]) for row in table(REASONS)]
+    kept = [row for row in rows if row[:2] in left]
+    found = [(kind, name, f"graphacct says: {refusal(kind, name)}") for kind, name in unsaid()]
+    if found or len(kept) < len(rows):
+        with open(LISTS / REASONS, "w", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([("model_type", "class", "why"), *sorted(kept + found)])
+
+
 def of_read_types() -> str:
     """The part of the page about classes."""
-    why = {(row["model_type"], row["class"]): row["why"] for row in table("classes_not_read.csv")}
+    why = {(row["model_type"], row["class"]): row["why"] for row in table(REASONS)}
     found = classes()
     left = [(kind, name) for kind, name, read in found if not read]
     text = "\n## Classes of the types that are read\n\n"
     text += f"The library's mappings name {len(found):,} classes for types that are read. {len(found) - len(left):,} "
     text += "of them are read.\n\n| not read | of type | why |\n|---|---|---|\n"
-    return text + "".join(f"| `{name}` | `{kind}` | {why.get((kind, name), 'not said')} |\n" for kind, name in left)
+    return text + "".join(f"| `{name}` | `{kind}` | {why[kind, name]} |\n" for kind, name in left)
 
 
 def page() -> str:
@@ -166,5 +196,6 @@ def lines(names: Sequence[str]) -> str:
 
 
 if __name__ == "__main__":
+    say_reasons()
     PAGE.write_text(page())
     sys.stdout.write("".join(line for line in page().splitlines(keepends=True) if line.startswith("| ")))

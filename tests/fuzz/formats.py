@@ -318,7 +318,7 @@ FILES: Mapping[str, Mapping[str, Any]] = {
             "num_classes": 7,
             "num_features": 192,
             "global_pool": "token",
-            "pretrained_cfg": {"input_size": [3, 224, 224], "num_classes": 7},
+            "pretrained_cfg": {"input_size": [3, 224, 224], "num_classes": 7, "fixed_input_size": True},
         }
     },
     "timm in the library's wrapper": {
@@ -397,7 +397,7 @@ IDLE: Mapping[str, frozenset[str]] = {
         "parts of a model": "image_token_index text_config.architectures",
         "modules.json": "idx name",
         "open_clip": "preprocess_cfg",
-        "timm": "num_features global_pool pretrained_cfg",
+        "timm": "num_features global_pool pretrained_cfg.num_classes",  # num_classes beside it comes first
         "a U-Net": "_diffusers_version freq_shift mid_block_scale_factor norm_eps",
         "GPTQ's settings": "desc_act sym damp_percent",
         "modelopt's settings": "producer",

@@ -13,6 +13,7 @@ from typing import Any
 import random_backbones as others
 import random_classifiers as classifiers
 import random_detectors as detectors
+import random_finders as finders
 from random_encoders import ACTS, convnext, resnet, some, tower, yes
 
 CLASSES: dict[str, tuple[str, ...]] = {
@@ -50,6 +51,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
     **others.CLASSES,
     **classifiers.CLASSES,
     **detectors.CLASSES,
+    **finders.CLASSES,
 }
 """The first is what is measured where a file names none."""
 
@@ -222,6 +224,7 @@ DRAW = {
     **others.DRAW,
     **classifiers.DRAW,
     **detectors.DRAW,
+    **finders.DRAW,
 }
 ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
     **dict.fromkeys(("dinov2", "dinov2_with_registers", "dinov3_vit"), ((8, 8), (13, 9))),
@@ -233,6 +236,7 @@ ANY_SIZE: dict[str, tuple[tuple[int, int], ...]] = {
     **others.ANY_SIZE,
     **classifiers.ANY_SIZE,
     **detectors.ANY_SIZE,
+    **finders.ANY_SIZE,
 }
 """The images of families that take any size; the others take the one of their file."""
 

@@ -18,7 +18,7 @@ from comparison import accounted, same_parameters
 from graphacct_torch.measuring.measured import BY_GROUP
 from measure import flops_of
 from random_images import CLASSES, drawn, workloads
-from transformers.models import grounding_dino, mm_grounding_dino
+from transformers.models import d_fine, deimv2, grounding_dino, mm_grounding_dino
 from truth import in_groups, model_from, train_step
 
 from graphacct.hooks.manager import default
@@ -34,7 +34,12 @@ APART = {"sam2": ("mask_decoder",)}
 def all_finite(monkeypatch: pytest.MonkeyPatch) -> None:
     """DETR's encoder clamps what is not finite in training and looks for padding, and Grounding DINO's checks the sizes
     of maps; a meta tensor has no values."""
-    for module in (grounding_dino.modeling_grounding_dino, mm_grounding_dino.modeling_mm_grounding_dino):
+    detectors = (d_fine.modeling_d_fine, deimv2.modeling_deimv2)
+    for module in (
+        *detectors,
+        grounding_dino.modeling_grounding_dino,
+        mm_grounding_dino.modeling_mm_grounding_dino,
+    ):
         monkeypatch.setattr(module, "torch_compilable_check", lambda *args: None)
     monkeypatch.setattr(transformers.masking_utils, "_ignore_bidirectional_mask_sdpa", lambda *args: True)
     monkeypatch.setattr(torch, "isfinite", lambda x: torch.ones(1, dtype=torch.bool))
@@ -60,7 +65,7 @@ def given(config: Any, sizes: dict[str, Any], dtype: torch.dtype) -> dict[str, A
     inside = getattr(config, "backbone_config", None) or getattr(config, "vision_config", None) or config
     frames = (sizes["frames"],) if "frames" in sizes else ()
     inside = getattr(inside, "backbone_config", None) or inside
-    channels = next(getattr(inside, key) for key in CHANNELS if hasattr(inside, key))
+    channels = next((getattr(inside, key) for key in CHANNELS if hasattr(inside, key)), 3)
     shape = (sizes["batch"], *frames, channels, *sizes["image_size"])
     word = "pixel_values_videos" if config.model_type == "vjepa2" else "pixel_values"
     found = {word: torch.zeros(shape, device="meta", dtype=dtype)}

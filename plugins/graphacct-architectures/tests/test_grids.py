@@ -12,9 +12,9 @@ import pytest
 
 import graphacct
 
-MODELS: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_suffix("").with_name("grids.json").read_text())[
-    "models"
-]
+READ = json.loads(Path(__file__).with_name("grids.json").read_text())
+MODELS: dict[str, dict[str, Any]] = READ["models"]
+FILMS: list[dict[str, Any]] = READ["films"]
 
 
 def options(model: dict[str, Any]) -> dict[str, Any]:
@@ -32,6 +32,30 @@ def test_a_tower_of_a_grid_is_the_librarys(name: str) -> None:
         step = graphacct.account(config, phase="train", loss="sum", profile="torch-eager-cpu", **sizes).total
         found |= {"step": int(step["step_matmul_flops"]), "saved_bytes": int(step["saved_bytes"])}
     assert {key: found[key] for key in truth} == truth
+
+
+@pytest.mark.parametrize("film", FILMS, ids=[film["model"] for film in FILMS])
+def test_films_are_the_librarys(film: dict[str, Any]) -> None:
+    """The class given pixel_values_videos and the grid of its times, rows and columns; an odd frame is a pair with
+    itself."""
+    config, truth, sizes = MODELS[film["model"]]["config"], film["truth"], options(film)
+    forward = graphacct.account(config, **sizes).total
+    found = {"params": int(forward["params"]), "forward": int(forward["matmul_flops"])}
+    if "step" in truth:
+        step = graphacct.account(config, phase="train", loss="sum", profile="torch-eager-cpu", **sizes).total
+        found |= {"step": int(step["step_matmul_flops"]), "saved_bytes": int(step["saved_bytes"])}
+    assert {key: found[key] for key in truth} == truth
+
+
+def test_placeholders_of_a_film() -> None:
+    """Two frames are one time; a square of 2 × 2 patches is a token: 16 / 4 = 4 patches on a side, 3 times."""
+    with pytest.raises(graphacct.ConfigError, match="the 12 placeholders of 1 images of 12 tokens"):
+        graphacct.account(MODELS["qwen2_vl"]["config"], image_size=16, frames=6, seq_len=8)
+
+
+def test_a_model_without_films_says_so() -> None:
+    with pytest.raises(graphacct.ConfigError, match=r"hunyuan_vl has no frames: .*; it takes no films, so give their"):
+        graphacct.account(MODELS["hunyuan"]["config"], image_size=16, frames=6, seq_len=32)
 
 
 @pytest.mark.parametrize("name", [name for name, model in MODELS.items() if model["workload"].get("images") != 0])

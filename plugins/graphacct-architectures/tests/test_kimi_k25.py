@@ -92,3 +92,13 @@ def test_a_file_of_the_repository_is_the_same_model(tmp_path: Path) -> None:
 def test_the_projector_normalizes_what_the_tower_gives(tmp_path: Path) -> None:
     with pytest.raises(graphacct.GraphacctError, match="projection_hidden_size is 32, the tower's hidden_size 48"):
         graphacct.account(file(tmp_path, projection_hidden_size=32), seq_len=80)
+
+
+def test_films_are_seen_as_a_whole() -> None:
+    """All frames see one another, and the tokens are means over them: torch's counter on the class's tower and
+    projector, given the grid of 3 times (its own model splits the tokens wrongly, and does not run)."""
+    report = graphacct.account(SMALL, frames=3, image_size=56, seq_len=40, attention="eager")
+    found = [report[f"model.{name}"].values["matmul_flops"] for name in ("vision_tower", "mm_projector")]
+    assert sum(found) == 6_469_632
+    with pytest.raises(graphacct.ConfigError, match="frames is 5, and the tower has positions for 4: give fewer"):
+        graphacct.account(SMALL, frames=5, image_size=56, seq_len=40)

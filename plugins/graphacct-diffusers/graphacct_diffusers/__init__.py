@@ -22,10 +22,12 @@ FAMILIES = (
     _family("unet-2d-condition", "UNet2DConditionModel"),
     _family("unet-2d", "UNet2DModel"),
     _family("autoencoder-kl", "AutoencoderKL"),
+    _family("autoencoder-tiny", "AutoencoderTiny"),
     _family("dit", "DiTTransformer2DModel"),
     _family("pixart", "PixArtTransformer2DModel"),
     _family("sd3", "SD3Transformer2DModel"),
     _family("flux", "FluxTransformer2DModel"),
+    _family("qwen-image", "QwenImageTransformer2DModel"),
     _family("wan", "WanTransformer3DModel"),
     _family("controlnet", "ControlNetModel"),
 )

@@ -134,7 +134,9 @@ def single(
     return text, b.apply("slice", x, name="of_picture", dim=1, start=words, length=count)
 
 
-def heads_of(c: Any, b: Builder, x: Value, names: tuple[str, str, str], norms: tuple[str, str, str]) -> list[Value]:
+def heads_of(
+    c: Any, b: Builder, x: Value, names: tuple[str, str, str], norms: tuple[str, str, str], normed_by: Any = rms_norm
+) -> list[Value]:
     """Returns queries, keys and values (batch, n, heads, width), normed where `norms` names a norm."""
     batch, count, _ = x.spec.shape
     found = []
@@ -142,18 +144,21 @@ def heads_of(c: Any, b: Builder, x: Value, names: tuple[str, str, str], norms: t
         y = linear(b, name, x, c.width)
         shape = (batch, count, c.num_attention_heads, c.attention_head_dim)
         y = b.apply("reshape", y, name=f"{name}_heads", shape=shape)
-        found.append(rms_norm(b, norm, y) if norm else y)
+        found.append(normed_by(b, norm, y) if norm else y)
     return found
 
 
 def attended(b: Builder, parts: list[Value], cos: Value, sin: Value) -> Value:
     """Returns what attention gives of queries, keys and values (batch, n, heads, width), turned by their places."""
     q, k, v = parts
-    q, k = rotated(b, "q_turned", q, cos, sin), rotated(b, "k_turned", k, cos, sin)
-    batch, count, heads, width = q.spec.shape
+    return joined_by_head(b, [rotated(b, "q_turned", q, cos, sin), rotated(b, "k_turned", k, cos, sin), v])
+
+
+def joined_by_head(b: Builder, parts: list[Value]) -> Value:
+    """Returns what attention gives of queries, keys and values (batch, n, heads, width), its heads joined."""
+    batch, count, heads, width = parts[0].spec.shape
     given = [
-        b.apply("permute", y, name=f"{label}_by_head", dims=(0, 2, 1, 3))
-        for y, label in zip((q, k, v), "qkv", strict=True)
+        b.apply("permute", y, name=f"{label}_by_head", dims=(0, 2, 1, 3)) for y, label in zip(parts, "qkv", strict=True)
     ]
     y = b.apply("scaled_dot_product_attention", *given, name="attention")
     y = b.apply("permute", y, name="by_token", dims=(0, 2, 1, 3))

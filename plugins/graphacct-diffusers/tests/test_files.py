@@ -95,6 +95,16 @@ def test_what_is_no_part_that_is_read(tmp_path: Path, keys: dict[str, Any], mess
         ("flux", {"axes_dims_rope": [4, 4, 4]}, "axes_dims_rope add up to 12, and attention_head_dim is 16"),
         ("wan", {"pos_embed_seq_len": 514}, "pos_embed_seq_len is 514, which is not modelled"),
         ("wan", {"image_dim": 32}, "image_dim and added_kv_proj_dim are of a model of images"),
+        ("qwen_image", {"zero_cond_t": True}, "zero_cond_t is always false in this family, not True"),
+        ("qwen_image", {"axes_dims_rope": [4, 4, 4]}, "axes_dims_rope add up to 12, and attention_head_dim is 16"),
+        ("autoencoder_tiny", {"upsample_fn": "bilinear"}, "upsample_fn is 'bilinear', which is not modelled"),
+        ("autoencoder_tiny", {"num_encoder_blocks": [1, 2]}, "num_encoder_blocks has 2 entries, and encoder_block_out"),
+        ("autoencoder_tiny", {"decoder_block_out_channels": [8, 16, 8]}, "all its blocks have the same width"),
+        (
+            "autoencoder_tiny",
+            {"block_out_channels": [9, 9, 9]},
+            "block_out_channels are not decoder_block_out_channels",
+        ),
         ("dit", {"norm_type": "ada_norm"}, "norm_type is 'ada_norm', which is not modelled"),
     ],
 )

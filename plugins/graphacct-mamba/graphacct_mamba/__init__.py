@@ -28,6 +28,7 @@ FILES = {
     "bamba": "bamba",
     "granitemoehybrid": "granitemoehybrid",
     "nemotron_h": "nemotron_h",
+    "zamba": "zamba",
     "zamba2": "zamba2",
     "olmo_hybrid": "olmo_hybrid",
     "qwen3_next": "qwen3_next",

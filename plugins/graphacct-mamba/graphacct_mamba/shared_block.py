@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import attrs
 from graphacct_architectures.decoders import EMBEDDING, Attention, Mlp, attend
@@ -19,7 +20,7 @@ class SharedBlock:
     Attributes:
         attention: The block's attention over the stream and the embedding side by side.
         network: Its feed-forward network.
-        scan: The layer's own scan.
+        scan: The layer's own scan, of the family's kind.
         place: The layer's place among those with a block.
         places: The places of all layers that share the block.
         rank: The width of the adapters, of which each layer has its own.
@@ -30,7 +31,7 @@ class SharedBlock:
 
     attention: Attention
     network: Mlp
-    scan: ScanHeads
+    scan: Any
     place: int
     places: tuple[int, ...]
     rank: Dim

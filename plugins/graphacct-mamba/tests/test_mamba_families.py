@@ -317,3 +317,28 @@ def test_channels_may_be_stated(tmp_path: Path) -> None:
     report = graphacct.account(tmp_path, seq_len=6)
     (row,) = (row for row in report.by_parameter if row.parameter.name.endswith("out_proj.weight"))
     assert (row.parameter.spec.shape, row.count) == ((16, 12), 1)
+
+
+ZAMBA = {
+    **{"model_type": "zamba", "architectures": ["ZambaForCausalLM"], "vocab_size": 100, "hidden_size": 32},
+    **{"intermediate_size": 40, "num_hidden_layers": 5, "num_attention_heads": 4, "num_key_value_heads": 4},
+    "layers_block_type": ["mamba", "hybrid", "mamba", "hybrid", "hybrid"],
+}
+
+
+@pytest.mark.parametrize("kind", ["mamba", "linear_attention"])
+def test_zamba_shares_one_block(kind: str) -> None:
+    """Figures of the library's class (5.23) for 10 tokens; one block is shared by three layers unless nothing is tied,
+    and both spellings of a layer's kind are read."""
+    model = {**ZAMBA, "layers_block_type": [kind, "hybrid", kind, "hybrid", "hybrid"]}
+    found = graphacct.account(model, seq_len=10, attention="eager", convention="matmul").total
+    assert (found["params"], found["matmul_flops"]) == (74_336, 2_273_280)
+    apart = graphacct.account({**model, "tie_word_embeddings": False}, seq_len=10).total["params"]
+    block = 64 + 4 * 64 * 64 - 64 * 32 + 32 + 3 * 32 * 40
+    assert apart == 74_336 + 100 * 32 + 2 * block
+
+
+@pytest.mark.parametrize("phase", ["forward", "train", "prefill", "decode"])
+def test_zamba_folded_equals_unrolled(phase: str) -> None:
+    graph = graphacct.build(ZAMBA, seq_len=9, batch=2, phase=phase)
+    assert graphacct.account(graph.unroll()).total == graphacct.account(graph).total

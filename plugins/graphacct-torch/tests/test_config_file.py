@@ -274,9 +274,9 @@ def test_a_dtype_of_the_text_alone() -> None:
             f"'{CLASS}' takes no inputs_ids; did you mean",
         ),
         (
-            {"model_type": "sam3_video", "architectures": None},
+            {"model_type": "sam3_tracker_video", "architectures": None},
             {},
-            "needs inference_session, of type Sam3VideoInferenceSession: give it from a factory",
+            "needs inference_session, of type Sam3TrackerVideoInferenceSession: give it from a factory",
         ),
         (
             {"model_type": "gemma4_assistant", "architectures": None},

@@ -12,11 +12,12 @@ from graphacct import LazyArchitecture, LazyOperator, PresetFiles, Translation, 
 HERE = os.path.dirname(__file__)
 
 
-def _family(name: str, module: str = "", model_type: str = "") -> LazyArchitecture:
-    """Returns the family in `module`.py, called `name`; it reads the `model_type` of its name unless one is given."""
+def _family(name: str, module: str = "", model_type: str = "", also: tuple[str, ...] = ()) -> LazyArchitecture:
+    """Returns the family in `module`.py, called `name`; it reads the `model_type` of its name unless one is given, and
+    the others in `also`."""
     module = module or name
     presets = PresetFiles(f"{HERE}/{module}.py")
-    return LazyArchitecture(name, f"{__name__}.{module}", presets, (model_type or name,))
+    return LazyArchitecture(name, f"{__name__}.{module}", presets, (model_type or name, *also))
 
 
 FAMILIES = (
@@ -29,8 +30,10 @@ FAMILIES = (
     _family("convnext"),
     _family("convnextv2"),
     _family("cvt"),
+    _family("d_fine"),
     _family("dab-detr", "dab_detr"),
     _family("deformable_detr"),
+    _family("deimv2"),
     _family("detr"),
     _family("dinov2"),
     _family("dinov2_with_registers"),
@@ -40,6 +43,7 @@ FAMILIES = (
     _family("segformer"),
     _family("deepseek_ocr2"),
     _family("deepseek_vl_hybrid"),
+    _family("deepseek_vl_v2", also=("deepseekocr",)),
     _family("florence2"),
     LazyArchitecture(
         "got_ocr2", f"{__name__}.got_ocr2", PresetFiles(f"{HERE}/got_ocr2.py"), ("got_ocr2", "pp_chart2table")
@@ -49,9 +53,15 @@ FAMILIES = (
     _family("sam2"),
     _family("sam2_hiera_det_model", "sam2_hiera_det"),
     _family("sam2_vision_model", "sam2_vision"),
+    _family("sam2_video"),
+    _family("sam3_tracker"),
+    _family("sam3_video"),
+    _family("sam3_vision_model", "sam3_vision"),
+    _family("sam3_vit_model", "sam3_vit"),
     _family("sam_hq"),
     _family("sam_hq_vision_model", "sam_hq_vision"),
     _family("sam_vision_model", "sam_vision"),
+    _family("superpoint"),
     _family("swiftformer"),
     _family("swin"),
     _family("swin2sr"),
@@ -72,12 +82,17 @@ FAMILIES = (
     _family("hgnet_v2"),
     _family("hiera"),
     _family("levit"),
+    _family("lw_detr_vit"),
     _family("mask2former"),
     _family("maskformer"),
     _family("mobilevit"),
     _family("mobilevitv2"),
     _family("pixio"),
     _family("poolformer"),
+    _family("pp_lcnet"),
+    _family("pp_lcnet_v3"),
+    _family("pp_lcnet_v4"),
+    _family("pp_ocrv5_mobile_det"),
     _family("prompt_depth_anything"),
     _family("pvt"),
     _family("pvt_v2"),
@@ -86,6 +101,7 @@ FAMILIES = (
     _family("rt_detr_resnet"),
     _family("rt_detr_v2"),
     _family("textnet"),
+    _family("tipsv2_vision_model", "tipsv2_vision"),
     _family("timesformer"),
     _family("timm_backbone"),
     _family("timm_wrapper"),
@@ -172,7 +188,9 @@ def _open_clip(content: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _timm(content: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"model_type": "timm_wrapper", "architectures": ["timm"], **content}
+    inner = content["pretrained_cfg"]
+    labels = {"num_classes": inner["num_classes"]} if isinstance(inner, Mapping) and "num_classes" in inner else {}
+    return {"model_type": "timm_wrapper", "architectures": ["timm"], **labels, **content}
 
 
 @hookimpl

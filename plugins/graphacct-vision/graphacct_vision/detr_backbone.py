@@ -123,7 +123,6 @@ def maps(config: WithBackbone, workload: Workload, b: Builder, pixels: Value, *,
     if stride not in (8, DILATED, 32):
         raise ConfigError(f"output_stride is 8, 16 or 32, not {brief(stride)}")
     places = sorted(place % 5 for place in places)
-    block, depths = timm_resnet.named(*config.timm_name)
-    kind = timm_resnet.TimmResNet(block, depths, stride, frozen=True)
+    kind = timm_resnet.TimmResNet(*timm_resnet.named(*config.timm_name), stride=stride, frozen=True)
     every = timm_resnet.maps(kind, b, pixels, places[-1])
     return [every[place] for place in places]

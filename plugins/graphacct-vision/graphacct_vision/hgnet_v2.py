@@ -90,11 +90,13 @@ def unit(
     act: str,
     stride: Dim = 1,
     groups: Dim = 1,
+    frozen: bool = False,
 ) -> Value:
     """Applies a convolution, a norm and an activation, and a learned scale and shift of all channels if there is one
     and the file asks for it."""
     pad = (kernel - 1) // 2
-    x = conv_norm(b, name, x, channels, kernel, stride=stride, padding=pad, groups=groups, training=training, act=act)
+    options: dict[str, Any] = {"stride": stride, "padding": pad, "groups": groups, "frozen": frozen}
+    x = conv_norm(b, name, x, channels, kernel, training=training, act=act, **options)
     if not (act and config.use_learnable_affine_block):
         return x
     with b.scope(f"{name}.lab"):
@@ -102,9 +104,9 @@ def unit(
         return b.apply("add", x, b.parameter("bias", (1,)), name="shifted")
 
 
-def stages(config: HGNetV2Config, workload: Workload, b: Builder, x: Value) -> list[Value]:
-    """Returns the stem's output and each stage's."""
-    conv = partial(unit, config, workload.phase == "train", b)
+def stages(config: HGNetV2Config, workload: Workload, b: Builder, x: Value, *, frozen: bool = False) -> list[Value]:
+    """Returns the stem's output and each stage's. In a `frozen` one the norms are what they learned."""
+    conv = partial(unit, config, workload.phase == "train", b, frozen=frozen)
     with b.scope("embedder"):
         x = stem(config, partial(conv, act=ACTIVATIONS[config.hidden_act]), b, x)
     found = [x]
@@ -114,7 +116,7 @@ def stages(config: HGNetV2Config, workload: Workload, b: Builder, x: Value) -> l
                 if config.stage_downsample[index]:
                     step, taken = config.stage_downsample_strides[index], config.stage_in_channels[index]
                     x = conv("downsample", x, taken, 3, stride=step, groups=taken, act="")
-                first, other = (partial(block, config, workload, index, again) for again in (False, True))
+                first, other = (partial(block, config, workload, index, again, frozen) for again in (False, True))
                 x = repeated("blocks", depth, first, other, b, x)
             found.append(x)
     return found
@@ -134,9 +136,11 @@ def stem(config: HGNetV2Config, conv: Any, b: Builder, x: Value) -> Value:
     return conv("stem4", conv("stem3", x, middle, 3, stride=steps[3]), out, stride=steps[4])
 
 
-def block(config: HGNetV2Config, workload: Workload, stage: int, again: bool, b: Builder, x: Value) -> Value:
+def block(
+    config: HGNetV2Config, workload: Workload, stage: int, again: bool, frozen: bool, b: Builder, x: Value
+) -> Value:
     """Returns the maps of all layers put together; added to x where the block comes `again`."""
-    conv = partial(unit, config, workload.phase == "train", b)
+    conv = partial(unit, config, workload.phase == "train", b, frozen=frozen)
     middle, kernel = config.stage_mid_channels[stage], config.stage_kernel_size[stage]
     b.hold(x)
     maps = [x]

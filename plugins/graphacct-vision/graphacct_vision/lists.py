@@ -10,13 +10,15 @@ import attrs
 from graphacct import ConfigError, brief, fields
 
 
-def _listed(what: str, fits: Callable[[Any], bool], default: tuple[Any, ...]) -> Any:
-    def check(value: Any, field: attrs.Attribute[Any]) -> tuple[Any, ...]:
+def _listed(what: str, fits: Callable[[Any], bool], default: tuple[Any, ...] | None, *, optional: bool = False) -> Any:
+    def check(value: Any, field: attrs.Attribute[Any]) -> tuple[Any, ...] | None:
+        if value is None and optional:
+            return None
         if isinstance(value, str) or not isinstance(value, Sequence) or not all(map(fits, value)):
             raise ConfigError(f"{field.name} is a list of {what}, not {brief(value)}")
         return tuple(value)
 
-    return fields.checked_field(check, default)
+    return fields.checked_field(check, default, metadata=fields.OPTIONAL if optional else None)
 
 
 def flags(default: tuple[bool, ...]) -> Any:
@@ -24,9 +26,9 @@ def flags(default: tuple[bool, ...]) -> Any:
     return _listed("true and false", lambda value: isinstance(value, bool), default)
 
 
-def naturals(default: tuple[int, ...]) -> Any:
-    """Returns a key that is a list of integers from 0."""
-    return _listed("integers from 0", lambda value: type(value) is int and value >= 0, default)
+def naturals(default: tuple[int, ...] | None, *, optional: bool = False) -> Any:
+    """Returns a key that is a list of integers from 0, or null where it is `optional`."""
+    return _listed("integers from 0", lambda value: type(value) is int and value >= 0, default, optional=optional)
 
 
 def integers(default: tuple[int, ...]) -> Any:
@@ -34,9 +36,11 @@ def integers(default: tuple[int, ...]) -> Any:
     return _listed("integers", lambda value: type(value) is int, default)
 
 
-def numbers(default: tuple[float, ...]) -> Any:
-    """Returns a key that is a list of numbers from 0."""
-    return _listed("numbers from 0", lambda value: type(value) in (int, float) and value >= 0, default)
+def numbers(default: tuple[float, ...] | None, *, optional: bool = False) -> Any:
+    """Returns a key that is a list of numbers from 0, or null where it is `optional`."""
+    return _listed(
+        "numbers from 0", lambda value: type(value) in (int, float) and value >= 0, default, optional=optional
+    )
 
 
 def words(default: tuple[str, ...], options: Sequence[str]) -> Any:

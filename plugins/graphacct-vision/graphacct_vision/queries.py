@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from graphacct_architectures.layers import linear
+from graphacct_architectures.layers import activation, linear
 
 from graphacct import Builder, Dim, Value
 
 
-def perceptron(b: Builder, name: str, x: Value, hidden: Dim, out: Dim, layers: int) -> Value:
-    """Returns x after `layers` linear layers with a ReLU between."""
+def perceptron(b: Builder, name: str, x: Value, hidden: Dim, out: Dim, layers: int, act: str = "relu") -> Value:
+    """Returns x after `layers` linear layers with an activation between, a ReLU unless another is given."""
     with b.scope(name):
         for index in range(layers):
             last = index + 1 == layers
             x = linear(b, f"layers.{index}", x, out if last else hidden)
-            x = x if last else b.apply("relu", x, name=f"activation_{index}")
+            x = x if last else activation(b, act, x, f"activation_{index}")
     return x
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import attrs
@@ -48,6 +50,9 @@ class RTDetrConfig:
 
     SCALED: ClassVar[bool] = False
     """Whether each layer's attention has the points' weights as a buffer, and the class itself its heads too."""
+
+    LAYERED: ClassVar[bool] = False
+    """Whether a network's linear layers are a list of it, without dropout."""
 
     architectures: str = fields.model_class(CLASSES[0], CLASSES)
     backbone_config: InnerResNet | None = fields.nested(InnerResNet, "RT-DETR")
@@ -103,15 +108,39 @@ class RTDetrConfig:
         """The backbone."""
         return self.backbone_config or InnerResNet(out_indices=(2, 3, 4))
 
+    @property
+    def channels(self) -> Dim:
+        """The channels of an image."""
+        return self.resnet.num_channels
 
-def build(config: RTDetrConfig, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-    """Returns the graph from pixels to the queries' states, or to their classes and boxes."""
+    @property
+    def shared_head(self) -> bool:
+        """Whether all layers have the first one's head of boxes."""
+        return getattr(self, "share_bbox_head", False)
+
+    @property
+    def box_numbers(self) -> Dim:
+        """How many numbers a layer's head of boxes returns."""
+        return BOX
+
+    def backbone_stages(self, workload: Workload, b: Builder, pixels: Value) -> list[Value]:
+        """Returns the stages of the backbone that it hands on; the builder is in its scope."""
+        every = stages(self.resnet, workload, b, pixels, frozen=self.freeze_backbone_batch_norms)
+        return [every[place] for place in self.resnet.handed_on(len(self.resnet.depths))]
+
+
+def build(
+    config: RTDetrConfig, workload: Workload, b: Builder, find: Callable[..., Any] | None = None
+) -> Value | tuple[Value, ...]:
+    """Returns the graph from pixels to the queries' states, or to their classes and boxes. `find` returns a family's
+    queries' states, and the classes and boxes of each of its layers; RT-DETR's is `found`."""
+    find = find or found
     assert workload.image_size is not None  # the architecture declares its default
-    pixels = b.input("pixel_values", (workload.batch, config.resnet.num_channels, *workload.image_size))
+    pixels = b.input("pixel_values", (workload.batch, config.channels, *workload.image_size))
     if config.architectures.endswith(ENDS[0]):
-        return found(config, workload, b, pixels, boxed=False)[0]
+        return find(config, workload, b, pixels, boxed=False)[0]
     with b.scope("model"):
-        _, logits, boxes = found(config, workload, b, pixels, boxed=True)
+        _, logits, boxes = find(config, workload, b, pixels, boxed=True)
     if config.SCALED:
         heads_again(config, b)
     last = [
@@ -127,10 +156,14 @@ def heads_again(config: RTDetrConfig, b: Builder) -> None:
     for index in range(config.decoder_layers):
         shapes = {f"class_embed.{index}": (config.num_labels, width)}
         for place in range(BOX_LAYERS):
-            shapes[f"bbox_embed.{index}.layers.{place}"] = (width if place + 1 < BOX_LAYERS else BOX, width)
+            out = width if place + 1 < BOX_LAYERS else config.box_numbers
+            shapes[f"bbox_embed.{index}.layers.{place}"] = (out, width)
         for name, shape in shapes.items():
             for part, size in (("weight", shape), ("bias", shape[:1])):
                 other = f"model.decoder.{name}.{part}" if config.tie_word_embeddings else ""
+                if config.shared_head and index and name.startswith("bbox_embed"):
+                    first = f"{name.replace(str(index), '0', 1)}.{part}"
+                    other = f"model.decoder.{first}" if config.tie_word_embeddings else first
                 b.apply("resident", b.parameter(f"{name}.{part}", size, tied_to=other), name=f"{name}.{part}_again")
 
 
@@ -139,35 +172,46 @@ def found(
 ) -> tuple[Value, list[Value], list[Value]]:
     """Returns the queries' states, and each layer's classes and boxes where they are `boxed`."""
     training = workload.phase == "train"
-    with b.scope("backbone.model"):
-        every = stages(config.resnet, workload, b, pixels, frozen=config.freeze_backbone_batch_norms)
-    maps = [every[place] for place in config.resnet.handed_on(len(config.resnet.depths))]
-    if len(maps) != len(config.encoder_in_channels) or len(maps) != len(config.decoder_in_channels):
-        raise ConfigError(
-            f"the backbone hands on {len(maps)} maps, encoder_in_channels has {len(config.encoder_in_channels)} and "
-            f"decoder_in_channels {len(config.decoder_in_channels)}"
-        )
-    maps = [
-        projected(b, f"encoder_input_proj.{place}", x, config.encoder_hidden_dim, training)
-        for place, x in enumerate(maps)
-    ]
+    maps = projected_maps(config, workload, b, pixels)
     with b.scope("encoder"):
         maps = hybrid.encoded(config, workload, b, maps)
     sources = [projected(b, f"decoder_input_proj.{place}", x, config.d_model, training) for place, x in enumerate(maps)]
     for place in range(len(sources), config.num_feature_levels):
         sources.append(projected(b, f"decoder_input_proj.{place}", maps[-1], config.d_model, training, smaller=True))
+    memory, sizes = flattened(config, b, sources)
+    target, reference = chosen(config, workload, b, memory)
+    with b.scope("decoder"):
+        return decoded(config, workload, b, target, reference, memory, sizes, boxed=boxed)
+
+
+def projected_maps(config: RTDetrConfig, workload: Workload, b: Builder, pixels: Value) -> list[Value]:
+    """Returns the backbone's maps with the encoder's number of channels."""
+    with b.scope("backbone.model"):
+        maps = config.backbone_stages(workload, b, pixels)
+    if len(maps) != len(config.encoder_in_channels) or len(maps) != len(config.decoder_in_channels):
+        raise ConfigError(
+            f"the backbone hands on {len(maps)} maps, encoder_in_channels has {len(config.encoder_in_channels)} and "
+            f"decoder_in_channels {len(config.decoder_in_channels)}"
+        )
+    training = workload.phase == "train"
+    return [
+        projected(b, f"encoder_input_proj.{place}", x, config.encoder_hidden_dim, training)
+        for place, x in enumerate(maps)
+    ]
+
+
+def flattened(config: RTDetrConfig, b: Builder, sources: list[Value]) -> tuple[Value, list[tuple[Dim, Dim]]]:
+    """Returns the places of all maps as tokens, and the maps' sizes."""
     sizes = [(x.spec.shape[2], x.spec.shape[3]) for x in sources]
     flat = []
     for place, (x, (rows, columns)) in enumerate(zip(sources, sizes, strict=True)):
-        x = b.apply("reshape", x, name=f"flat_{place}", shape=(workload.batch, config.d_model, rows * columns))
+        x = b.apply("reshape", x, name=f"flat_{place}", shape=(x.spec.shape[0], config.d_model, rows * columns))
         flat.append(b.apply("transpose", x, name=f"tokens_{place}", dims=(1, 2)))
     memory = b.apply("concat", *flat, name="memory", dim=1)
     if not equal(config.num_denoising, 0):  # for labels, which a workload does not give
         table = b.parameter("denoising_class_embed.weight", (config.num_labels + 1, config.d_model))
         resident(b, "denoising_class_embed", table, lookup=True)
-    target, reference = chosen(config, workload, b, memory)
-    with b.scope("decoder"):
-        return decoded(config, workload, b, target, reference, memory, sizes, boxed=boxed)
+    return memory, sizes
 
 
 def projected(b: Builder, name: str, x: Value, width: Dim, training: bool, *, smaller: bool = False) -> Value:
@@ -246,12 +290,15 @@ def normed(config: RTDetrConfig, workload: Workload, b: Builder, name: str, x: V
     return layer_norm(b, f"{name}_layer_norm", b.apply("add", x, y, name=f"{name}_residual"))
 
 
-def family(name: str, config: type[RTDetrConfig], presets: PresetFiles, doc: str) -> Architecture:
-    """Returns the architecture of a family of which its configuration class says everything."""
+def family(
+    name: str, config: type[RTDetrConfig], presets: PresetFiles, doc: str, find: Callable[..., Any] | None = None
+) -> Architecture:
+    """Returns the architecture of a family of which its configuration class, and what finds its queries, say
+    everything."""
     return Architecture(
         name,
         config,
-        build,
+        partial(build, find=find),
         presets,
         sizes={"image_size": lambda config: (IMAGE, IMAGE)},
         attention=("fused", "eager"),
@@ -270,7 +317,7 @@ def family(name: str, config: type[RTDetrConfig], presets: PresetFiles, doc: str
                 *("matcher_bbox_cost", "matcher_giou_cost", "use_focal_loss", "auxiliary_loss", "focal_loss_alpha"),
                 *("focal_loss_gamma", "weight_loss_vfl", "weight_loss_bbox", "weight_loss_giou", "eos_coefficient"),
                 *("backbone", "use_timm_backbone", "use_pretrained_backbone", "backbone_kwargs"),
-                *("decoder_offset_scale",),
+                *("decoder_offset_scale", "reg_scale", "up", "weight_loss_fgl", "weight_loss_ddf", "head_dim"),
             )
         ),
         model_types=(name,),

@@ -7,6 +7,9 @@ nothing is remembered of other frames.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import attrs
 from graphacct_architectures.losses import SUM_ALONE
 
@@ -70,14 +73,19 @@ class Sam2Config:
         widths = {self.vision.fpn_hidden_size, self.prompt.hidden_size, self.masks.hidden_size}
         if len(widths) != 1:
             raise ConfigError(f"fpn_hidden_size and both hidden_size are one width, not {sorted(map(str, widths))}")
+        self.check_levels()
+
+    def check_levels(self) -> None:
+        """Raises ConfigError unless masks are drawn from three maps."""
         if self.vision.num_feature_levels != LEVELS:
             raise ConfigError(
                 f"num_feature_levels is {self.vision.num_feature_levels}: masks are drawn from {LEVELS} maps"
             )
 
 
-def build(config: Sam2Config, workload: Workload, b: Builder) -> tuple[Value, ...]:
-    """Returns the graph from pixels and points to the quality of masks and the masks, (batch, 1, masks, …)."""
+def build(config: Any, workload: Workload, b: Builder, encode: Callable[..., Any]) -> tuple[Value, ...]:
+    """Returns the graph from pixels and points to the quality of masks and the masks, (batch, 1, masks, …). `encode`
+    returns the family's maps of an image, the third of which is the decoder's."""
     assert workload.points is not None  # the architecture declares its default
     batch, width = workload.batch, config.prompt.hidden_size
     side = floor_div(config.prompt.image_size, config.prompt.patch_size)
@@ -86,23 +94,31 @@ def build(config: Sam2Config, workload: Workload, b: Builder) -> tuple[Value, ..
     with b.scope("shared_image_embedding"):
         where = placed(b, rates, batch, side, width)
     with b.scope("vision_encoder"):
-        _, maps = encoded(config.vision, workload, b)
+        _, maps = encode(config.vision, workload, b)
     check_maps(config, maps, side)
     with b.scope("mask_decoder"):
         finest = convolution(b, "conv_s0", maps[0], exact_div(width, 8, "hidden_size / 8"), bias=True)
         finer = convolution(b, "conv_s1", maps[1], exact_div(width, 4, "hidden_size / 4"), bias=True)
-    image = b.apply("reshape", maps[2], name="image_flat", shape=(batch, width, side * side))
-    image = b.apply("permute", image, name="image_tokens", dims=(2, 0, 1))
-    image = b.apply("add", image, b.parameter("no_memory_embedding", (1, 1, width)), name="without_memory")
-    image = b.apply("permute", image, name="image_channels", dims=(1, 2, 0))
-    image = b.apply("reshape", image, name="image", shape=(batch, width, side, side))
+    image = maps[LEVELS - 1]
+    last = without_memory(b, maps[-1])  # with a fourth map, that one alone, which nothing reads
+    image = last if len(maps) == LEVELS else image
     with b.scope("prompt_encoder"):
         sparse, dense = prompted(config.prompt, b, batch, workload.points, side)
     with b.scope("mask_decoder"):
         return decoded(config.masks, workload, b, image, where, sparse, dense, (finer, finest))
 
 
-def check_maps(config: Sam2Config, maps: list[Value], side: Dim) -> None:
+def without_memory(b: Builder, x: Value) -> Value:
+    """Returns a map with what stands for no other frame added to each of its places."""
+    batch, width, rows, columns = x.spec.shape
+    x = b.apply("reshape", x, name="image_flat", shape=(batch, width, rows * columns))
+    x = b.apply("permute", x, name="image_tokens", dims=(2, 0, 1))
+    x = b.apply("add", x, b.parameter("no_memory_embedding", (1, 1, width)), name="without_memory")
+    x = b.apply("permute", x, name="image_channels", dims=(1, 2, 0))
+    return b.apply("reshape", x, name="image", shape=(batch, width, rows, columns))
+
+
+def check_maps(config: Any, maps: list[Value], side: Dim) -> None:
     """Raises ConfigError if the encoder's maps are not of the sizes that the file and the prompt's image say."""
     for x, given in zip(maps, config.vision.backbone_feature_sizes or (), strict=False):
         if not all(map(equal, x.spec.shape[2:], given)):
@@ -170,17 +186,38 @@ def decoded(
     return b.apply("slice", scores, name="iou_scores", dim=2, start=1, length=count - 1), masks
 
 
-ARCHITECTURE = Architecture(
+def family(
+    name: str,
+    config: type[Any],
+    presets: PresetFiles,
+    doc: str,
+    encode: Callable[..., Any],
+    image: Callable[[Any], tuple[Dim, Dim]],
+    no_cost: tuple[str, ...] = (),
+    graph: Callable[..., tuple[Value, ...]] = build,
+) -> Architecture:
+    """Returns the architecture of a family of which its configuration class and its image encoder say everything."""
+    return Architecture(
+        name,
+        config,
+        lambda config, workload, b: graph(config, workload, b, encode),
+        presets,
+        sizes={"image_size": image, "points": lambda config: 1},
+        attention=("fused", "eager"),
+        dtype="float32",
+        aliases={"torch_dtype": "dtype"},
+        no_cost=dict.fromkeys((*NO_COST, "scale", "hidden_act", *no_cost)),
+        model_types=(name,),
+        losses=SUM_ALONE,
+        doc=doc,
+    )
+
+
+ARCHITECTURE = family(
     "sam2",
     Sam2Config,
-    build,
     PresetFiles(__file__),
-    sizes={"image_size": lambda config: config.vision.hiera.image_size, "points": lambda config: 1},
-    attention=("fused", "eager"),
-    dtype="float32",
-    aliases={"torch_dtype": "dtype"},
-    no_cost=dict.fromkeys((*NO_COST, "scale", "hidden_act")),
-    model_types=("sam2",),
-    losses=SUM_ALONE,
-    doc="SAM 2 on single images: Hiera with a pyramid, and a decoder that reads both ways.",
+    "SAM 2 on single images: Hiera with a pyramid, and a decoder that reads both ways.",
+    encoded,
+    lambda config: config.vision.hiera.image_size,
 )

@@ -31,15 +31,18 @@ def _sizes(value: Any, field: attrs.Attribute[Any]) -> Any:
     raise ConfigError(f"{field.name} is a list of rows and columns of maps, not {value!r}")
 
 
+def sizes_of_maps(default: Any) -> Any:
+    """Returns a key that is a list of rows and columns of maps, or null."""
+    return fields.checked_field(_sizes, default, metadata=fields.OPTIONAL)
+
+
 @attrs.frozen(kw_only=True)
 class Sam2VisionKeys:
     """The keys of the published config.json that the cost depends on."""
 
     backbone_config: InnerHiera | None = fields.nested(InnerHiera, "SAM 2")
     backbone_channel_list: tuple[Dim, ...] = fields.counts((768, 384, 192, 96))
-    backbone_feature_sizes: Any = fields.checked_field(
-        _sizes, ((256, 256), (128, 128), (64, 64)), metadata=fields.OPTIONAL
-    )
+    backbone_feature_sizes: Any = sizes_of_maps(((256, 256), (128, 128), (64, 64)))
     fpn_hidden_size: Dim = fields.size(256)
     fpn_kernel_size: int = fields.size(1)
     fpn_stride: int = fields.size(1)

@@ -38,9 +38,10 @@ def build(config: TimmBackboneConfig, workload: Workload, b: Builder) -> tuple[V
     """Returns the graph from pixels to maps of stages."""
     assert workload.image_size is not None  # the architecture declares its default
     pixels = b.input("pixel_values", (workload.batch, config.num_channels, *workload.image_size))
-    block, depths = timm_resnet.named(config.backbone, "backbone")
     stride = config.output_stride if type(config.output_stride) is int else 32
-    kind = timm_resnet.TimmResNet(block, depths, stride, training=workload.phase == "train")
+    kind = timm_resnet.TimmResNet(
+        *timm_resnet.named(config.backbone, "backbone"), stride=stride, training=workload.phase == "train"
+    )
     places = sorted(place % MAPS for place in config.out_indices or (-1,))
     with b.scope("_backbone"):
         found = timm_resnet.maps(kind, b, pixels, places[-1])

@@ -10,19 +10,28 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, brief, equal, fields, suggest
+from graphacct import Builder, ConfigError, Dim, Value, brief, equal, exact_div, fields, suggest
 from graphacct_vision.layers import batch_norm, frozen_norm
 from graphacct_vision.stages import repeated
 
-SIZES: dict[str, tuple[str, tuple[int, int, int, int]]] = {
-    "resnet18": ("basic", (2, 2, 2, 2)),
-    "resnet34": ("basic", (3, 4, 6, 3)),
-    "resnet50": ("bottleneck", (3, 4, 6, 3)),
-    "resnet101": ("bottleneck", (3, 4, 23, 3)),
-    "resnet152": ("bottleneck", (3, 8, 36, 3)),
-}
-"""The block and the depths of each name (timm's models/resnet.py)."""
 WIDTH, EXPANSION = 64, 4
+SIZES: dict[str, tuple[str, tuple[int, int, int, int], int, int]] = {
+    "resnet18": ("basic", (2, 2, 2, 2), 1, WIDTH),
+    "resnet34": ("basic", (3, 4, 6, 3), 1, WIDTH),
+    "resnet26": ("bottleneck", (2, 2, 2, 2), 1, WIDTH),
+    "resnet50": ("bottleneck", (3, 4, 6, 3), 1, WIDTH),
+    "resnet101": ("bottleneck", (3, 4, 23, 3), 1, WIDTH),
+    "resnet152": ("bottleneck", (3, 8, 36, 3), 1, WIDTH),
+    "resnet200": ("bottleneck", (3, 24, 36, 3), 1, WIDTH),
+    "resnext50_32x4d": ("bottleneck", (3, 4, 6, 3), 32, 4),
+    "resnext101_32x4d": ("bottleneck", (3, 4, 23, 3), 32, 4),
+    "resnext101_32x8d": ("bottleneck", (3, 4, 23, 3), 32, 8),
+    "resnext101_64x4d": ("bottleneck", (3, 4, 23, 3), 64, 4),
+    "wide_resnet50_2": ("bottleneck", (3, 4, 6, 3), 1, 2 * WIDTH),
+    "wide_resnet101_2": ("bottleneck", (3, 4, 23, 3), 1, 2 * WIDTH),
+}
+"""The block, the depths, the groups and the width of each in the first stage, of each name (timm's models/resnet.py;
+ResNeXt: Xie et al., 2016, arXiv:1611.05431; wide ResNet: Zagoruyko and Komodakis, 2016, arXiv:1605.07146)."""
 
 
 @attrs.frozen
@@ -32,6 +41,8 @@ class TimmResNet:
     Attributes:
         block: `basic` or `bottleneck`.
         depths: Blocks in each of four stages.
+        groups: Groups of the 3x3 convolution of a bottleneck.
+        base: The width of each group in the first stage.
         stride: How many pixels a place of the last map is wide: 32, or less for one whose last stages are dilated.
         frozen: Whether the norms are what they learned.
         training: Whether a norm uses the batch's statistics.
@@ -39,6 +50,8 @@ class TimmResNet:
 
     block: str
     depths: tuple[int, int, int, int]
+    groups: int = 1
+    base: int = WIDTH
     stride: int = 32
     frozen: bool = False
     training: bool = False
@@ -55,9 +68,9 @@ def model_name(default: str) -> Any:
     return fields.checked_field(check, default, metadata=fields.SIZED)
 
 
-def named(name: str, key: str) -> tuple[str, tuple[int, int, int, int]]:
-    """Returns the block and the depths of a name, which may have the tag of its weights. Raises ConfigError for one
-    that is not modelled."""
+def named(name: str, key: str) -> tuple[str, tuple[int, int, int, int], int, int]:
+    """Returns the block, the depths, the groups and their width of a name, which may have the tag of its weights.
+    Raises ConfigError for one that is not modelled."""
     plain = name.partition(".")[0]
     if plain not in SIZES:
         raise ConfigError(f"{key} {brief(name)} is timm's, which is not modelled{suggest(plain, SIZES)}")
@@ -93,8 +106,9 @@ def block(kind: TimmResNet, planes: int, stride: int, dilation: int, b: Builder,
         y = b.apply("relu", normed(kind, b, "bn1", y), name="act1")
         y = normed(kind, b, "bn2", conv("conv2", y, planes, 3, dilation=dilation))
     else:
-        y = b.apply("relu", normed(kind, b, "bn1", conv("conv1", x, planes)), name="act1")
-        y = conv("conv2", y, planes, 3, stride=stride, dilation=dilation)
+        inner = planes * kind.base // WIDTH * kind.groups
+        y = b.apply("relu", normed(kind, b, "bn1", conv("conv1", x, inner)), name="act1")
+        y = conv("conv2", y, inner, 3, stride=stride, dilation=dilation, groups=kind.groups)
         y = b.apply("relu", normed(kind, b, "bn2", y), name="act2")
         y = normed(kind, b, "bn3", conv("conv3", y, EXPANSION * planes))
     if stride != 1 or not equal(x.spec.shape[1], y.spec.shape[1]):
@@ -112,11 +126,13 @@ def convolved(
     *,
     stride: int = 1,
     dilation: int = 1,
+    groups: int = 1,
 ) -> Value:
     """Applies a convolution without bias."""
-    weight = b.parameter(f"{name}.weight", (channels, x.spec.shape[1], kernel, kernel))
+    weight = b.parameter(f"{name}.weight", (channels, exact_div(x.spec.shape[1], groups), kernel, kernel))
     padding = kernel // 2 * dilation
     options = {"stride": stride, "padding": padding, "dilation": dilation}
+    options |= {"groups": groups} if groups > 1 else {}
     found: Value = b.apply("convolution", x, weight, name=name, **options)
     return found
 

@@ -5,6 +5,7 @@ He et al., 2015 (arXiv:1512.03385); Dosovitskiy et al., 2020 (arXiv:2010.11929).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -13,6 +14,7 @@ from graphacct_architectures.losses import LOSSES, check_entropy, classes, entro
 from graphacct import (
     Architecture,
     Builder,
+    ConfigError,
     DeclinedError,
     Dim,
     PresetFiles,
@@ -26,8 +28,28 @@ from graphacct_vision.layers import flat_logits
 from graphacct_vision.mobilenetv5 import encoded
 
 CLASSES = ("TimmWrapperModel", "TimmWrapperForImageClassification", "timm")
+CHANNELS = 3
 ENCODER = "mobilenetv5_300m_enc"
 """Gemma 3n's tower, which has no head."""
+
+
+def _pretrained() -> Any:
+    """Returns the key `pretrained_cfg`, of which the size of an image is read: channels, height and width."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> Any:
+        if value is not None and not isinstance(value, Mapping):
+            raise ConfigError(f"{field.name} is an object of settings, not {brief(value)}")
+        size = (value or {}).get("input_size")
+        if size is None:
+            return value
+        counts = isinstance(size, (list, tuple)) and all(type(side) is int and 0 < side < 10**6 for side in size)
+        if not counts or len(size) != 3 or size[0] != CHANNELS:
+            raise ConfigError(
+                f"{field.name} has input_size {brief(size)}: {CHANNELS} channels, a height and a width are read"
+            )
+        return value
+
+    return fields.checked_field(check, None, metadata=fields.OPTIONAL)
 
 
 @attrs.frozen(kw_only=True)
@@ -39,10 +61,18 @@ class TimmConfig:
     num_labels: Dim = fields.label_count(1000)
     do_pooling: bool = fields.flag(True)
     model_args: Any = attrs.field(default=None)
+    pretrained_cfg: Any = _pretrained()
     dtype: str | None = fields.dtype()
 
     def __attrs_post_init__(self) -> None:
         name = self.architecture
+        if self.vit is not None and (self.pretrained_cfg or {}).get("fixed_input_size"):
+            side = self.vit.image
+            if self.stated_size not in (None, (side, side)):
+                raise DeclinedError(
+                    f"pretrained_cfg has input_size {brief(self.pretrained_cfg['input_size'])}, and architecture "
+                    f"{brief(name)} is read for images of {side}x{side}"
+                )
         if self.model_args not in (None, {}):
             raise DeclinedError(f"model_args is {brief(self.model_args)}: arguments of timm's models are not modelled")
         if self.encoder:
@@ -66,6 +96,12 @@ class TimmConfig:
     def vit(self) -> timm_vit.TimmViT | None:
         """The ViT that is named; None for a ResNet."""
         return timm_vit.named(self.architecture)
+
+    @property
+    def stated_size(self) -> tuple[int, int] | None:
+        """The height and width of the images that the file states."""
+        size = (self.pretrained_cfg or {}).get("input_size")
+        return None if size is None else (size[1], size[2])
 
     @property
     def labelled(self) -> bool:
@@ -118,7 +154,7 @@ def pooled_by(config: TimmConfig, workload: Workload, b: Builder, labels: Dim) -
 def image_size(config: TimmConfig) -> tuple[int, int]:
     """Returns the size of the images that the model is published for."""
     side = 768 if config.encoder else 224 if config.vit is None else config.vit.image
-    return side, side
+    return config.stated_size or (side, side)
 
 
 ARCHITECTURE = Architecture(
@@ -130,7 +166,7 @@ ARCHITECTURE = Architecture(
     attention=("fused", "eager"),
     dtype="float32",
     aliases={"torch_dtype": "dtype", "num_classes": "num_labels", **fields.LABELS},
-    no_cost=dict.fromkeys(("num_features", "global_pool", "pretrained_cfg", "label_names", "label_descriptions")),
+    no_cost=dict.fromkeys(("num_features", "global_pool", "label_names", "label_descriptions")),
     model_types=("timm_wrapper",),
     losses=LOSSES,
     default_loss=lambda config: entropy_if(config.labelled),

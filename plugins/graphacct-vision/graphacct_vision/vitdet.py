@@ -75,7 +75,7 @@ def build(config: VitDetConfig, workload: Workload, b: Builder) -> Value | tuple
     return tuple(found[place] for place in config.handed_on(config.num_hidden_layers))
 
 
-def embedded(config: VitDetConfig, b: Builder, pixels: Value) -> Value:
+def embedded(config: Any, b: Builder, pixels: Value) -> Value:
     """Returns the map of an image's patches with their positions, resized from those of the first training."""
     width = config.hidden_size
     x = convolution(b, "projection", pixels, width, config.patch_size, stride=config.patch_size, bias=True)

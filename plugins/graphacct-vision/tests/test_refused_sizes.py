@@ -35,6 +35,25 @@ CASES: tuple[tuple[dict[str, Any], str], ...] = (
     ({"model_type": "rt_detr_v2", "d_model": 256, "decoder_method": "discrete"}, "decoder_method is 'discrete'"),
     ({"model_type": "sam", "mask_decoder_config": {"hidden_size": 128}}, "both hidden_size are one width"),
     ({"model_type": "maskformer-swin", "architectures": ["MaskFormerSwinBackbone"], "out_indices": [0]}, "no stem"),
+    ({"model_type": "d_fine", "d_model": 256, "eval_idx": 2}, "no head of boxes for the layers after it"),
+    ({"model_type": "d_fine", "d_model": 256, "decoder_n_points": [4, 4]}, "decoder_n_points has 2 numbers"),
+    ({"model_type": "deimv2", "d_model": 256, "encoder_fuse_op": "cat"}, "set it to 'sum'"),
+    (
+        {"model_type": "sam3_vision_model", "fpn_hidden_size": 256, "scale_factors": [3.0]},
+        "a map grows by 4, 2, 1 or 0.5",
+    ),
+    ({"model_type": "pp_lcnet", "block_configs": [[[3, 16, 16, 1, False]]]}, "block_configs has 1 stages: 5"),
+    ({"model_type": "pp_lcnet_v4", "stem_strides": [2, 1]}, "a list of 5 strides"),
+    ({"model_type": "lw_detr_vit", "num_windows": 6}, "the square of how many there are a side"),
+    ({"model_type": "superpoint", "keypoint_decoder_dim": 60}, "squares of 8x8 pixels and none, 65"),
+    (
+        {
+            "model_type": "sam2_video",
+            "prompt_encoder_config": {"hidden_size": 256},
+            "architectures": ["Sam2VideoModel"],
+        },
+        "--set architectures=Sam2Model",
+    ),
 )
 
 

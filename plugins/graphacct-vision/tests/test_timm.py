@@ -45,6 +45,14 @@ def test_timms_own_file_is_read_under_its_names(tmp_path: Path) -> None:
     assert {"cls_token", "pos_embed", "patch_embed.proj.weight", "blocks.*.attn.qkv.weight", "head.bias"} <= names
 
 
+def test_what_its_pretrained_cfg_says(tmp_path: Path) -> None:
+    """The classes, where the file has no number of its own, and the size of images."""
+    cfg = {"num_classes": 7, "input_size": [3, 64, 96]}
+    found = read(tmp_path, {"architecture": "resnext50_32x4d", "pretrained_cfg": cfg})
+    assert found.workload["image_size"] == (64, 96)
+    assert found.total["params"] == 23_000_394 - 3 * 2049
+
+
 def test_the_librarys_wrapper_has_a_scope(tmp_path: Path) -> None:
     """TimmWrapperForImageClassification calls the same model timm_model; resnet50 has 25,557,032 parameters."""
     content = {"model_type": "timm_wrapper", "architecture": "resnet50.a1_in1k", "num_classes": 1000}
@@ -59,6 +67,12 @@ def test_the_librarys_wrapper_has_a_scope(tmp_path: Path) -> None:
     [
         ({**VIT, "architecture": "tf_efficientnetv2_s"}, "architecture 'tf_efficientnetv2_s' is timm's"),
         ({**VIT, "architecture": 3}, "architecture is the name of a model of timm's, not 3"),
+        ({**VIT, "pretrained_cfg": 3}, "pretrained_cfg is an object of settings, not 3"),
+        ({**VIT, "pretrained_cfg": {"input_size": [224, 224]}}, "input_size .*: 3 channels, a height and a width"),
+        (
+            {**VIT, "pretrained_cfg": {"input_size": [3, 384, 384], "fixed_input_size": True}},
+            "is read for images of 224x224",
+        ),
         ({**VIT, "model_args": {"img_size": 448}}, "arguments of timm's models are not modelled"),
         ({"model_type": "timm_backbone", "backbone": "swin_tiny"}, "backbone 'swin_tiny' is timm's, which is not"),
         ({"model_type": "timm_backbone", "backbone": "resnet18", "out_indices": [7]}, "are indices of the stem"),

@@ -186,6 +186,6 @@ ARCHITECTURE = decoder(
     describe,
     PresetFiles(__file__),
     classes=("ForCausalLM", "Model"),
-    stem="Mllama",
+    stem="MllamaText",
     doc="The decoder of Llama 3.2 Vision without images.",
 )

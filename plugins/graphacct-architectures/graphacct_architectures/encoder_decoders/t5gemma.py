@@ -9,15 +9,28 @@ from typing import Any
 
 import attrs
 
-from graphacct import Architecture, Builder, Dim, PresetFiles, SubModel, Value, Workload, fields
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    SubModel,
+    Value,
+    Workload,
+    equal,
+    fields,
+)
+from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.layer import Layer
-from graphacct_architectures.encoder_decoders.parts.crossed import both, encoded, with_cross
+from graphacct_architectures.encoder_decoders.parts.crossed import alone, both, encoded, with_cross
 from graphacct_architectures.losses import CROSS_ENTROPY, SUM, check_entropy, entropy_if, own_cross_entropy, total
 
 LM, MODEL, ENCODER = "T5GemmaForConditionalGeneration", "T5GemmaModel", "T5GemmaEncoderModel"
+SEQUENCE, TOKENS = "T5GemmaForSequenceClassification", "T5GemmaForTokenClassification"
 NORMS: dict[str, Any] = {
     "attention_norm": "pre_self_attn_layernorm",
     "attention_post_norm": "post_self_attn_layernorm",
@@ -35,14 +48,22 @@ AROUND = (
 class T5GemmaConfig:
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = fields.model_class(LM, (LM, MODEL, ENCODER))
+    architectures: str = fields.model_class(LM, (LM, MODEL, ENCODER, SEQUENCE, TOKENS))
     encoder: SubModel = fields.model("t5_gemma_module", always=True)
     decoder: SubModel = fields.model("t5_gemma_module", always=True)
     dropout_rate: float = fields.probability(0.0)
     attention_dropout: float = fields.probability(0.0)
     tie_word_embeddings: bool = fields.flag(True)
     is_encoder_decoder: bool = fields.flag(True)
+    num_labels: Dim = fields.label_count()
+    classifier_dropout_rate: float = fields.probability(0.0)
     dtype: str | None = fields.dtype()
+
+    @property
+    def scored(self) -> bool:
+        """Whether its class has logits that a cross-entropy reads."""
+        labelled = self.architectures in (SEQUENCE, TOKENS) and not equal(self.num_labels, 1)
+        return self.architectures == LM or labelled
 
 
 def stack(config: T5GemmaConfig, own: SubModel, module: str) -> Decoder:
@@ -78,8 +99,18 @@ def encoder_of(config: T5GemmaConfig) -> Decoder:
     assert isinstance(d.layer, tuple)
     change: dict[str, Any] = {"causal": False}
     return attrs.evolve(
-        d, layer=tuple(attrs.evolve(kind, attention=attrs.evolve(kind.attention, **change)) for kind in d.layer)
+        d,
+        layer=tuple(attrs.evolve(kind, attention=attrs.evolve(kind.attention, **change)) for kind in d.layer),
+        classifier=classifier_of(config),
     )
+
+
+def classifier_of(config: T5GemmaConfig) -> Classifier | None:
+    """Returns the head of a class that classifies texts, by their last token, or tokens; None for other classes."""
+    if config.architectures not in (SEQUENCE, TOKENS):
+        return None
+    of_texts, rate = config.architectures == SEQUENCE, config.classifier_dropout_rate
+    return Classifier("score.out_proj", config.num_labels, dropout=rate, pooled=of_texts)
 
 
 def decoder_of(config: T5GemmaConfig) -> Decoder:
@@ -98,14 +129,21 @@ def decoder_of(config: T5GemmaConfig) -> Decoder:
         d,
         layer=tuple(map(layer, d.layer)),
         headless=config.architectures == MODEL,
+        classifier=classifier_of(config),
         head="lm_head.out_proj",
         tied=config.tie_word_embeddings,
     )
 
 
 def build(config: T5GemmaConfig, workload: Workload, b: Builder) -> Value:
-    """Returns the graph from token ids to logits, or to the last stream."""
-    check_entropy(config.architectures == LM, workload, config.architectures)
+    """Returns the graph from token ids to logits, or to the last stream. Raises ConfigError for a classifier that
+    writes text."""
+    check_entropy(config.scored, workload, config.architectures)
+    if config.architectures in (SEQUENCE, TOKENS):
+        if workload.phase in ("prefill", "decode") or workload.logits == "last":
+            raise ConfigError(f"{config.architectures} classifies: it has the phases forward and train, and all logits")
+        if not config.is_encoder_decoder:
+            return alone(encoder_of(config), workload, b)
     if config.architectures == ENCODER:
         return encoded(encoder_of(config), workload, b)
     return both(encoder_of(config), decoder_of(config), workload, b)
@@ -124,10 +162,10 @@ ARCHITECTURE = Architecture(
     phases=("forward", "train", "prefill", "decode"),
     last_logits=True,
     losses={CROSS_ENTROPY: own_cross_entropy, SUM: total},
-    default_loss=lambda config: entropy_if(config.architectures == LM),
+    default_loss=lambda config: entropy_if(config.scored),
     dtype="bfloat16",
-    aliases={"torch_dtype": "dtype"},
-    no_cost=dict.fromkeys(("classifier_dropout_rate", "vocab_size", "id2label", "label2id", "num_labels")),
+    aliases={"torch_dtype": "dtype", **fields.LABELS},
+    no_cost=dict.fromkeys(("vocab_size", "label2id")),
     model_types=("t5gemma",),
     doc="T5Gemma: Gemma 2's layers as an encoder and as a decoder that attends to it.",
 )

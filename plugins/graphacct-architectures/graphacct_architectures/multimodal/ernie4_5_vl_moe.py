@@ -34,16 +34,16 @@ class Config:
 
 
 def project(config: Config, b: Builder, x: Value, extent: Extent) -> Value:
-    """Returns one row of the text's width for each square of patches: of a frame, then of as many frames as the tower
-    merges, which for an image are the same one, then projected and normalized."""
+    """Returns one row of the text's width for each square of patches: of a frame, then of two frames, which for an
+    image are the same one, then projected and normalized."""
     tower, out = config.vision_config.config, described(config.text_config).width
     squares = exact_div(extent.count, tower.spatial_merge_size**2, "patches / spatial_merge_size²")
     width = tower.hidden_size * tower.spatial_merge_size**2
     with b.scope("resampler_model"):
         x = narrowed(b, "spatial_linear", b.apply("reshape", x, name="squares", shape=(squares, width)), width)
-        frames = []
+        frames, read = [], squares if extent.times is None else exact_div(squares, 2, "squares of a film / 2 frames")
         for index in range(2):  # the class takes the even and the odd frames, whatever temporal_merge_size says
-            places = b.apply("full", name=f"frames_{index}", shape=(squares,), dtype="int64")
+            places = b.apply("full", name=f"frames_{index}", shape=(read,), dtype="int64")
             frames.append(b.apply("index_select", x, places, name=f"frame_{index}", dim=0))
         x = narrowed(b, "temporal_linear", b.apply("concat", *frames, name="frames", dim=-1), width)
         return normed_by(b, "after_norm", linear(b, "mlp", x, out), Norm())

@@ -49,6 +49,7 @@ def describe(config: Config) -> Grid:
         Norm(LAYER_NORM, bias=True),
         flat=True,
         last_norm="ln",
+        together=2,
     )
 
 

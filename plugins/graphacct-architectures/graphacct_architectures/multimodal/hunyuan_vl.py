@@ -56,6 +56,7 @@ ARCHITECTURE = whole(
     Config,
     __file__,
     classes=CLASSES,
+    films=False,
     tied=own_or_text,
     prepare=nested_text(HunyuanVLTextConfig),
     module="vision_tower",

@@ -83,7 +83,7 @@ class Cubic:
 
 @attrs.frozen
 class Pooled:
-    """The patches of each square side by side in memory, as a mean over the one frame: (squares, merge², width).
+    """The patches of each square side by side in memory, as a mean over all frames: (squares, merge², width).
 
     Attributes:
         merge: The side of a square.
@@ -95,8 +95,9 @@ class Pooled:
         count, width = x.spec.shape
         order = b.apply("full", name="merge_index", shape=(count,), dtype="int64")
         x = b.apply("index_select", x, order, name="squares_in_order")
-        squares = exact_div(count, self.merge**2, "patches / merge_kernel_size²")
-        x = b.apply("reshape", x, name="squares", shape=(squares, 1, self.merge**2, width))
+        times = 1 if extent.times is None else extent.times
+        squares = exact_div(exact_div(count, self.merge**2, "patches / merge_kernel_size²"), times, "squares / frames")
+        x = b.apply("reshape", x, name="squares", shape=(squares, times, self.merge**2, width))
         y: Value = b.apply("mean", x, name="pooled", dim=1)
         return y
 
@@ -121,6 +122,8 @@ def describe(config: Config) -> Grid:
         positions=Cubic(table, config.pos_emb_height, config.pos_emb_width, config.pos_emb_time),
         stack="layers",
         last_norm="final_layernorm",
+        joined=True,
+        most_frames=config.pos_emb_time,
     )
 
 

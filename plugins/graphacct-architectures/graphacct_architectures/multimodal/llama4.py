@@ -82,5 +82,9 @@ ARCHITECTURE = composition(
     image_size=image_size,
     sizes={"images": images},
     no_cost={"tie_word_embeddings": None},
+    inner_classes={
+        **dict.fromkeys(("Llama4ForCausalLM", "Llama4TextModel"), "text_config"),
+        "Llama4VisionModel": "vision_config",
+    },
     doc="Llama 4 with images: a tower of its own, squares of tokens as one, Llama 4's decoder.",
 )

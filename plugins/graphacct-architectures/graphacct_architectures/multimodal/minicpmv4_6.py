@@ -97,7 +97,8 @@ def compose(config: MiniCPMVConfig, root: str) -> Composition:
 
     def rows(workload: Workload, b: Builder) -> Value:
         assert workload.images is not None  # the architecture declares its default
-        images, sides = workload.batch * workload.images, grid(config, workload)
+        frames = 1 if workload.frames is None else workload.frames  # each is seen as a picture
+        images, sides = workload.batch * workload.images * frames, grid(config, workload)
         place = config.insert_layer_id if config.inserted else -1
         with b.scope(f"{root}vision_tower"):
             x, sides = looked(config.vision, workload, b, images, sides, place)
@@ -131,6 +132,7 @@ ARCHITECTURE = composition(
     PresetFiles(__file__),
     classes=CLASSES,
     image_size=size,
+    sizes={"frames": lambda config: None},
     no_cost={"drop_vision_last_layer": None, "patch_size": None},
     doc="MiniCPM-V 4.6: SigLIP's layers over images of any size, with mergers of squares, into Qwen3.5.",
 )

@@ -250,6 +250,7 @@ ARCHITECTURE = composition(
     compose,
     PresetFiles(__file__),
     classes=CLASSES,
+    inner_classes=dict.fromkeys(("MllamaForCausalLM", "MllamaTextModel"), "text_config"),
     image_size=lambda config: tower_of(config).image_size,
     sizes={"tiles": lambda config: tower_of(config).max_num_tiles},
     no_cost={"tie_word_embeddings": None},

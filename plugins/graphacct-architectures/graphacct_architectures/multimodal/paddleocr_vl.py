@@ -46,6 +46,7 @@ ARCHITECTURE = whole(
     Config,
     __file__,
     classes=CLASSES,
+    films=False,
     tied=own_or_text,
     prepare=nested_text(PaddleOCRTextConfig),
     project=project,

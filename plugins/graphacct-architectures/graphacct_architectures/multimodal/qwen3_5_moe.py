@@ -30,6 +30,7 @@ ARCHITECTURE = whole(
     Config,
     __file__,
     classes=CLASSES,
+    inner_classes={"Qwen3_5MoeForCausalLM": "text_config"},
     tied=lambda config: config.tie_word_embeddings,
     doc="Qwen3.5 with experts: a grid of patches into gated delta networks and many small experts.",
 )

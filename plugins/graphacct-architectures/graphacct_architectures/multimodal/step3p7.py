@@ -45,6 +45,7 @@ FOUND = whole(
     Config,
     __file__,
     classes=CLASSES,
+    films=False,
     tied=lambda config: config.tie_word_embeddings,
     sectioned=False,
     module="vision_model",

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Builder, Dim, Value, fields
+from graphacct import Builder, Dim, Value, exact_div, fields
 from graphacct_architectures.activations import activation
 from graphacct_architectures.multimodal.parts.grid import Extent, Grid
 from graphacct_architectures.multimodal.parts.qwen_vl import tower_alone
 from graphacct_architectures.multimodal.parts.siglip_grid import siglip_grid
 
 VISION = "VideoLlama3VisionModel"
+MERGE = 2
+"""The side of the squares of a film's patches that become one token, which the processor gives the class."""
 
 
 @attrs.frozen(kw_only=True)
@@ -38,19 +40,24 @@ class Config:
 
 
 def resized(b: Builder, x: Value, extent: Extent) -> Value:
-    """Returns the patches as the class resizes them, which for an image is to the size that they have."""
-    width = x.spec.shape[-1]
+    """Returns the patches as the class resizes them: for an image to the size that they have, for a film to half of
+    it."""
+    width, merge = x.spec.shape[-1], 1 if extent.times is None else MERGE
+    high, wide = (exact_div(side, merge, "patches / merge") for side in (extent.rows, extent.columns))
+    if merge != 1:
+        x = b.apply("reshape", x, name="squares", shape=(extent.images, high, wide, merge, merge, width))
+        x = b.apply("permute", x, name="squares_in_rows", dims=(0, 1, 3, 2, 4, 5))
     x = b.apply("reshape", x, name="rows", shape=(extent.images, extent.rows, extent.columns, width))
     x = b.apply("permute", x, name="width_first", dims=(0, 3, 1, 2))
-    x = b.apply("upsample_linear", x, name="resized", size=(extent.rows, extent.columns))
+    x = b.apply("upsample_linear", x, name="resized", size=(high, wide))
     x = b.apply("permute", x, name="width_last", dims=(0, 2, 3, 1))
-    y: Value = b.apply("reshape", x, name="tokens", shape=(extent.count, width))
+    y: Value = b.apply("reshape", x, name="tokens", shape=(extent.images * high * wide, width))
     return y
 
 
 def describe(config: Config) -> Grid:
     """Returns the tower."""
-    return siglip_grid(config, 1, turns="rotary_pos_emb", merger=resized)
+    return siglip_grid(config, 1, turns="rotary_pos_emb", merger=resized, film_merge=MERGE)
 
 
 ARCHITECTURE = tower_alone(

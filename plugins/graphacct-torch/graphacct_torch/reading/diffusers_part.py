@@ -23,6 +23,10 @@ CONDITIONS = "added_cond_kwargs"
 """The argument that holds further inputs by name."""
 
 
+GRIDS, PACKED = "img_shapes", 2
+"""The argument that says how many tokens of 2 by 2 latents each picture has: frames, rows and columns."""
+
+
 def is_part(keys: Mapping[str, Any]) -> bool:
     """Returns whether keys are a part's, and diffusers and torch are there to build it."""
     return CLASS in keys and all(map(importlib.util.find_spec, ("torch", "diffusers")))
@@ -64,6 +68,9 @@ def inputs_of(module: nn.Module, keys: Mapping[str, Any], workload: Mapping[str,
         tensor = torch.zeros(value.spec.shape, dtype=getattr(torch, value.spec.dtype), device="meta")
         holder = found if value.name in takes else found.setdefault(CONDITIONS, {})
         holder[value.name] = tensor
+    if GRIDS in takes:
+        rows, columns = (side // PACKED for side in graph.workload["latents"])
+        found[GRIDS] = [[(1, rows, columns)]] * graph.workload["batch"]
     return found
 
 

@@ -39,6 +39,14 @@ BESIDE_IMAGES = (
     "batch_num_images",
 )
 """Arguments that images come with."""
+BESIDE_FILMS = (
+    "video_grid_thw",
+    "video_merge_sizes",
+    "target_sizes_videos",
+    "mm_token_type_ids",
+    "moe_mm_token_type_ids",
+)
+"""Arguments that films come with."""
 
 BESIDE_SOUNDS = ("input_features", "input_features_mask", "feature_attention_mask")
 """Arguments that the sounds of a text come as, and with."""
@@ -101,7 +109,7 @@ def _needed(module: nn.Module, formals: Mapping[str, inspect.Parameter], sizes: 
         wanted.append("pixel_attention_mask")
     film = {"pixel_values", "pixel_values_videos"} <= set(formals) and "input_features" not in formals
     if sizes.images and sizes.frames and film:  # beside sounds, frames are those of their spectra
-        wanted.append("pixel_values_videos")
+        wanted += ["pixel_values_videos", *BESIDE_FILMS]
     elif sizes.images and "pixel_values" in formals:
         wanted += ["pixel_values", *BESIDE_IMAGES]
         wanted += ["image_sizes"] if sizes.get("model_type") in SIZED_IMAGES else []

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from graphacct_torch.reading import films
 from graphacct_torch.reading.families import (
     BINS_FIRST,
     BOXES_IN_FLOATS,
@@ -65,10 +66,12 @@ def _ids(sizes: Sizes) -> torch.Tensor:
         ids[:, : sizes.images * _tokens_of_picture(sizes)] = sizes.get("image_token_id", default=0)
     if sizes.audios and sizes.get("model_type") in COUNTED_SOUNDS and not ids.is_meta:
         ids[:, : sizes.audios * (_frames_of_text(sizes) // 4)] = sizes.get("audio_token_id", default=0)
-    if sizes.images and "image_grid_thw" in sizes.names and not ids.is_meta:
+    if sizes.images and not films.given(sizes) and "image_grid_thw" in sizes.names and not ids.is_meta:
         rows, columns = _rows_and_columns(sizes)
         squares = sizes.get("spatial_merge_size", default=1, parts=VISION) ** 2
         ids[:, : sizes.images * rows * columns // squares] = sizes.get("image_token_id", default=0)
+    if films.given(sizes) and "video_grid_thw" in sizes.names and not ids.is_meta:
+        ids[:, : films.tokens(sizes)] = sizes.get("video_token_id", default=0)
     return ids
 
 
@@ -231,10 +234,13 @@ def _grid_of_text(sizes: Sizes) -> torch.Tensor:
 
 
 def _modalities(sizes: Sizes) -> torch.Tensor:
-    """Which tokens stand for images (1) and which do not (0)."""
+    """Which tokens stand for images (1) or films (2) and which do not (0)."""
     rows, columns = _rows_and_columns(sizes)
     squares = sizes.get("spatial_merge_size", default=1, parts=VISION) ** 2
     ids = torch.zeros((sizes.batch, sizes.text), dtype=INT)
+    if films.given(sizes):
+        ids[:, : films.tokens(sizes)] = 2
+        return ids
     ids[:, : (sizes.images or 0) * rows * columns // squares] = 1
     return ids
 
@@ -245,6 +251,8 @@ def _merge_sizes(sizes: Sizes) -> torch.Tensor:
 
 
 def _videos(sizes: Sizes) -> torch.Tensor:
+    if films.given(sizes):
+        return films.pixels(sizes)
     frames = sizes.frames or sizes.get("frames_per_clip", "num_frames", default=FRAMES, parts=VISION)
     size = sizes.get("crop_size", default=sizes.pixels[0], parts=VISION)
     count = sizes.batch * (sizes.images or 1)
@@ -387,6 +395,9 @@ MAKERS: Mapping[str, Callable[[Sizes], Any]] = {
     "cross_attention_mask": lambda sizes: made("mask", (sizes.batch, sizes.text, *_tiles_of_images(sizes)), INT),
     "batch_num_images": lambda sizes: torch.full((sizes.batch,), sizes.images or 1),
     "image_grid_thw": _grid,
+    "video_grid_thw": films.grids,
+    "target_sizes_videos": films.frame_sizes,
+    "video_merge_sizes": films.merge_sizes,
     "image_merge_sizes": _merge_sizes,
     "moe_mm_token_type_ids": _modalities,
     "pixel_position_ids": _patch_positions,

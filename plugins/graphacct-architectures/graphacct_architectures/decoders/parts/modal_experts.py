@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from graphacct import Builder, Dim, Value, Workload, equal, exact_div, prod
+from graphacct import Builder, Dim, Value, Workload, ceil_div, equal, exact_div, prod
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.decode import serial
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -17,6 +17,9 @@ from graphacct_architectures.decoders.parts.description.feed_forward import Expe
 from graphacct_architectures.decoders.parts.description.layer import NOTHING, Layer, Whole
 from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
 from graphacct_architectures.layers import resident
+
+FRAMES = 2
+"""Frames of a film that become one row of tokens."""
 
 
 @attrs.frozen
@@ -115,9 +118,10 @@ def rest(e: Experts, b: Builder, width: Dim) -> None:
 
 
 def seen(e: ModalExperts, workload: Workload) -> Dim | None:
-    """Returns how many tokens stand for images; None for none."""
+    """Returns how many tokens stand for images, or for the pairs of frames of films; None for none."""
     if e.unit is None or workload.phase == "decode" or workload.images is None or equal(workload.images, 0):
         return None
     assert workload.image_size is not None
     sides = [exact_div(side, e.unit, "image_size / pixels of a token") for side in workload.image_size]
-    return workload.batch * workload.images * prod(tuple(sides))
+    times = 1 if workload.frames is None else ceil_div(workload.frames, FRAMES)
+    return workload.batch * workload.images * times * prod(tuple(sides))

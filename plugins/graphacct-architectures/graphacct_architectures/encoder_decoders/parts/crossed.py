@@ -11,7 +11,7 @@ import attrs
 
 from graphacct import Builder, Dim, Value, Workload
 from graphacct_architectures.decoders.parts.attention import attended, attention, normed_by
-from graphacct_architectures.decoders.parts.decode import After, decode
+from graphacct_architectures.decoders.parts.decode import After, decode, first_of
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -36,7 +36,7 @@ class Crossed:
         mlp: Its network.
         norm: The kind of all its norms.
         dropout: The dropout probability of each part's output, in training.
-        norms: How the norms around the three parts are called.
+        norms: How the norms around the three parts are called; the second of a part is empty for none.
         states_width: The width of the encoder's output.
     """
 
@@ -57,7 +57,8 @@ def crossed_layer(s: Crossed, workload: Workload, b: Builder, x: Value, tables: 
         nonlocal x
         before, after = next(names)
         y = run(normed_by(b, before, x, s.norm))
-        y = dropped(b, f"{label}_dropout", normed_by(b, after, y, s.norm), s.dropout, workload)
+        y = normed_by(b, after, y, s.norm) if after else y
+        y = dropped(b, f"{label}_dropout", y, s.dropout, workload)
         x = b.apply("add", x, y, name=f"{label}_residual")
 
     def own(y: Value) -> Value:
@@ -127,6 +128,12 @@ def encoded(d: Decoder, workload: Workload, b: Builder) -> Value:
     return x
 
 
+def alone(d: Decoder, workload: Workload, b: Builder) -> Value:
+    """Returns the outputs of an encoder alone, with its classifier."""
+    seen = attrs.evolve(workload, seq_len=workload.encoder_seq_len)
+    return first_of(decode(attrs.evolve(d, embedding_scaled=False), seen, b, partial(_scaled, d, {})))
+
+
 def both(encoder: Decoder, decoder: Decoder, workload: Workload, b: Builder) -> Value:
     """Returns the decoder's outputs; a decoding step runs it alone, since its cache has what it needs."""
     given: dict[str, Value] = {}
@@ -140,8 +147,7 @@ def both(encoder: Decoder, decoder: Decoder, workload: Workload, b: Builder) -> 
     with b.inside("", "decoder_"):
         plain = attrs.evolve(decoder, embedding_scaled=False)
         found = decode(plain, workload, b, partial(_scaled, decoder, given))
-    assert isinstance(found, Value)
-    return found
+    return first_of(found)
 
 
 def _scaled(d: Decoder, given: Mapping[str, Value], b: Builder, ids: Value, x: Value) -> Entering:

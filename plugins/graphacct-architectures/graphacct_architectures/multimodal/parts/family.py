@@ -60,11 +60,13 @@ def composition(
     model_types: tuple[str, ...] = (),
     prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
     per_second: Mapping[str, Callable[[Any], Any]] | None = None,
+    inner_classes: Mapping[str, str] | None = None,
 ) -> Architecture:
     """Returns the Architecture of a family: `compose(config, root)` returns the composition of a configuration, with a
     decoder or a pair, whose modules are in `root`, `model.` or empty. `classes` are the class with a head and the one
     without; `image_size` is
-    the default of the workload's images, `sizes` are the workload's other sizes, `per_second` is the Architecture's.
+    the default of the workload's images, `sizes` are the workload's other sizes, `per_second` and `inner_classes`
+    are the Architecture's.
     """
     headed, alone = classes
 
@@ -101,6 +103,7 @@ def composition(
         prepare=prepare,
         per_second=per_second or {},
         placeholders=places,
+        inner_classes=inner_classes or {},
         doc=doc,
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div
+from graphacct import Builder, ConfigError, Dim, Value, Workload, ceil_div, exact_div, less
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import Norm
@@ -23,16 +23,23 @@ from graphacct_architectures.multimodal.parts.grid_layers import Looking, apart,
 
 @attrs.frozen
 class Extent:
-    """What a tower is given: how many images of how many rows and columns of patches."""
+    """What a tower is given: how many images of how many rows and columns of patches; `times` of them, one after
+    another, are a film (None for pictures)."""
 
     images: Dim
     rows: Dim
     columns: Dim
+    times: Dim | None = None
 
     @property
     def count(self) -> Dim:
         """Patches of all images."""
         return self.images * self.rows * self.columns
+
+    @property
+    def shown(self) -> Dim:
+        """Pictures or films."""
+        return self.images if self.times is None else exact_div(self.images, self.times, "images / those of a film")
 
 
 @attrs.frozen
@@ -66,6 +73,10 @@ class Grid:
         second_norm: The name of a norm after the positions; empty for none.
         finish: Adds what follows when the patches are in their first order again; None for nothing.
         least: The side of the squares of patches that an image has whole numbers of; None for `merge`.
+        together: The frames that a film has whole groups of, the last one repeated; None for those of a patch.
+        joined: Whether a film's frames see one another.
+        most_frames: The most frames of a film; None for any number.
+        film_merge: The side of the squares of patches that become one token of a film; None for `merge`.
     """
 
     depth: Dim
@@ -94,6 +105,15 @@ class Grid:
     second_norm: str = ""
     finish: Callable[[Builder, Value, Extent], Value] | None = None
     least: Dim | None = None
+    together: Dim | None = None
+    joined: bool = False
+    most_frames: Dim | None = None
+    film_merge: Dim | None = None
+
+    @property
+    def deep_patch(self) -> Dim:
+        """Frames of a patch."""
+        return self.patch[0] if len(self.patch) > 2 else 1
 
 
 def grid_rows(g: Grid, workload: Workload, b: Builder, images: Dim) -> tuple[Value, ...]:
@@ -104,8 +124,17 @@ def grid_rows(g: Grid, workload: Workload, b: Builder, images: Dim) -> tuple[Val
 
 
 def extent_of(g: Grid, workload: Workload, images: Dim) -> Extent:
-    """Returns the patches of `images` images of the workload's size."""
-    return Extent(images, *sides(g, workload.image_size))
+    """Returns the patches of `images` images of the workload's size, or of as many films of its frames."""
+    if workload.frames is None:
+        return Extent(images, *sides(g, workload.image_size))
+    group = g.deep_patch if g.together is None else g.together
+    if g.most_frames is not None and less(g.most_frames, workload.frames):
+        raise ConfigError(
+            f"frames is {workload.frames}, and the tower has positions for {g.most_frames}: give fewer frames"
+        )
+    times = exact_div(ceil_div(workload.frames, group) * group, g.deep_patch, "frames / those of a patch")
+    square = g.least if g.film_merge is None else g.film_merge
+    return Extent(images * times, *sides(attrs.evolve(g, least=square), workload.image_size), times)
 
 
 def looked(g: Grid, workload: Workload, b: Builder, extent: Extent) -> tuple[Value, ...]:
@@ -123,7 +152,7 @@ def looked(g: Grid, workload: Workload, b: Builder, extent: Extent) -> tuple[Val
     module, _, name = g.stack.rpartition(".")
     constants = tables(g.looking, b, g.width, extent.count) if g.looking.turns else ()
     groups = {
-        True: apart(((extent.images, extent.rows * extent.columns),)),
+        True: apart((whole(g, extent),)),
         False: apart(windows(g, extent)),
     }
     layer = partial(body, g.looking, g.mlp, g.norm, g.norms, workload, groups)
@@ -203,6 +232,13 @@ def sides(g: Grid, size: tuple[Dim, Dim] | None) -> tuple[Dim, Dim]:
     return tuple(  # type: ignore[return-value]
         exact_div(side, step, "image_size / patch_size") for side, step in zip(size, g.patch[-2:], strict=True)
     )
+
+
+def whole(g: Grid, extent: Extent) -> tuple[Dim, Dim]:
+    """Returns how many images there are of how many patches that see one another: a film is one where its frames are
+    joined."""
+    images = extent.shown if g.joined else extent.images
+    return images, exact_div(extent.count, images, "patches / images")
 
 
 def windows(g: Grid, extent: Extent) -> tuple[tuple[Dim, Dim], ...]:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from graphacct import Builder, Dim, Value, Workload, equal, exact_div
+from graphacct import Builder, Dim, Value, Workload, equal, exact_div, floor_div, same
 from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import Norm
@@ -48,6 +48,8 @@ class Looking:
         turns: The name of the module that makes rotary tables; empty if nothing is rotated.
         dropout: The probability with which weights are dropped in training.
         turns_narrow: Whether the tables are cast to the model's dtype, and in each layer to float32 again.
+        axes: The axes whose places turn a head, each an equal part of it: rows and columns, or times too.
+        turned_narrow: Whether queries and keys are turned in the model's dtype, not in float32.
         scales: The names of parameters that multiply the output of attention and of the network; empty for none.
     """
 
@@ -64,6 +66,8 @@ class Looking:
     dropout: float = 0.0
     turns_narrow: bool = False
     scales: tuple[str, str] = ("", "")
+    axes: int = 2
+    turned_narrow: bool = False
 
     @property
     def shared(self) -> Dim:
@@ -72,20 +76,24 @@ class Looking:
 
 
 def tables(a: Looking, b: Builder, width: Dim, count: Dim) -> tuple[Value, Value]:
-    """Returns cosine and sine of each patch's angles, (patches, width of a head): a half by its row, a half by its
-    column."""
+    """Returns cosine and sine of each patch's angles, (patches, what is turned of a head): a half by its row, a half by
+    its column, or a third by its time too."""
     d_head = exact_div(width, a.heads, "hidden_size / num_heads")
     with b.scope(a.turns):
-        places = b.apply("constant", name="positions", shape=(count, 2, 1), dtype="float32")
-        rates = b.apply("constant", name="inv_freq", shape=(exact_div(d_head, 4, "d_head / 4"),), dtype="float32")
+        each = exact_div(d_head, 4, "d_head / 4") if a.axes == 2 else floor_div(floor_div(d_head, a.axes), 2)
+        places = b.apply("constant", name="positions", shape=(count, a.axes, 1), dtype="float32")
+        rates = b.apply("constant", name="inv_freq", shape=(each,), dtype="float32")
         freqs = b.apply("mul", places, rates, name="freqs")
         both = []
         for function in ("cos", "sin"):
             half = b.apply(
-                "reshape", b.apply(function, freqs, name=function), name=f"{function}_half", shape=(count, d_head // 2)
+                "reshape",
+                b.apply(function, freqs, name=function),
+                name=f"{function}_half",
+                shape=(count, a.axes * each),
             )
             both.append(b.apply("concat", half, half, name=f"{function}_table", dim=-1))
-    if a.turns_narrow and b.dtype != "float32":
+    if (a.turns_narrow or a.turned_narrow) and b.dtype != "float32":
         both = [
             b.apply("cast", table, name=f"{a.turns}.{name}_narrowed", dtype=b.dtype)
             for table, name in zip(both, ("cos", "sin"), strict=True)
@@ -143,9 +151,9 @@ def attention(a: Looking, workload: Workload, b: Builder, x: Value, turns: tuple
             part = normed_by(b, f"{label}_norm", part, a.qk_norm)
         part = b.apply("transpose", part, name=f"{label}_heads_first", dims=(0, 1))
         if turns and label != "v":
-            wide = b.dtype != "float32"
+            wide = b.dtype != "float32" and not a.turned_narrow
             part = b.apply("cast", part, name=f"{label}_wide", dtype="float32") if wide else part
-            part = b.apply("rotary_embedding", part, *turns, name=f"{label}_rope", composed=True)
+            part = rotated(b, part, turns, label)
             part = b.apply("cast", part, name=f"{label}_narrowed", dtype=b.dtype) if wide else part
         turned.append(part)
     found: list[Value] = []
@@ -171,6 +179,22 @@ def attention(a: Looking, workload: Workload, b: Builder, x: Value, turns: tuple
     ]
     y = b.apply("concat", *flat, name="all_sequences", dim=0)
     return linear(b, a.out, y, width, bias=a.out_bias)
+
+
+def rotated(b: Builder, x: Value, turns: tuple[Value, ...], label: str) -> Value:
+    """Returns queries or keys (heads, patches, d_head) turned, in as many of their dimensions as the tables have."""
+    d_head, own = x.spec.shape[-1], turns[0].spec.shape[-1]
+    found: Value
+    if same(d_head, own):
+        found = b.apply("rotary_embedding", x, *turns, name=f"{label}_rope", composed=True)
+        return found
+    parts = [
+        b.apply("slice", x, name=f"{label}_{name}", dim=-1, start=start, length=length)
+        for name, start, length in (("turned", 0, own), ("left", own, d_head - own))
+    ]
+    turned = b.apply("rotary_embedding", parts[0], *turns, name=f"{label}_rope", composed=True)
+    found = b.apply("concat", turned, parts[1], name=f"{label}_joined", dim=-1)
+    return found
 
 
 def projected(a: Looking, b: Builder, x: Value, d_head: Dim) -> tuple[Value, ...]:

@@ -25,7 +25,8 @@ def thinking(config: Any, root: str) -> Composition:
     def rows(workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
         assert workload.images is not None  # the architecture declares its default
         with b.scope(f"{root}visual"):
-            return grid_rows(grid_of(config.vision_config), workload, b, workload.batch * workload.images)
+            pictures = attrs.evolve(workload, frames=None)  # those of the workload are the sounds'
+            return grid_rows(grid_of(config.vision_config), pictures, b, workload.batch * workload.images)
 
     parts = (heard(config.audio_config, root, ()), Part("images", rows))
     return Composition(

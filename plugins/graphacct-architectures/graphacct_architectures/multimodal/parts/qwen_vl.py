@@ -27,6 +27,7 @@ from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described
 from graphacct_architectures.multimodal.parts.family import composition, inexact
 from graphacct_architectures.multimodal.parts.grid import Extent, Grid, extent_of, grid_rows, windows
+from graphacct_architectures.multimodal.parts.grid import whole as seen_whole
 from graphacct_architectures.multimodal.parts.grid_layers import MOST_APART, sum_of
 
 SIDE = 16
@@ -136,13 +137,16 @@ def whole(
     no_cost: Mapping[str, tuple[Any, ...] | None] | None = None,
     text: Callable[[Any], Decoder] = lambda config: described(config.text_config),
     capped: bool = False,
+    films: bool = True,
+    inner_classes: Mapping[str, str] | None = None,
 ) -> Architecture:
     """Returns the Architecture of a tower and a text model.
 
     `sectioned` says whether the text's heads are rotated by frame, row and column, `module` the tower's module;
     `tower(config)` describes it, and `text(config)` the text model. `project(config, builder, x, extent)` adds what
     makes the text's rows of the tower's tokens, at the root of the tower's module. `capped` says whether
-    the logits are scaled and capped if the text model says so. The rest is as for `composition`.
+    the logits are scaled and capped if the text model says so, `films` whether its class reads films too. The rest is
+    as for `composition`.
     """
 
     def compose(config: Any, root: str) -> Composition:
@@ -166,9 +170,11 @@ def whole(
         PresetFiles(file),
         classes=classes,
         image_size=lambda config: usual_size(config.vision_config.config),
+        sizes={"frames": lambda config: None} if films else {},
         no_cost={**dict.fromkeys(("rope_scaling", "rope_theta", "rope_parameters")), **(no_cost or {})},
         aliases=aliases,
         prepare=prepare,
+        inner_classes=inner_classes,
         doc=doc,
     )
 
@@ -186,7 +192,7 @@ def together(g: Grid, workload: Workload) -> tuple[str, ...]:
     """Returns what is not exact of a tower whose images or windows are too many to be described one by one."""
     assert workload.images is not None
     extent = extent_of(g, workload, workload.batch * workload.images)
-    count = sum_of(((extent.images, 1), *windows(g, extent)))
+    count = sum_of((seen_whole(g, extent), *windows(g, extent)))
     if type(count) is int and count <= MOST_APART:
         return ()
     return (f"saved tensors of a tower are exact up to {MOST_APART} images and windows, which its class runs apart",)

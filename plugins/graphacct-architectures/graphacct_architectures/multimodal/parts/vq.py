@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, brief, fields, prod
+from graphacct import Builder, ConfigError, Dim, Parameter, Value, Workload, brief, fields, prod
 from graphacct_architectures.layers import dropped
 
 GROUPS = 32
@@ -168,19 +168,25 @@ def decoded(c: VqConfig, workload: Workload, b: Builder, x: Value, out: Dim) -> 
 def nearest(c: VqConfig, b: Builder, x: Value) -> Value:
     """Returns the number of the code book's vector that is nearest to each place, (images, places); the builder is in
     the quantizer's scope. What the class makes of the vectors besides, its loss included, costs the same."""
-    images, width, *sides = x.spec.shape
-    count = images * prod(sides)
-    table = b.parameter("embedding.weight", (c.num_embeddings, width))
     x = b.apply("contiguous", b.apply("permute", x, name="width_last", dims=(0, 2, 3, 1)), name="latents")
+    ids, table = closest(c.num_embeddings, b, x)
+    found = b.apply("embedding", ids, table, name="embedding")
+    found = b.apply("reshape", found, name="found", shape=x.spec.shape)
+    error = b.apply("square", b.apply("sub", found, x, name="errors"), name="errors_squared")
+    b.apply("mean", error, name="commitment", dim=-1)
+    return ids
+
+
+def closest(codes: Dim, b: Builder, x: Value) -> tuple[Value, Parameter]:
+    """Returns the number of the code book's vector that is nearest to each row of x (…, width), and the book of so many
+    vectors."""
+    *places, width = x.spec.shape
+    count = prod(places)
+    table = b.parameter("embedding.weight", (codes, width))
     flat = b.apply("reshape", x, name="rows", shape=(count, width))
     own = b.apply("sum", b.apply("square", flat, name="squares"), name="lengths", dim=1, keepdim=True)
     others = b.apply("sum", b.apply("square", table, name="codes_squares"), name="codes_lengths", dim=1)
     columns = b.apply("transpose", table, name="codes_across", dims=(0, 1))
     products = b.apply("scale", b.apply("matmul", flat, columns, name="products"), name="products_doubled")
     distances = b.apply("sub", b.apply("add", own, others, name="sums"), products, name="distances")
-    ids = b.apply("argmin", distances, name="nearest", dim=1)
-    found = b.apply("embedding", ids, table, name="embedding")
-    found = b.apply("reshape", found, name="found", shape=x.spec.shape)
-    error = b.apply("square", b.apply("sub", found, x, name="errors"), name="errors_squared")
-    b.apply("mean", error, name="commitment", dim=-1)
-    return ids
+    return b.apply("argmin", distances, name="nearest", dim=1), table
