@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from graphacct.files import read_json
@@ -60,13 +60,18 @@ class PresetFiles(Mapping[str, Mapping[str, Any]]):
         return content
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and os.path.basename(name) == name and os.path.isfile(self._path(name))
+        return name in self.names
 
     def __iter__(self) -> Iterator[str]:
         """Yields the names, sorted with their numbers by value: 7b comes before 13b."""
-        files = os.listdir(self.folder) if os.path.isdir(self.folder) else []
-        names = [file.removesuffix(ENDING) for file in files if file.endswith(ENDING)]
-        return iter(sorted(names, key=_words_and_numbers))
+        return iter(sorted(self.names, key=_words_and_numbers))
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names, in no order: most families have no folder, and each of them is asked for the name of a model."""
+        if os.path.basename(self.folder) not in _folders(os.path.dirname(self.folder)):
+            return frozenset()
+        return frozenset(file.removesuffix(ENDING) for file in os.listdir(self.folder) if file.endswith(ENDING))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -81,6 +86,12 @@ class PresetFiles(Mapping[str, Mapping[str, Any]]):
 
     def _path(self, name: str) -> str:
         return os.path.join(self.folder, name + ENDING)
+
+
+@cache
+def _folders(path: str) -> frozenset[str]:
+    """Returns the names of the folders of presets, of which a plugin has one for each family that has presets."""
+    return frozenset(os.listdir(path)) if os.path.isdir(path) else frozenset()
 
 
 def _words_and_numbers(name: str) -> list[str | int]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from runnable import runnable
 
 from graphacct import Report, account
 from graphacct.hooks.manager import default
@@ -23,15 +24,6 @@ PRESETS = [
     for name, architecture in default().architectures.items()
     for preset in (tuple(architecture.presets) or (name,))
 ]
-OWN: dict[str, Any] = {
-    # the class's own defaults do not run: they name no layers with experts, or have 28 heads in a width of 2,048
-    "deepseek_ocr2": {"set": {"text_config.mlp_layer_types": ["dense"] * 32}},
-    "deepseek_ocr2_text": {"set": {"mlp_layer_types": ["dense"] * 32}},
-    "idefics": {"images": 1},  # no text without an image
-    "qwen3_omni_moe_text": {"set": {"head_dim": 128}},
-    "qwen3_omni_moe_thinker": {"set": {"text_config.head_dim": 128}},
-    "vitmatte": {"set": {"hidden_size": 768}},  # the default head is 384 wide, and the backbone 768
-}
 TRAINED = ("gpt2", "t5-small", "smollm3-3b", "gpt-oss-20b", "deepseek-v2-lite", "gemma-2-2b", "jamba-v0.1", "resnet50")
 """One preset of each way to fold layers: one block, several, alternating ones, none."""
 
@@ -70,11 +62,7 @@ def read(report: Report, by: str) -> Iterable[dict[str, Any]]:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_the_parts_of_a_forward_pass_sum_to_its_total(preset: str) -> None:
     """By scope, operator, parameter and node; deepseek-v3's tensors summed to 14 of its 671 billion parameters."""
-    known = default().architectures.get(preset)
-    # the towers and the text of some classes' own defaults have other widths: without a preset the text alone
-    bare = known is not None and not known.presets
-    alone = {word: 0 for word in ("images", "audios") if bare and word in known.load().sizes}
-    check(account(preset, **{**alone, **OWN.get(preset, {})}))
+    check(account(preset, **runnable(preset)))
 
 
 @pytest.mark.parametrize("preset", TRAINED)

@@ -8,6 +8,7 @@ from typing import Any
 import networkx
 import pytest
 from gguf_files import written
+from runnable import runnable
 
 from graphacct import Builder, Graph, build
 from graphacct.hooks.manager import default
@@ -44,32 +45,42 @@ ELSEWHERE = "the goldens and the published figures of each plugin's tests"
 FULL = ("blip-2",)
 """Families with learned positions, of which the default length takes all."""
 SIZES: dict[str, dict[str, Any]] = {
-    # the class does not run with its defaults, or is not trained: 28 heads do not divide a width of 2,048, no layer has
-    # experts, layers are frozen
+    # not trained as they are: their layers are frozen
     "deepseek_ocr2": {"text_config.mlp_layer_types": ["dense"] * 2, "text_config.num_hidden_layers": 2},
     "deepseek_ocr2_text": {"mlp_layer_types": ["dense"] * 2, "num_hidden_layers": 2},
     "idefics": {"freeze_text_layers": False, "freeze_vision_layers": False, "num_hidden_layers": 2},
-    "qwen3_omni_moe_text": {"head_dim": 128},
-    "qwen3_omni_moe_thinker": {"text_config.head_dim": 128},
     # short texts are one window, and longer ones than the class has positions for would be needed to be several
     "longformer": {"attention_window": 4},
-    "vitmatte": {"hidden_size": 768},
     # layers that differ do not fold: a few of each kind say the same in a fraction of the time
-    "bailing_hybrid": {"num_hidden_layers": 12},
+    "bailing_hybrid": {"num_hidden_layers": 6},
+    "conditional_detr": {"encoder_layers": 2, "decoder_layers": 2},
+    "dab-detr": {"encoder_layers": 2, "decoder_layers": 2},
+    "deepseek_v4": {"num_hidden_layers": 4},
+    "deformable_detr": {"encoder_layers": 2, "decoder_layers": 2},
+    "exaone4_5": {"text_config.num_hidden_layers": 4},
+    "gemma3n": {"text_config.num_hidden_layers": 10, "text_config.num_kv_shared_layers": 5},
+    "granite4_vision": {"text_config.num_hidden_layers": 4},
+    "grounding-dino": {"encoder_layers": 1, "decoder_layers": 1},
+    "kimi_linear": {"num_hidden_layers": 4},
+    "mask2former": {"encoder_layers": 2, "decoder_layers": 3},
+    "minicpmv4_6": {"text_config.num_hidden_layers": 4},
+    "mm-grounding-dino": {"encoder_layers": 1, "decoder_layers": 1},
+    "nemotron_h": {"num_hidden_layers": 6, "hybrid_override_pattern": "M-M*ME"},
+    "plamo3": {"num_hidden_layers": 8},
+    "rt_detr": {"encoder_layers": 1, "decoder_layers": 2},
+    "rt_detr_v2": {"encoder_layers": 1, "decoder_layers": 2},
+    "swin2sr": {"depths": [2, 2], "num_heads": [2, 2]},
+    "zamba2": {"num_hidden_layers": 3, "layer_types": ["mamba", "hybrid", "mamba"]},
     "gemma3n_text": {"num_hidden_layers": 10, "num_kv_shared_layers": 5},
     "hrm_text": {"num_hidden_layers": 2},
     "hy_v4": {"num_hidden_layers": 4},
     "flint": {"num_hidden_layers": 4},
     "olmo_hybrid": {"num_hidden_layers": 4},
     "qwen3_5_text": {"num_hidden_layers": 4},
-    "grounding-dino": {"encoder_layers": 2, "decoder_layers": 2},
-    "mm-grounding-dino": {"encoder_layers": 2, "decoder_layers": 2},
-    "kimi_linear": {"num_hidden_layers": 8},
     "qwen3_5": {"text_config.num_hidden_layers": 4},
     "qwen3_5_moe": {"text_config.num_hidden_layers": 4},
     "qwen3_5_moe_text": {"num_hidden_layers": 4},
     "qwen3_next": {"num_hidden_layers": 4},
-    "zamba2": {"num_hidden_layers": 6, "layer_types": ["mamba", "hybrid", "mamba"] * 2},
 }
 """Sizes in place of the first preset's, or of the class's defaults."""
 DECODER_OR_PAIR = ("blip-2", "instructblip", "instructblipvideo")
@@ -115,11 +126,9 @@ def test_architecture(name: str) -> None:
     """The first preset of each family, in every phase, with symbols, folded and written out."""
     architecture = PLUGINS.architectures[name].load()
     composed = {"images", "audios"} & {*architecture.sizes}
-    if composed and not architecture.presets:  # its class's own towers and text have different widths
-        images = int(name == "idefics")  # its class takes no text without one
-        rows = [Totals(name, {**dict.fromkeys(composed, images), "set": SIZES.get(name, {})})]
-    else:
-        rows = [Totals(next(iter(architecture.presets), name), {"set": SIZES.get(name, {})})]
+    own = runnable(name)
+    sizes = {**own.pop("set", {}), **SIZES.get(name, {})}
+    rows = [Totals(next(iter(architecture.presets), name), {**own, "set": sizes})]
     lengths = {}
     if composed and architecture.presets:  # a sequence has at least the placeholders of its images and sounds
         least = architecture.sizes["seq_len"](architecture.preset(next(iter(architecture.presets))))

@@ -493,6 +493,116 @@ def speecht5_hifigan(random: Random) -> Case:
     return Case(content, {"batch": batch, "frames": frames}, inputs, attends=False)
 
 
+def translated(random: Random, kind: str, stem: str) -> Case:
+    """SeamlessM4T from text to text."""
+    content = {
+        **{"model_type": kind, "architectures": [f"{stem}ForTextToText"], "vocab_size": 50, "t2u_vocab_size": 20},
+        **{"hidden_size": random.choice((16, 32)), "max_position_embeddings": 40, "activation_function": act(random)},
+        **{"encoder_layers": random.randint(1, 3), "decoder_layers": random.randint(1, 3), "encoder_ffn_dim": 20},
+        **{"encoder_attention_heads": random.choice((2, 4)), "decoder_attention_heads": 4, "decoder_ffn_dim": 28},
+        **{"tie_word_embeddings": yes(random), "scale_embedding": yes(random), "pad_token_id": 0, "eos_token_id": 3},
+        **{"encoder_layerdrop": 0.0, "decoder_layerdrop": 0.0},
+    }
+    batch, words, seq_len = random.randint(1, 2), random.choice((6, 11)), random.choice((5, 9))
+
+    def inputs(model: Any) -> dict[str, Any]:
+        ids = torch.full((batch, seq_len), 5)
+        return {"input_ids": torch.full((batch, words), 5), "decoder_input_ids": ids, "use_cache": False}
+
+    return Case(content, {"batch": batch, "encoder_seq_len": words, "seq_len": seq_len}, inputs, cached=7)
+
+
+def seamless_m4t(random: Random) -> Case:
+    return translated(random, "seamless_m4t", "SeamlessM4T")
+
+
+def seamless_m4t_v2(random: Random) -> Case:
+    return translated(random, "seamless_m4t_v2", "SeamlessM4Tv2")
+
+
+def speaking(random: Random, content: Mapping[str, Any], books: int = 0, cached: int | None = None) -> Case:
+    """A decoder of texts, or of a text and codes of as many books."""
+    batch, seq_len = random.randint(1, 2), random.choice((5, 9))
+    shape = (batch, seq_len, 1 + books) if books else (batch, seq_len)
+
+    def inputs(model: Any) -> dict[str, Any]:
+        return {"input_ids": torch.full(shape, 5), "use_cache": False}
+
+    return Case(content, {"batch": batch, "seq_len": seq_len}, inputs, cached=cached)
+
+
+def like_moshi(random: Random) -> dict[str, Any]:
+    return {
+        **{"vocab_size": 50, "hidden_size": random.choice((16, 32)), "num_hidden_layers": random.randint(1, 3)},
+        **{"num_attention_heads": random.choice((2, 4)), "num_key_value_heads": random.choice((None, 1, 2))},
+        **{"ffn_dim": random.choice((20, 28)), "hidden_act": act(random), "head_dim": random.choice((None, 8))},
+        **{"sliding_window": random.choice((3, 40)), "num_codebooks": random.choice((3, 4))},
+        **{"bos_token_id": 1, "pad_token_id": 3},
+    }
+
+
+def moshi(random: Random) -> Case:
+    name = random.choice(("MoshiForCausalLM", "MoshiModel"))
+    return speaking(random, {"model_type": "moshi", "architectures": [name], **like_moshi(random)}, cached=7)
+
+
+def kyutai_speech_to_text(random: Random) -> Case:
+    content = {
+        **{"model_type": "kyutai_speech_to_text", "codebook_vocab_size": 17, "audio_pad_token_id": 60},
+        **{"architectures": ["KyutaiSpeechToTextForConditionalGeneration"], "audio_bos_token_id": 16},
+        **{"codec_config": {"model_type": "mimi", **mimi_keys(random)}, **like_moshi(random)},
+    }
+    return speaking(random, content, content["num_codebooks"])
+
+
+def csm(random: Random) -> Case:
+    width = random.choice((16, 32))
+    depth = {
+        **{"num_codebooks": 4, "backbone_hidden_size": width, "vocab_size": 20, "hidden_size": random.choice((8, 16))},
+        **{"intermediate_size": 12, "num_hidden_layers": random.randint(1, 2), "num_attention_heads": 2},
+        **{"num_key_value_heads": random.randint(1, 2), "max_position_embeddings": 5, "mlp_bias": yes(random)},
+        **{"head_dim": random.choice((None, 6)), "attention_bias": yes(random)},
+    }
+    content = {
+        **{"model_type": "csm", "architectures": ["CsmForConditionalGeneration"], "vocab_size": 20},
+        **{"text_vocab_size": 60, "num_codebooks": 4, "hidden_size": width, "num_hidden_layers": random.randint(1, 3)},
+        **{"num_attention_heads": random.choice((2, 4)), "num_key_value_heads": random.randint(1, 2)},
+        **{"intermediate_size": 20, "hidden_act": act(random), "head_dim": random.choice((None, 8))},
+        **{"attention_bias": yes(random), "mlp_bias": yes(random), "tie_codebooks_embeddings": yes(random)},
+        **{"codec_config": {"model_type": "mimi", **mimi_keys(random)}, "depth_decoder_config": depth},
+        **{"codebook_pad_token_id": 19, "audio_token_id": 7, "audio_eos_token_id": 8, "pad_token_id": 3},
+        "bos_token_id": 1,
+    }
+    return speaking(random, content, cached=7)
+
+
+def dia(random: Random) -> Case:
+    width, channels = random.choice((16, 24)), random.choice((3, 4))
+    heard = {
+        **{"num_hidden_layers": random.randint(1, 3), "hidden_size": width, "num_attention_heads": 4, "vocab_size": 30},
+        **{"num_key_value_heads": random.choice((1, 2, 4)), "head_dim": random.choice((4, 8))},
+        **{"intermediate_size": 20, "hidden_act": act(random), "max_position_embeddings": 50},
+    }
+    made = {
+        **{**heard, "num_hidden_layers": random.randint(1, 3), "hidden_size": 32, "head_dim": 6, "vocab_size": 40},
+        **{"cross_num_attention_heads": random.choice((2, 4)), "cross_num_key_value_heads": random.randint(1, 2)},
+        **{"cross_head_dim": random.choice((6, 8)), "cross_hidden_size": width, "num_channels": channels},
+        **{"pad_token_id": 37, "bos_token_id": 38, "eos_token_id": 36},
+    }
+    content = {
+        **{"model_type": "dia", "architectures": [random.choice(("DiaForConditionalGeneration", "DiaModel"))]},
+        **{"encoder_config": heard, "decoder_config": made, "delay_pattern": list(range(channels))},
+        **{"pad_token_id": 37, "bos_token_id": 38, "eos_token_id": 36},
+    }
+    batch, words, seq_len = random.randint(1, 2), random.choice((6, 11)), random.choice((5, 9))
+
+    def inputs(model: Any) -> dict[str, Any]:
+        codes = torch.full((batch, seq_len, channels), 5)
+        return {"input_ids": torch.full((batch, words), 5), "decoder_input_ids": codes, "use_cache": False}
+
+    return Case(content, {"batch": batch, "encoder_seq_len": words, "seq_len": seq_len}, inputs)
+
+
 def sew_d(random: Random) -> Case:
     content = {
         **{"model_type": "sew-d", "architectures": [random.choice(("SEWDModel", "SEWDForCTC"))], "vocab_size": 12},
@@ -594,6 +704,12 @@ CASES: Mapping[str, Callable[[Random], Case]] = {
         phi4_multimodal,
         sew_d,
         pop2piano,
+        seamless_m4t,
+        seamless_m4t_v2,
+        moshi,
+        kyutai_speech_to_text,
+        csm,
+        dia,
         vits,
         fastspeech2_conformer,
         fastspeech2_conformer_with_hifigan,

@@ -46,6 +46,6 @@ def test_a_random_configuration(family: str, seed: int, tmp_path: Path) -> None:
         fused = accounted(tmp_path, attention="fused", **case.workload)
         assert fused.total["matmul_flops"] == found.total["matmul_flops"]
     if case.cached is not None:
-        frames = {key: case.workload[key] for key in ("frames", "samples") if key in case.workload}
+        frames = {key: case.workload[key] for key in ("frames", "samples", "encoder_seq_len") if key in case.workload}
         decoding = accounted(tmp_path, **case.eager, phase="decode", cache_len=case.cached, **frames)
         assert decoding.total["matmul_flops"] == decoding_step(model.eval(), case.cached, given)

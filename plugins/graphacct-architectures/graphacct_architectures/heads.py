@@ -70,9 +70,11 @@ class HeadConfig:
 
     Attributes:
         spelled: How the file's names of classes begin, and how the names do that stand for them here.
+        also_alone: Names of further classes that are the decoder alone.
     """
 
     spelled: ClassVar[tuple[str, str]] = ("", "")
+    also_alone: ClassVar[tuple[str, ...]] = ()
     architectures: str = first_class()
     num_labels: Dim = fields.label_count()
     classifier_dropout: float | None = fields.optional_probability()
@@ -93,10 +95,11 @@ def checked(config: HeadConfig, family: str, classes: Collection[str], stem: str
     """
     ending = config.ending
     own, given = (name.lower().replace("_", "") for name in (stem or family, config.architectures.removesuffix(ALONE)))
-    if ending not in classes or (ending == ALONE and own != given):
+    other = own != given and config.architectures not in config.also_alone
+    if ending not in classes or (ending == ALONE and other):
         known = ", ".join(f"…{item}" for item in classes)
-        stem, other = config.spelled
-        found = stem + config.architectures.removeprefix(other) if other else config.architectures
+        stem, same = config.spelled
+        found = stem + config.architectures.removeprefix(same) if same else config.architectures
         raise ConfigError(f"architectures has {brief(found)}: the classes of {family} are {known}")
     return ending
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 import pytest
+from runnable import runnable
 
 import graphacct
 from graphacct.hooks.manager import default
@@ -259,19 +260,6 @@ def test_no_node_is_a_scope() -> None:
     for architecture in default().architectures.values():
         name = next(iter(architecture.presets), architecture.name)
         for attention in architecture.load().attention or (None,):
-            # the default tower and text of some classes have other widths: without a preset the text alone
-            bare = name == architecture.name
-            words = ("images", "audios") if bare else ()
-            alone: dict[str, Any] = {word: 0 for word in words if word in architecture.load().sizes}
-            if name.startswith("qwen3_omni_moe_t"):  # its class's defaults have 28 heads in a width of 2,048
-                alone["set"] = {("text_config." if name.endswith("thinker") else "") + "head_dim": 128}
-            if name.startswith("deepseek_ocr2"):  # its class's defaults name no layers with experts
-                inside = "" if name.endswith("text") else "text_config."
-                alone["set"] = {f"{inside}mlp_layer_types": ["dense"] * 32}
-            if name == "vitmatte":  # its class's default head is 384 wide, and the backbone 768
-                alone["set"] = {"hidden_size": 768}
-            if name == "idefics":  # its class takes no text without an image
-                alone["images"] = 1
-            names = {node.name for node in graphacct.build(name, attention=attention, **alone).walk()}
+            names = {node.name for node in graphacct.build(name, attention=attention, **runnable(name)).walk()}
             scopes = {name[:place] for name in names for place, letter in enumerate(name) if letter == "."}
             assert not names & scopes, name

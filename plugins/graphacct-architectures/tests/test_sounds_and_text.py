@@ -21,7 +21,7 @@ CASES: dict[str, dict[str, Any]] = json.loads(
 def report(case: str, **options: Any) -> graphacct.Report:
     found = CASES[case]
     whole = found["workload"]
-    sound = {key: whole[key] for key in ("frames", "samples") if key in whole}
+    sound = {key: whole[key] for key in ("frames", "samples", "encoder_seq_len") if key in whole}
     workload = sound if options.get("phase") == "decode" else whole
     eager = {"attention": "eager"} if found.get("attends", True) else {}
     return graphacct.account(found["config"], convention="matmul", **{**eager, **workload, **options})
@@ -178,3 +178,19 @@ TELLING = {"model_type": "fastspeech2_conformer", "hidden_size": 8, "encoder_lay
 def test_what_cannot_speak(content: dict[str, Any], message: str) -> None:
     with pytest.raises(graphacct.GraphacctError, match=re.escape(message)):
         graphacct.account(content)
+
+
+def test_parts_that_do_not_fit() -> None:
+    """Sizes of one part that another one reads; embeddings that cannot be shared."""
+    for name, change, message in (
+        ("dia", {"decoder_config": {"cross_hidden_size": 9}}, "decoder_config.cross_hidden_size is 9 and encoder_conf"),
+        (
+            "csm",
+            {"depth_decoder_config": {"num_codebooks": 3}},
+            "depth_decoder_config has an embedding of 6153",
+        ),
+        ("kyutai_speech_to_text", {"tie_word_embeddings": True}, "tie_word_embeddings is true: the embedding has"),
+        ("moshi", {"tie_word_embeddings": True}, "tie_word_embeddings is true: the embedding has a row more"),
+    ):
+        with pytest.raises(graphacct.GraphacctError, match=re.escape(message)):
+            graphacct.account({"model_type": name, **change}, seq_len=4)

@@ -25,6 +25,7 @@ FILES = {
     "recurrent_gemma": "recurrent_gemma",
     "falcon_mamba": "falcon_mamba",
     "falcon_h1": "falcon_h1",
+    "baichuan_m1": "baichuan_m1",
     "bamba": "bamba",
     "granitemoehybrid": "granitemoehybrid",
     "nemotron_h": "nemotron_h",

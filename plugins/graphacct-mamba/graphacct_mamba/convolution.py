@@ -2,7 +2,7 @@
 
 from graphacct_architectures.layers import activation as activated
 
-from graphacct import Builder, Dim, Value, Workload, less
+from graphacct import Builder, ConfigError, Dim, Value, Workload, floor_div, less
 from graphacct_mamba.state import keep
 
 
@@ -42,6 +42,22 @@ def causal_convolution(
     else:
         start = 1 if workload.phase == "decode" else 0
         y = b.apply("slice", y, name="conv_out", dim=-1, start=start, length=seq)
+    return activated(b, activation, y) if activation else y
+
+
+def centred_convolution(
+    b: Builder, x: Value, taps: Dim, activation: str, workload: Workload, *, bias: bool = True, name: str = "conv1d"
+) -> Value:
+    """Convolves x (batch, channels, seq) over as many positions before its own as after it; the result is as long as
+    x. Raises ConfigError for a phase with a cache, and for an even number of positions."""
+    channels = x.spec.shape[1]
+    if workload.phase in ("prefill", "decode"):
+        raise ConfigError(f"a model that sees the whole text has no phase {workload.phase!r}: it has forward and train")
+    if type(taps) is int and taps % 2 == 0:
+        raise ConfigError(f"a convolution over {taps} positions has no middle: the number is odd")
+    weight = b.parameter(f"{name}.weight", (channels, 1, taps))
+    rest = (b.parameter(f"{name}.bias", (channels,)),) if bias else ()
+    y = b.apply("convolution", x, weight, *rest, name="convolved", groups=channels, padding=floor_div(taps - 1, 2))
     return activated(b, activation, y) if activation else y
 
 

@@ -5,7 +5,7 @@ Liquid AI, "LFM2 Technical Report", 2025 (arXiv:2511.23404).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 from graphacct_architectures.decoders import (
@@ -26,12 +26,15 @@ from graphacct_mamba.short_convolution import ShortConvolution, short_convolutio
 from graphacct_mamba.sizes import indices, multiplier
 
 CLASSES = (CAUSAL, ALONE)
+BOTH_WAYS = "Lfm2BidirectionalModel"
 
 
 @attrs.frozen(kw_only=True)
 class Lfm2Config(DecoderConfig):
-    """The keys of the published config.json that the cost depends on."""
+    """The keys of the published config.json that the cost depends on. Embedding models' class sees the whole text; it
+    stands in their own repositories (`modeling_lfm2_bidirectional.py`)."""
 
+    also_alone: ClassVar[tuple[str, ...]] = (BOTH_WAYS,)
     vocab_size: Dim = fields.size(65536)
     hidden_size: Dim = fields.size(2560)
     intermediate_size: Dim = fields.size(12288)
@@ -62,6 +65,7 @@ class Lfm2Config(DecoderConfig):
 
 def mixed(config: Any, kind: str, network: FeedForward) -> Layer:
     """Returns a layer with attention or a convolution."""
+    wide = config.architectures == BOTH_WAYS
     attention = Attention(
         config.num_attention_heads,
         config.kv_heads,
@@ -70,8 +74,10 @@ def mixed(config: Any, kind: str, network: FeedForward) -> Layer:
         rotary=config.d_head,
         qk_norm="head",
         qk_norm_names=("q_layernorm", "k_layernorm"),
+        causal=not wide,
+        unmasked=wide,
     )
-    short = Mixing("conv", ShortConvolution(config.conv_L_cache, config.conv_bias), short_convolution)
+    short = Mixing("conv", ShortConvolution(config.conv_L_cache, config.conv_bias, wide), short_convolution)
     return Layer(attention if kind == FULL else short, network, attention_norm="operator_norm", mlp_norm="ffn_norm")
 
 

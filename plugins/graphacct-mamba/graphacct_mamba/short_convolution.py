@@ -7,7 +7,7 @@ import attrs
 from graphacct_architectures.layers import linear
 
 from graphacct import Builder, Dim, Value, Workload
-from graphacct_mamba.convolution import causal_convolution
+from graphacct_mamba.convolution import causal_convolution, centred_convolution
 
 
 @attrs.frozen
@@ -17,10 +17,12 @@ class ShortConvolution:
     Attributes:
         taps: Positions that the convolution sees at once.
         bias: Whether the convolution and both projections have biases.
+        both_ways: Whether it sees as many positions after its own as before it.
     """
 
     taps: Dim
     bias: bool = False
+    both_ways: bool = False
 
 
 def short_convolution(s: ShortConvolution, workload: Workload, b: Builder, x: Value) -> Value:
@@ -30,7 +32,8 @@ def short_convolution(s: ShortConvolution, workload: Workload, b: Builder, x: Va
     both = b.apply("transpose", both, name="channels", dims=(-1, -2))
     into, out_of, u = b.apply("split", both, name="B_C_x", parts=3, dim=-2)
     u = b.apply("mul", into, u, name="gated_in")
-    u = causal_convolution(b, u, s.taps, "", workload, bias=s.bias, name="conv")
+    convolution = centred_convolution if s.both_ways else causal_convolution
+    u = convolution(b, u, s.taps, "", workload, bias=s.bias, name="conv")
     y = b.apply("mul", out_of, u, name="gated_out")
     y = b.apply("contiguous", b.apply("transpose", y, name="rows", dims=(-1, -2)), name="rows_copied")
     return linear(b, "out_proj", y, width, bias=s.bias)

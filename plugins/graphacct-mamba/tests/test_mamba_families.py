@@ -342,3 +342,39 @@ def test_zamba_shares_one_block(kind: str) -> None:
 def test_zamba_folded_equals_unrolled(phase: str) -> None:
     graph = graphacct.build(ZAMBA, seq_len=9, batch=2, phase=phase)
     assert graphacct.account(graph.unroll()).total == graphacct.account(graph).total
+
+
+def test_lfm2_that_sees_the_whole_text() -> None:
+    """LFM2.5-Embedding-350M's class: the decoder alone, whose convolution pads as much before a text as behind it, so
+    that it runs over the text's positions and no more."""
+    sizes = {"hidden_size": 32, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 20}
+    model = {"model_type": "lfm2", **sizes, "num_hidden_layers": 2, "layer_types": ["conv", "full_attention"]}
+    found = graphacct.account({**model, "architectures": ["Lfm2BidirectionalModel"]}, seq_len=10, convention="matmul")
+    plain = graphacct.account({**model, "architectures": ["Lfm2Model"]}, seq_len=10, convention="matmul")
+    assert found.total["params"] == plain.total["params"]
+    assert plain.total["matmul_flops"] - found.total["matmul_flops"] == 2 * 2 * 3 * 32
+    with pytest.raises(graphacct.GraphacctError, match="sees the whole text has no phase 'decode'"):
+        graphacct.account({**model, "architectures": ["Lfm2BidirectionalModel"]}, phase="decode", cache_len=4)
+    with pytest.raises(graphacct.GraphacctError, match="Lfm2OtherModel"):
+        graphacct.account({**model, "architectures": ["Lfm2OtherModel"]}, seq_len=4)
+
+
+BAICHUAN_M1 = {
+    **{"model_type": "baichuan_m1", "vocab_size": 40, "hidden_size": 32, "intermediate_size": 24},
+    **{"num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2, "num_swa_attention_heads": 8},
+    **{"num_swa_key_value_heads": 4, "sliding_window": 5, "sliding_window_layers": [1, 3], "conv_window": 2},
+}
+"""As mlx-lm's `baichuan_m1.py` has the keys of huggingface.co/baichuan-inc/Baichuan-M1-14B-Instruct."""
+
+
+def test_baichuan_mixes_keys_of_two_tokens() -> None:
+    """Two numbers for each head of keys and of values; and the cache keeps one token as it was before."""
+    found = graphacct.account(BAICHUAN_M1, seq_len=9).total["params"]
+    full, windowed = (32 * (32 + 2 * 16) + 32 * 32 + 2 * 2 * heads for heads in (2, 4))
+    assert found == 2 * 40 * 32 + 2 * (full + windowed) + 4 * (3 * 32 * 24 + 2 * 32) + 32
+    cached = graphacct.account(BAICHUAN_M1, phase="decode", cache_len=9).total
+    assert cached["kv_cache_bytes"] == 2 * 2 * 2 * 16 * (10 + 5)
+    graph = graphacct.build(BAICHUAN_M1, seq_len=9, phase="prefill")
+    assert graphacct.account(graph.unroll()).total == graphacct.account(graph).total
+    with pytest.raises(graphacct.GraphacctError, match="conv_window is 3: this family mixes 2"):
+        graphacct.account({**BAICHUAN_M1, "conv_window": 3}, seq_len=4)

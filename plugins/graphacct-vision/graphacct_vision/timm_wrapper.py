@@ -39,6 +39,9 @@ def _pretrained() -> Any:
     def check(value: Any, field: attrs.Attribute[Any]) -> Any:
         if value is not None and not isinstance(value, Mapping):
             raise ConfigError(f"{field.name} is an object of settings, not {brief(value)}")
+        fixed = (value or {}).get("fixed_input_size")
+        if not isinstance(fixed, (bool, type(None))):
+            raise ConfigError(f"{field.name} has fixed_input_size {brief(fixed)}, not true or false")
         size = (value or {}).get("input_size")
         if size is None:
             return value

@@ -68,6 +68,7 @@ def test_the_librarys_wrapper_has_a_scope(tmp_path: Path) -> None:
         ({**VIT, "architecture": "tf_efficientnetv2_s"}, "architecture 'tf_efficientnetv2_s' is timm's"),
         ({**VIT, "architecture": 3}, "architecture is the name of a model of timm's, not 3"),
         ({**VIT, "pretrained_cfg": 3}, "pretrained_cfg is an object of settings, not 3"),
+        ({**VIT, "pretrained_cfg": {"fixed_input_size": 1}}, "fixed_input_size 1, not true or false"),
         ({**VIT, "pretrained_cfg": {"input_size": [224, 224]}}, "input_size .*: 3 channels, a height and a width"),
         (
             {**VIT, "pretrained_cfg": {"input_size": [3, 384, 384], "fixed_input_size": True}},

@@ -22,6 +22,7 @@ from graphacct import (
     fields,
     same,
 )
+from graphacct_architectures.audio.parts.speaking import codec_resides, hears
 from graphacct_architectures.encoder_decoders.musicgen_decoder import crossing
 from graphacct_architectures.layers import linear
 from graphacct_architectures.losses import SUM, SUM_ALONE
@@ -37,15 +38,6 @@ def reads_text(architecture: Any, key: str) -> None:
     if "d_kv" not in {field.name for field in classes}:
         raise DeclinedError(
             f"{key}.model_type is {architecture.name!r}, which is not read here: encoders like T5's are"
-        )
-
-
-def hears(architecture: Any, key: str) -> None:
-    """Raises DeclinedError for a family that reads no samples."""
-    if "samples" not in architecture.sizes or "seq_len" in architecture.sizes:
-        raise DeclinedError(
-            f"{key}.model_type is {architecture.name!r}, which is not read as a codec here: families are that read "
-            "samples"
         )
 
 
@@ -68,8 +60,7 @@ def build(config: MusicgenConfig, workload: Workload, b: Builder) -> Value | tup
     states = encoded(config.text_encoder, workload, entering)
     if decoding:
         reside(b, entering.graph(states))
-    aside = Builder("audio_encoder", b.operators, b.dtype)
-    reside(b, aside.graph(through_codec(config.audio_encoder, workload, aside)))
+    codec_resides(config.audio_encoder, "audio_encoder", workload, b)
     width, given = config.decoder.config.hidden_size, states.spec.shape[-1]
     taken = config.decoder.config.cross_attention_hidden_size
     if taken is not None and (differ(taken, given) or differ(taken, width)):
@@ -96,17 +87,6 @@ def encoded(text: SubModel, workload: Workload, b: Builder) -> Value:
         made = text.architecture.build(config, own, b)
     states: Value = made if isinstance(made, Value) else made[0]
     return states
-
-
-def through_codec(codec: SubModel, workload: Workload, b: Builder) -> Value:
-    """Returns what the codec makes of samples: its parameters are all in the graph."""
-    config = codec.config
-    if getattr(config, "chunk_length_s", None) is not None:  # one chunk has all of them
-        config = attrs.evolve(config, chunk_length_s=None)
-    own = attrs.evolve(workload, phase="forward", samples=codec.architecture.sizes["samples"](config), loss=SUM)
-    with b.inside("audio_encoder"):
-        made: Value = codec.architecture.build(config, own, b)
-    return made
 
 
 ARCHITECTURE = Architecture(

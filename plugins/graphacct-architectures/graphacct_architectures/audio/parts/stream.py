@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 import attrs
@@ -15,14 +16,27 @@ from graphacct_architectures.decoders.parts.names import POSITIONS
 from graphacct_architectures.decoders.parts.stack import stack
 from graphacct_architectures.decoders.parts.tables import masks, rotary_tables
 
+NOTHING: Mapping[str, Value] = {}
 
-def streamed(d: Decoder, workload: Workload, b: Builder, x: Value) -> Value:
+
+def streamed(
+    d: Decoder,
+    workload: Workload,
+    b: Builder,
+    x: Value,
+    *,
+    cached: bool = False,
+    given: Mapping[str, Value] = NOTHING,
+) -> Value:
     """Returns x (batch, positions, width) after all layers and the last norm; the builder is in their scope. Of the
-    description, what is before the layers and after the norm is not read."""
+    description, what is before the layers and after the norm is not read. `cached` says that the layers have a cache
+    in the phases that have one, `given` what they are given besides, by name."""
     batch, seq, _ = x.spec.shape
-    phase = "train" if workload.phase == "train" else "forward"
-    inner = attrs.evolve(workload, batch=batch, seq_len=seq, cache_len=None, phase=phase)
-    tables = {**masks(d, inner, b), **rotary_tables(d, inner, b)}
+    inner = workload
+    if not cached:
+        phase = "train" if workload.phase == "train" else "forward"
+        inner = attrs.evolve(workload, batch=batch, seq_len=seq, cache_len=None, phase=phase)
+    tables = {**masks(d, inner, b), **rotary_tables(d, inner, b), **given}
     tables.pop(POSITIONS, None)  # its layers are given none
     b.hold(*tables.values())
     body, constants = partial(layer, inner, tuple(tables)), tuple(tables.values())

@@ -36,7 +36,7 @@ class Crossed:
         mlp: Its network.
         norm: The kind of all its norms.
         dropout: The dropout probability of each part's output, in training.
-        norms: How the norms around the three parts are called.
+        norms: How the norms around the three parts are called; the second of a part is empty for none.
         states_width: The width of the encoder's output.
     """
 
@@ -57,7 +57,8 @@ def crossed_layer(s: Crossed, workload: Workload, b: Builder, x: Value, tables: 
         nonlocal x
         before, after = next(names)
         y = run(normed_by(b, before, x, s.norm))
-        y = dropped(b, f"{label}_dropout", normed_by(b, after, y, s.norm), s.dropout, workload)
+        y = normed_by(b, after, y, s.norm) if after else y
+        y = dropped(b, f"{label}_dropout", y, s.dropout, workload)
         x = b.apply("add", x, y, name=f"{label}_residual")
 
     def own(y: Value) -> Value:
