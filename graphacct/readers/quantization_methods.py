@@ -53,7 +53,8 @@ def fp8(said: Said) -> Found:
     said.must("activation_scheme", "dynamic", "static")
     said.must("scale_fmt", "float", "ue8m0")
     said.must("expert_dtype", "fp8", "fp4")
-    sides = said.settings.get("weight_block_size", (128, 128))
+    by_matrix = "ignored_layers" in said.settings  # written by AutoFP8, which has a scale for each matrix alone
+    sides = said.settings.get("weight_block_size", None if by_matrix else (128, 128))
     static = said.settings.get("activation_scheme") == "static"
     if sides is None:
         found = said.format("fp8", static=static)

@@ -75,8 +75,8 @@ def test_every_key_is_accounted_for() -> None:
 
 def test_a_key_of_no_cost_has_the_values_at_which_that_holds() -> None:
     """Dropout of 0 and a switch that is off cost nothing; a family that does not take them knows nothing of others."""
-    assert keys(embd_pdrop=0.0, is_decoder=False).no_cost == ("embd_pdrop", "is_decoder")
-    assert keys(embd_pdrop=0.1, is_decoder=True).not_understood == ("embd_pdrop", "is_decoder")
+    assert keys(embd_pdrop=0.0, qkv_bias=False).no_cost == ("embd_pdrop", "qkv_bias")
+    assert keys(embd_pdrop=0.1, qkv_bias=True).not_understood == ("embd_pdrop", "qkv_bias")
 
 
 @pytest.mark.parametrize(

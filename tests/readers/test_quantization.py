@@ -53,6 +53,7 @@ def stored(settings: Any, key: str = "quantization_config", **options: Any) -> g
         ({"quant_method": "fp8"}, WHOLE + 4 * 3 * 48 + OTHERS),
         ({"quant_method": "fp8", "scale_fmt": "ue8m0"}, WHOLE + 3 * 48 + OTHERS),
         ({"quant_method": "fp8", "weight_block_size": None}, WHOLE + 4 * 21 + OTHERS),
+        ({"quant_method": "fp8", "ignored_layers": ["lm_head"]}, WHOLE + 4 * 21 + OTHERS),
         ({"quant_method": "fp8", "weight_block_size": None, "activation_scheme": "static"}, WHOLE + 8 * 21 + OTHERS),
         # a list of modules does not name the head: 8 · 2 blocks more
         (

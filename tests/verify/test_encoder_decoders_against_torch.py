@@ -75,7 +75,7 @@ def test_training_keeps_what_torch_keeps(case: str, attention: str, drop: float,
     sizes = {**sizes, **dict.fromkeys(probabilities, drop)}
     both = model_of(name, sizes, attention, batch).train()
     measured = saved_bytes(both, torch.zeros((batch, 9), dtype=torch.long), lambda out: out.logits)
-    options = {"attention": attention, "set": sizes, **lengths(name)}
+    options = {"attention": attention, "loss": "sum", "set": sizes, **lengths(name)}
     assert kept_bytes(scheduled(name, batch=batch, seq_len=9, **options)) == measured > 0
 
 

@@ -39,7 +39,7 @@ def test_gpt2_in_training(attention: str, p: float, batch: int, seq_len: int) ->
     """The storages that autograd keeps and the forward peak, with and without dropout, attention eager and fused."""
     model = gpt2(attention, p).train()
     sizes = {**GPT2, **dict.fromkeys(DROPOUT, p)}
-    steps = scheduled("gpt2", set=sizes, batch=batch, seq_len=seq_len, attention=attention)
+    steps = scheduled("gpt2", set=sizes, batch=batch, seq_len=seq_len, attention=attention, loss="sum")
     model(ids(batch, seq_len))
     assert saved_bytes(model, ids(batch, seq_len), lambda output: output.logits) == expected_bytes(steps)
     peak = max(live_bytes(steps, saved_storages(saved_uses(steps))))
@@ -60,7 +60,7 @@ def test_gpt2s_whole_step(attention: str, p: float, batch: int, seq_len: int, ch
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     options = {"batch": batch, "seq_len": seq_len, "attention": attention}
     sizes = {**GPT2, **dict.fromkeys(DROPOUT, p)}
-    steps = scheduled("gpt2", recompute="full" if checkpointing else "none", set=sizes, **options)
+    steps = scheduled("gpt2", recompute="full" if checkpointing else "none", set=sizes, loss="sum", **options)
     model(ids(batch, seq_len))
     saved, back = passed(steps, in_place=False)
     peak = max(live_bytes(steps, saved, back, fresh=True))
@@ -72,7 +72,7 @@ def test_gradients_that_meet_are_added_in_place(attention: str) -> None:
     """Where no mode watches, torch adds as often as graphacct says, into new tensors and in place: the head's gradient
     is a view, to which the embedding's is added."""
     sizes = {**GPT2, **dict.fromkeys(DROPOUT, 0.0)}
-    back = passed(scheduled("gpt2", set=sizes, batch=2, seq_len=24, attention=attention))[1]
+    back = passed(scheduled("gpt2", set=sizes, batch=2, seq_len=24, attention=attention, loss="sum"))[1]
     made = {life.birth for life in back.lives}
     added = [position in made for position, call in enumerate(back.calls) if call.name == "add"]
     model = gpt2(attention, 0.0).train()
@@ -93,7 +93,7 @@ def test_gpt2_without_gradients(attention: str, batch: int, seq_len: int) -> Non
 def test_the_worksheets_model_in_training(batch: int, seq_len: int) -> None:
     """The worksheet's module keeps what its graph says, operator by operator."""
     model = WorksheetLM(**WORKSHEET).train()
-    steps = scheduled("transformer-lm", set=WORKSHEET, batch=batch, seq_len=seq_len)
+    steps = scheduled("transformer-lm", set=WORKSHEET, batch=batch, seq_len=seq_len, loss="sum")
     assert saved_bytes(model, ids(batch, seq_len), lambda output: output) == expected_bytes(steps)
     peak = max(live_bytes(steps, saved_storages(saved_uses(steps))))
     assert forward_peak(model, ids(batch, seq_len), lambda output: output, True) == peak

@@ -94,10 +94,10 @@ def both(
     *_, once = measured(model, ids)
     checkpointed(model)
     *found, twice = measured(model, ids)
-    options |= {"recompute": "op-selective", "batch": batch, "seq_len": seq_len, "dtype": "float32"}
+    options |= {"recompute": "op-selective", "batch": batch, "seq_len": seq_len, "dtype": "float32", "loss": "sum"}
     steps = scheduled(name, **options)
     saved, back = passed(steps, in_place=False)
-    report = graphacct.account(name, phase="train", loss="sum", profile="torch-eager-cpu", **options)
+    report = graphacct.account(name, phase="train", profile="torch-eager-cpu", **options)
     assert report.total["saved_bytes"] == sum(use.bytes for use in saved)
     again: Counter[tuple[int, ...]] = Counter()
     for call in back.calls:

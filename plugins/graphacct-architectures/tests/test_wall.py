@@ -19,6 +19,7 @@ OPEN = {
         "activations",
         "aliases",
         "decoders",
+        "derived",
         "encoders.unpooled",
         "heads",
         "layers",

@@ -105,6 +105,7 @@ ARCHITECTURE = decoder(
             "attention_multiplier",
             "embedding_multiplier",
             "logits_scaling",
+            "normalization_function",
             "residual_multiplier",
         ]
     ),

@@ -118,5 +118,11 @@ ARCHITECTURE = decoder(
     aliases=ALIASES,
     translated=ALIASES,
     classes=CLASSES,
+    no_cost=dict.fromkeys(
+        (
+            *("block_dim", "block_mlp_init_scale", "block_norm_eps", "block_out_init_scale", "block_use_swiglu"),
+            *("block_use_xavier_init", "conv_dim", "conv_dim_out", "conv_use_xavier_init", "use_pos_enc", "theta"),
+        )
+    ),
     doc="LFM2: short gated convolutions, attention with normalized heads in some layers.",
 )

@@ -96,7 +96,7 @@ ARCHITECTURE = Architecture(
     phases=("forward", "train", "prefill", "decode"),
     dtype="float32",
     aliases={"torch_dtype": "dtype"},
-    no_cost={**NO_COST, "time_step_rank": None},
+    no_cost={**NO_COST, **dict.fromkeys(("time_step_rank", "intermediate_size", "norm_before_gate"))},
     losses=NEXT_TOKEN_LOSSES,
     default_loss=lambda config: entropy_if(config.architectures != MODEL),
     last_logits=True,

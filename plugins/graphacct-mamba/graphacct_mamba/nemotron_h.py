@@ -166,6 +166,7 @@ ARCHITECTURE = decoder(
     PresetFiles(__file__),
     aliases={
         "layers_block_type": "layer_types",
+        "attention_head_dim": "head_dim",
         "num_local_experts": "n_routed_experts",
         "mamba_n_groups": "n_groups",
         "mamba_d_conv": "conv_kernel",
@@ -182,6 +183,7 @@ ARCHITECTURE = decoder(
             "hidden_dropout",
             "mamba_proj_bias",
             "mamba_ssm_cache_dtype",
+            "mtp_layers_block_type",
             "moe_shared_expert_overlap",
             "n_shared_experts",
             "rescale_prenorm_residual",

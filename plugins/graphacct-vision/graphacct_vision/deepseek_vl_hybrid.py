@@ -113,5 +113,6 @@ ARCHITECTURE = composition(
     PresetFiles(__file__),
     classes=CLASSES,
     image_size=image_size,
+    no_cost={"scale": None},
     doc="DeepSeek-VL with two towers: SigLIP and SAM's image encoder, one network, any decoder.",
 )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
+from graphacct_architectures.derived import agree, derived
 from graphacct_architectures.layers import drop_path, linear
 from graphacct_architectures.losses import LOSSES, check_entropy, classes, entropy_if
 
@@ -35,11 +38,15 @@ class LevitConfig:
     drop_path_rate: float = fields.probability(0.0)
     mlp_ratio: tuple[int, ...] = naturals((2, 2, 2))
     attention_ratio: tuple[int, ...] = fields.counts((2, 2, 2), STAGES)
+    down_ops: Any = derived()
     num_labels: Dim = fields.label_count()
     dtype: str | None = fields.dtype()
 
     def __attrs_post_init__(self) -> None:
         check_stages(STAGES, mlp_ratio=self.mlp_ratio)
+        key = self.key_dim[0]
+        made = [("Subsample", key, width // key, 4, 2, 2) for width in self.hidden_sizes[:-1]]
+        agree("down_ops", self.down_ops, made)
 
     @property
     def labelled(self) -> bool:

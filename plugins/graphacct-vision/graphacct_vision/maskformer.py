@@ -135,7 +135,8 @@ ARCHITECTURE = Architecture(
         (
             *("no_object_weight", "init_std", "init_xavier_std", "dice_weight", "cross_entropy_weight", "mask_weight"),
             *("output_auxiliary_logits", "num_attention_heads", "num_hidden_layers", "backbone", "use_timm_backbone"),
-            *("use_pretrained_backbone", "backbone_kwargs"),
+            *("use_pretrained_backbone", "backbone_kwargs", "class_cost", "bbox_cost", "giou_cost", "eos_coefficient"),
+            *("mask_loss_coefficient", "dice_loss_coefficient", "bbox_loss_coefficient", "giou_loss_coefficient"),
         )
     ),
     model_types=("maskformer",),

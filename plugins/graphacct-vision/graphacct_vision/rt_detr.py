@@ -151,7 +151,8 @@ def build(
 
 
 def heads_again(config: RTDetrConfig, b: Builder) -> None:
-    """Adds the decoder's heads under the class's own names, which are the same tensors unless the file unties them."""
+    """Adds the decoder's heads under the class's own names, which are the same tensors unless the file unties them. The
+    nodes are in a scope of their own, so that a picture has one box of them."""
     width = config.d_model
     for index in range(config.decoder_layers):
         shapes = {f"class_embed.{index}": (config.num_labels, width)}
@@ -164,7 +165,11 @@ def heads_again(config: RTDetrConfig, b: Builder) -> None:
                 if config.shared_head and index and name.startswith("bbox_embed"):
                     first = f"{name.replace(str(index), '0', 1)}.{part}"
                     other = f"model.decoder.{first}" if config.tie_word_embeddings else first
-                b.apply("resident", b.parameter(f"{name}.{part}", size, tied_to=other), name=f"{name}.{part}_again")
+                b.apply(
+                    "resident",
+                    b.parameter(f"{name}.{part}", size, tied_to=other),
+                    name=f"heads_again.{name}.{part}_again",
+                )
 
 
 def found(

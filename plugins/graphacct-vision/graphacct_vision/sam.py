@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import attrs
+from graphacct_architectures.derived import agree
 from graphacct_architectures.losses import SUM_ALONE
 
 from graphacct import Architecture, Builder, ConfigError, PresetFiles, Value, Workload, equal, fields, floor_div
@@ -61,6 +62,7 @@ class SamConfig:
         if self.prompt.num_point_embeddings < 2:
             raise ConfigError("num_point_embeddings is at least 2: for what is shown and for what is not")
         sides = (floor_div(self.prompt.image_size, self.prompt.patch_size), self.vision.side)
+        agree("prompt_encoder_config.image_embedding_size", self.prompt.image_embedding_size, sides[0])
         if not equal(*sides):
             raise ConfigError(
                 f"the prompt encoder's image has {sides[0]} patches a side, the image encoder's {sides[1]}"
@@ -115,6 +117,7 @@ def family(
         attention=("fused", "eager"),
         dtype="float32",
         aliases={"torch_dtype": "dtype"},
+        no_cost={"scale": None},
         model_types=(name,),
         losses=SUM_ALONE,
         doc=doc,

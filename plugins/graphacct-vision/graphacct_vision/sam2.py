@@ -186,6 +186,14 @@ def decoded(
     return b.apply("slice", scores, name="iou_scores", dim=2, start=1, length=count - 1), masks
 
 
+STABILITY = (
+    "dynamic_multimask_via_stability",
+    "dynamic_multimask_stability_delta",
+    "dynamic_multimask_stability_thresh",
+)
+"""Keys of how one of several masks is chosen."""
+
+
 def family(
     name: str,
     config: type[Any],
@@ -206,7 +214,7 @@ def family(
         attention=("fused", "eager"),
         dtype="float32",
         aliases={"torch_dtype": "dtype"},
-        no_cost=dict.fromkeys((*NO_COST, "scale", "hidden_act", *no_cost)),
+        no_cost=dict.fromkeys((*NO_COST, *STABILITY, "scale", "hidden_act", *no_cost)),
         model_types=(name,),
         losses=SUM_ALONE,
         doc=doc,

@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 from graphacct_architectures.activations import activation
+from graphacct_architectures.derived import derived
 from graphacct_architectures.layers import resident
 
 from graphacct import Builder, Dim, Value, exact_div, fields
@@ -25,6 +26,7 @@ class PromptConfig:
     mask_input_channels: Dim = fields.size(16)
     num_point_embeddings: int = fields.size(4)
     hidden_act: str = activation("gelu")
+    image_embedding_size: Any = derived()
 
 
 def everywhere(b: Builder, side: Dim) -> Value:

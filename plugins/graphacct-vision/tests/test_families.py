@@ -1,7 +1,7 @@
 """Families of vision read from a config.json: small ones against what torch counts, and what they refuse.
 
 The figures are those of the transformers library's classes (5.23) on meta tensors, in float32, with attention written
-out: parameters, and matmul FLOPs of a forward pass and of a training step from the sum of the outputs.
+out: parameters, and matmul FLOPs of a training step from the sum of the outputs, and of its forward pass alone.
 """
 
 from __future__ import annotations

@@ -144,6 +144,7 @@ ARCHITECTURE = Architecture(
     losses={CROSS_ENTROPY: own_cross_entropy, SUM: total},
     default_loss=lambda config: entropy_if(config.architectures == LM),
     aliases=ALIASES,
+    no_cost={"max_position_embeddings": None},  # of the encoder
     model_types=("cohere_asr",),
     inexact=inexact,
     doc="Cohere Transcribe: Parakeet's encoder, a decoder with learned positions that reads a projection of it.",

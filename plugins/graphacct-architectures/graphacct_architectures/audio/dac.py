@@ -17,7 +17,9 @@ from graphacct import (
     PresetFiles,
     Value,
     Workload,
+    brief,
     ceil_div,
+    check_dim,
     equal,
     fields,
     floor_div,
@@ -25,12 +27,24 @@ from graphacct import (
 )
 from graphacct_architectures.audio.parts.snake import snake
 from graphacct_architectures.audio.parts.stem import convolution
+from graphacct_architectures.derived import agree, derived
 from graphacct_architectures.layers import embedding
 from graphacct_architectures.losses import SUM_ALONE
 
 MODEL = "DacModel"
 DILATIONS = (1, 3, 9)
 """Of the blocks of a stage."""
+
+
+def ratios() -> Any:
+    """Returns the strides of the way back, or None: then they are the encoder's in reverse."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> tuple[Dim, ...] | None:
+        if value is not None and (not isinstance(value, (list, tuple)) or not value):
+            raise ConfigError(f"{field.name} is a list of strides, not {brief(value)}")
+        return None if value is None else tuple(check_dim(item, field.name) for item in value)
+
+    return fields.checked_field(check, None)
 
 
 @attrs.frozen(kw_only=True)
@@ -40,7 +54,9 @@ class DacConfig:
     architectures: str = fields.model_class(MODEL, (MODEL,))
     encoder_hidden_size: Dim = fields.size(64)
     downsampling_ratios: tuple[Dim, ...] = fields.counts((2, 4, 8, 8))
+    upsampling_ratios: tuple[Dim, ...] | None = ratios()
     decoder_hidden_size: Dim = fields.size(1536)
+    hidden_size: Any = derived()
     n_codebooks: Dim = fields.size(9)
     codebook_size: Dim = fields.size(1024)
     codebook_dim: Dim = fields.size(8)
@@ -50,6 +66,12 @@ class DacConfig:
     def __attrs_post_init__(self) -> None:
         if type(self.codebook_size) is int and self.codebook_size & (self.codebook_size - 1):
             raise ConfigError(f"codebook_size is {self.codebook_size}: it must be a power of 2")
+        agree("hidden_size", self.hidden_size, self.width)
+
+    @property
+    def strides(self) -> tuple[Dim, ...]:
+        """The strides of the way back: the encoder's in reverse unless given."""
+        return self.downsampling_ratios[::-1] if self.upsampling_ratios is None else self.upsampling_ratios
 
     @property
     def width(self) -> Dim:
@@ -89,7 +111,7 @@ def encoded(config: DacConfig, b: Builder, x: Value) -> Value:
 def decoded(config: DacConfig, b: Builder, x: Value) -> Value:
     """Returns the samples (batch, 1, length) of rows; the builder is in the decoder's scope."""
     x = convolution(b, "conv1", x, config.decoder_hidden_size, 7, padding=3)
-    for index, stride in enumerate(reversed(config.downsampling_ratios)):
+    for index, stride in enumerate(config.strides):
         width = floor_div(config.decoder_hidden_size, 2 ** (index + 1))
         with b.scope(f"block.{index}"):
             x = snake(b, "snake1", x)
@@ -168,10 +190,7 @@ ARCHITECTURE = Architecture(
     per_second={"samples": lambda config: config.sampling_rate},
     dtype="float32",
     aliases={"torch_dtype": "dtype"},
-    no_cost=dict.fromkeys(
-        ("quantizer_dropout", "commitment_loss_weight", "codebook_loss_weight", "upsampling_ratios", "hop_length")
-    )
-    | {"hidden_size": None},
+    no_cost=dict.fromkeys(("quantizer_dropout", "commitment_loss_weight", "codebook_loss_weight", "hop_length")),
     model_types=("dac",),
     losses=SUM_ALONE,
     doc="DAC: convolutions over samples with a periodic activation, books of narrow vectors, and convolutions back.",

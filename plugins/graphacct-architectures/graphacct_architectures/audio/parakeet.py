@@ -202,7 +202,12 @@ def family(name: str, config: type[Any], build: Any, inexact: Any, presets: Pres
         per_second={"frames": lambda config: FRAMES_PER_SECOND},
         attention=("fused", "eager"),
         aliases={"torch_dtype": "dtype"},
-        no_cost=dict.fromkeys(("scale_input", "ctc_loss_reduction", "ctc_zero_infinity", "num_key_value_heads")),
+        no_cost=dict.fromkeys(
+            (
+                *("scale_input", "ctc_loss_reduction", "ctc_zero_infinity", "num_key_value_heads"),
+                "max_position_embeddings",
+            )
+        ),
         model_types=(name,),
         losses=SUM_ALONE,
         inexact=inexact,

@@ -86,5 +86,5 @@ ARCHITECTURE = waves(
     describe,
     PresetFiles(__file__),
     doc="SEW-D: SEW whose layers have scores of distances.",
-    no_cost={"layerdrop": None, "initializer_range": None},
+    no_cost=dict.fromkeys(("layerdrop", "initializer_range", "feature_layer_norm_eps")),
 )

@@ -117,5 +117,11 @@ ARCHITECTURE = decoder(
     aliases={"num_hidden_layers": "num_layers", "vocab_size": "padded_vocab_size"},
     context=lambda config: config.seq_length,
     classes=(CAUSAL,),
+    no_cost={
+        "apply_query_key_layer_scaling": None,
+        "fp32_residual_connection": (False,),
+        "pre_seq_len": (None, 0),
+        "prefix_projection": (False,),
+    },
     doc="ChatGLM2 and 3: two heads of keys and values, half of each head rotated, a joint gate.",
 )

@@ -58,6 +58,11 @@ ARCHITECTURE = decoder(
     describe,
     PresetFiles(__file__),
     classes=(CAUSAL, ALONE),
-    no_cost={"order_of_interleaved_layers": None, "position_embedding_type": None, "rotary_pct": None},
+    no_cost=dict.fromkeys(
+        (
+            *("order_of_interleaved_layers", "position_embedding_type", "rotary_pct", "layer_switch"),
+            *("use_embedding_sharing", "use_gated_activation", "use_parallel_block", "use_parallel_embedding"),
+        )
+    ),
     doc="Command R7B, Command A: parallel layers, windows and rotary positions in three of four.",
 )

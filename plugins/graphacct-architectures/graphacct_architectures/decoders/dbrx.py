@@ -136,5 +136,6 @@ ARCHITECTURE = decoder(
     translated=("hidden_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings"),
     context=lambda config: config.max_seq_len,
     classes=(CAUSAL, ALONE),
+    no_cost={"hidden_size": None},  # of ffn_config, where the class sets the width itself
     doc="DBRX: clamped queries, keys and values, experts stored as rows.",
 )

@@ -94,6 +94,11 @@ ARCHITECTURE = decoder(
     aliases={"num_experts": "moe_num_experts", "num_experts_per_tok": "moe_k"},
     translated=("num_experts", "num_experts_per_tok"),
     classes=(CAUSAL, ALONE),
-    no_cost={"moe_norm_min": None},
+    no_cost=dict.fromkeys(
+        (
+            *("moe_norm_min", "moe_capacity", "moe_gate", "moe_use_aux_free", "moe_dropout_prob", "moe_group"),
+            *("moe_aux_loss_lambda", "moe_orthogonal_loss_lambda", "moe_all_to_all_dropout", "moe_use_hard_gate"),
+        )
+    ),
     doc="ERNIE 4.5 with experts: chosen by a corrected softmax, in a range of layers.",
 )

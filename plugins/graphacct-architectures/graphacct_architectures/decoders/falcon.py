@@ -142,6 +142,7 @@ ARCHITECTURE = decoder(
     translated=("n_embed",),
     model_types=("falcon", "RefinedWeb", "RefinedWebModel"),
     tokens="classifier",
+    no_cost={"ff_factor": None},
     token_loss=cross_entropy,
     doc="Falcon: LayerNorm, parallel layers, multi-query or grouped attention; RefinedWeb's with ALiBi.",
 )

@@ -58,6 +58,6 @@ ARCHITECTURE = decoder(
     aliases={"num_local_experts": "n_routed_experts"},
     translated=("num_local_experts",),
     classes=(CAUSAL, ALONE),
-    no_cost={"qk_head_dim": None, "scoring_func": ("sigmoid",), "head_dim": None},
+    no_cost={"qk_head_dim": None, "scoring_func": ("sigmoid",), "head_dim": None, "partial_rotary_factor": (1,)},
     doc="GLM-4.7-Flash: DeepSeek-V3's attention and experts.",
 )

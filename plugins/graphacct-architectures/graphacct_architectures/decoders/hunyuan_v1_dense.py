@@ -18,7 +18,24 @@ from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
 from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
 
-SWITCHES: Mapping[str, tuple[Any, ...]] = {"mlp_bias": (False,), "use_cla": (False,), "use_qk_norm": (True,)}
+SWITCHES: Mapping[str, tuple[Any, ...] | None] = {
+    **dict.fromkeys(
+        (
+            *("add_classification_head", "class_num", "pool_type", "skip_cls_token", "mask_init_id", "dense_list"),
+            *("anyres_pooling_size", "anyres_vit_max_image_size", "num_media_embeds", "org_vocab_size", "pad_id"),
+            *("text_start_id", "text_end_id", "image_token_id", "moe_drop_tokens", "moe_random_routing_dropped_token"),
+            *("cla_share_factor", "alpha", "use_rotary_pos_emb", "xdrope_section"),
+        )
+    ),
+    "group_limited_greedy": (False,),
+    "mlp_bias": (False,),
+    "n_group": (False, None, 1),
+    "norm_type": ("rms",),
+    "position_embedding_xdrope": (False,),
+    "topk_group": (False, None, 1),
+    "use_cla": (False,),
+    "use_qk_norm": (True,),
+}
 """Keys of the published files, with what the class does."""
 
 

@@ -53,6 +53,7 @@ ARCHITECTURE = decoder(
     LlamaConfig,
     describe,
     PresetFiles(__file__),
+    aliases={"max_sequence_length": "max_position_embeddings"},
     span="transformer",
     doc="Llama 2, 3, 3.1, 3.2: RMSNorm, RoPE, SwiGLU, grouped queries.",
 )

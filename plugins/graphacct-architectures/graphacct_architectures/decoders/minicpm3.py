@@ -69,6 +69,6 @@ ARCHITECTURE = decoder(
     PresetFiles(__file__),
     **ATTENTION,
     classes=(CAUSAL, ALONE, SEQUENCE),
-    no_cost={"scale_emb": None, "scale_depth": None, "dim_model_base": None},
+    no_cost=dict.fromkeys(("scale_emb", "scale_depth", "dim_model_base", "qk_head_dim")),
     doc="MiniCPM 3: latent attention, constant multipliers.",
 )

@@ -6,9 +6,11 @@ MiniMax, "MiniMax-M2", 2025; names and order as in the transformers library's Mi
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
-from graphacct import Dim, PresetFiles, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Correction, Experts
@@ -18,6 +20,17 @@ from graphacct_architectures.decoders.parts.router import SIGMOID
 from graphacct_architectures.decoders.parts.sparse import at_most
 from graphacct_architectures.decoders.parts.usual import around, rotated_attention
 from graphacct_architectures.heads import ALONE, CAUSAL
+
+
+def whole_attention() -> Any:
+    """Returns the kinds of attention of the layers, all of them 1: 0 is MiniMax-01's lightning attention."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> tuple[int, ...] | None:
+        if value is not None and (not isinstance(value, (list, tuple)) or any(kind != 1 for kind in value)):
+            raise ConfigError(f"{field.name} is a list of ones, full attention in each layer, not {brief(value)}")
+        return None if value is None else tuple(value)
+
+    return fields.checked_field(check, None)
 
 
 @attrs.frozen(kw_only=True)
@@ -35,6 +48,7 @@ class MiniMaxM2Config(DecoderConfig):
     max_position_embeddings: Dim = fields.size(196608)
     num_local_experts: Dim = fields.size(256)
     num_experts_per_tok: Dim = fields.size(8)
+    attn_type_list: tuple[int, ...] | None = whole_attention()
     rotary_dim: Dim | None = fields.optional_size()
     partial_rotary_factor: float = fraction(1.0)
 
@@ -78,7 +92,12 @@ ARCHITECTURE = decoder(
         "qk_norm_type": ("per_layer",),
         "use_routing_bias": (True,),
         "shared_intermediate_size": (0,),
-        "router_jitter_noise": None,
+        **dict.fromkeys(
+            (
+                *("router_jitter_noise", "layernorm_full_attention_beta", "layernorm_linear_attention_beta"),
+                *("layernorm_mlp_beta", "mlp_intermediate_size", "mtp_transformer_layers", "shared_moe_mode"),
+            )
+        ),
     },
     doc="MiniMax-M2: normed queries and keys, experts chosen by corrected sigmoids.",
 )

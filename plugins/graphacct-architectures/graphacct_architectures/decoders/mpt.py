@@ -96,6 +96,9 @@ ARCHITECTURE = decoder(
     token_loss=cross_entropy,
     classes=(CAUSAL, ALONE, SEQUENCE, TOKENS, SPAN),
     no_cost={
+        "alibi_bias_max": None,
+        "attn_impl": None,
+        "attn_uses_sequence_id": (False,),
         "embedding_fraction": None,
         "emb_pdrop": None,
         "resid_pdrop": None,

@@ -68,5 +68,6 @@ ARCHITECTURE = decoder(
     describe,
     PresetFiles(__file__),
     span="transformer",
+    no_cost={"rope_percent": None, "rotary_base": None, "normalization": ("layernorm1p",)},
     doc="Nemotron-4 and Minitron: centred LayerNorm, squared ReLU, half of each head rotated.",
 )

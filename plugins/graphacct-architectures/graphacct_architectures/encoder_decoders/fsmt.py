@@ -64,4 +64,5 @@ ARCHITECTURE = encoder_decoder(
     context=lambda config: config.max_position_embeddings,
     aliases={**KEYS, "tgt_vocab_size": "vocab_size"},
     inexact=inexact,
+    no_cost={"langs": None},
 )

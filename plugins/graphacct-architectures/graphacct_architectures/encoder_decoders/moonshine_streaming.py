@@ -266,4 +266,5 @@ ARCHITECTURE = encoder_decoder(
     sounds={"samples": lambda config: RATE},
     per_second={"samples": lambda config: RATE},
     aliases={"hidden_act": "decoder_hidden_act"},
+    no_cost=dict.fromkeys(("sliding_windows", "max_position_embeddings")),  # of the encoder: masks alone
 )

@@ -212,6 +212,7 @@ ARCHITECTURE = Architecture(
         (
             *("is_vqa", "initializer_factor", "is_encoder_decoder", "relative_attention_max_distance", "num_heads"),
             *("layer_norm_bias", "num_channels", "patch_size", "image_size", "feed_forward_proj", "n_positions"),
+            *("is_decoder", "relative_attention_num_buckets"),
         )
     ),
     losses={CROSS_ENTROPY: own_cross_entropy, SUM: total},

@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from graphacct import Builder, ConfigError, PresetFiles, SubModel, Value, Workload, brief, fields
+from graphacct_architectures.derived import agree, derived
 from graphacct_architectures.layers import layer_norm, linear
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
 from graphacct_architectures.multimodal.parts.cross import torch_attention
@@ -52,6 +53,7 @@ class AriaConfig:
     text_config: SubModel = text_model("aria_text", always=True)
     vision_feature_layer: tuple[int, ...] = layer_indices(-1)
     projector_patch_to_query_dict: tuple[tuple[int, int], ...] = _queries()
+    max_value_projector_patch_to_query_dict: Any = derived()
     tie_word_embeddings: bool = fields.flag(False)
     dtype: str | None = fields.dtype()
 
@@ -62,6 +64,8 @@ def compose(config: AriaConfig, root: str) -> Composition:
         raise ConfigError(f"vision_feature_layer is {list(config.vision_feature_layer)}: Aria reads one layer")
     text = described(config.text_config)
     known: dict[Any, int] = dict(config.projector_patch_to_query_dict)
+    most = max(known.values())
+    agree("max_value_projector_patch_to_query_dict", config.max_value_projector_patch_to_query_dict, most)
 
     def rows(workload: Workload, b: Builder) -> Value:
         images = of_images(workload)
@@ -74,7 +78,7 @@ def compose(config: AriaConfig, root: str) -> Composition:
                 f"{' or '.join(map(str, known))}: give another image_size"
             )
         with b.scope(f"{root}multi_modal_projector"):
-            own = b.parameter("query", (max(known.values()), width))
+            own = b.parameter("query", (most, width))
             queries = b.apply("slice", own, name="queries", dim=0, length=known[patches])
             queries = b.apply("reshape", queries, name="queries_apart", shape=(1, known[patches], width))
             queries = b.apply("repeat", queries, name="queries_of_each", times=(count, 1, 1))

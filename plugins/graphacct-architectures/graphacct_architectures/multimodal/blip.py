@@ -221,7 +221,7 @@ ARCHITECTURE = Architecture(
     last_logits=True,
     dtype="float32",
     aliases={"torch_dtype": "dtype"},
-    no_cost=dict.fromkeys(("label_smoothing", "num_channels", "encoder_hidden_size")),
+    no_cost=dict.fromkeys(("label_smoothing", "num_channels", "encoder_hidden_size", "projection_dim")),
     losses=LOSSES,
     default_loss=lambda config: entropy_if(config.architectures == CAPTIONS),
     model_types=("blip",),

@@ -61,5 +61,6 @@ ARCHITECTURE = whole(
     prepare=nested_text(HunyuanVLTextConfig),
     module="vision_tower",
     tower=tower,
+    no_cost=dict.fromkeys(("im_start_id", "im_end_id", "im_newline_id")),
     doc="HunyuanOCR: a grid of patches into Hunyuan.",
 )

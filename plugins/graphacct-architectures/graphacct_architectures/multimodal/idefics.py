@@ -319,7 +319,7 @@ ARCHITECTURE = Architecture(
     no_cost=dict.fromkeys(
         (
             *("alpha_initializer", "alphas_initializer_range", "freeze_text_module_exceptions", "word_embed_proj_dim"),
-            *("freeze_vision_module_exceptions", "rope_parameters", "rope_scaling"),
+            *("freeze_vision_module_exceptions", "rope_parameters", "rope_scaling", "use_resampler"),
         )
     ),
     inexact=inexact,

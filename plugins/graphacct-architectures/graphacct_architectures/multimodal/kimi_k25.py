@@ -76,7 +76,9 @@ WHOLE = whole(
     sectioned=False,
     module="vision_tower",
     project=project,
-    no_cost={"use_unified_vision_chunk": None, "video_placeholder": None, "media_placeholder_token_id": None},
+    no_cost=dict.fromkeys(
+        ("use_unified_vision_chunk", "video_placeholder", "media_placeholder_token_id", "projection_layer_norm_eps")
+    ),
     doc="Kimi K2.5: MoonViT's squares of patches into DeepSeek-V3's layers.",
 )
 ARCHITECTURE = attrs.evolve(

@@ -81,7 +81,7 @@ ARCHITECTURE = composition(
     classes=(CLASS, "no bare model"),
     image_size=image_size,
     sizes={"images": images},
-    no_cost={"tie_word_embeddings": None},
+    no_cost={"tie_word_embeddings": None, "multi_modal_projector_bias": None},
     inner_classes={
         **dict.fromkeys(("Llama4ForCausalLM", "Llama4TextModel"), "text_config"),
         "Llama4VisionModel": "vision_config",

@@ -186,7 +186,15 @@ ARCHITECTURE = Architecture(
     attention=("fused", "eager"),
     dtype="float32",
     aliases={"torch_dtype": "dtype"},
-    no_cost=dict.fromkeys(("rope_parameters", "vision_feature_select_strategy", "vision_feature_layer", "norm_eps")),
+    no_cost=dict.fromkeys(
+        (
+            "rope_parameters",
+            "vision_feature_select_strategy",
+            "vision_feature_layer",
+            "norm_eps",
+            "multi_modal_projector_bias",
+        )
+    ),
     model_types=("llama4_vision_model",),
     losses=SUM_ALONE,
     doc="Llama 4's tower alone: patches, a class token behind them, squares of tokens as one.",

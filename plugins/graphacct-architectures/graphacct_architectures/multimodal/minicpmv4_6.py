@@ -133,6 +133,6 @@ ARCHITECTURE = composition(
     classes=CLASSES,
     image_size=size,
     sizes={"frames": lambda config: None},
-    no_cost={"drop_vision_last_layer": None, "patch_size": None},
+    no_cost=dict.fromkeys(("drop_vision_last_layer", "patch_size", "insert_layer_id")),
     doc="MiniCPM-V 4.6: SigLIP's layers over images of any size, with mergers of squares, into Qwen3.5.",
 )

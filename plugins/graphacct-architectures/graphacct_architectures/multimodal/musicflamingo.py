@@ -95,6 +95,6 @@ ARCHITECTURE = sounds_and_text(
     lambda config: described(config.text_config),
     classes=CLASSES,
     tied=lambda config: False,
-    no_cost=dict.fromkeys(("audio_frame_step", "rope_theta")),
+    no_cost=dict.fromkeys(("audio_frame_step", "rope_theta", "head_dim", "max_position_embeddings")),
     doc="Music Flamingo: Audio Flamingo 3, with what the encoder makes rotated by time.",
 )

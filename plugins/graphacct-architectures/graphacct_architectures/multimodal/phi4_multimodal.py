@@ -200,7 +200,7 @@ ARCHITECTURE = attrs.evolve(
         },
         per_second={"frames": lambda config: 100},
         aliases=ALIASES,
-        no_cost=dict.fromkeys(("original_max_position_embeddings",)),
+        no_cost=dict.fromkeys(("original_max_position_embeddings", "chunk_size", "left_chunk", "feature_layer")),
         doc="Phi-4 multimodal: pictures in squares through SigLIP, sounds through a conformer, Phi-4's decoder.",
     ),
     inexact=None,

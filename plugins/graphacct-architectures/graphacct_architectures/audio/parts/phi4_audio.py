@@ -16,6 +16,7 @@ from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.activations import activation as named
 from graphacct_architectures.audio.parts.stem import convolution
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.derived import agree, derived
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import dropped, embedding, layer_norm, linear, merge_heads, split_heads
 from graphacct_architectures.tower import Tower, attended
@@ -48,6 +49,7 @@ class AudioConfig:
     nemo_activation: str = named("relu")
     nemo_conv_channels: Dim = fields.size(1024)
     downsample_rate: Dim = fields.size(1)
+    nemo_final_size: Any = derived()
 
     def __attrs_post_init__(self) -> None:
         for key in ("ext_pw_out_channel", "depthwise_separable_out_channel"):
@@ -59,6 +61,10 @@ class AudioConfig:
             raise ConfigError(f"downsample_rate is {self.downsample_rate}: the class reads positions one by one")
         if type(self.time_reduction) is not int or self.time_reduction & (self.time_reduction - 1):
             raise ConfigError(f"time_reduction is {self.time_reduction}: it is a power of 2, each half a convolution's")
+        bins = self.input_size
+        for _ in range(self.halves):
+            bins = ceil_div(bins, 2)
+        agree("nemo_final_size", self.nemo_final_size, bins)
 
     @property
     def halves(self) -> int:

@@ -177,7 +177,7 @@ def decoder(
         dtype=dtype,
         aliases={**ALIASES, **(aliases or {})},
         translated=frozenset(translated),
-        no_cost=no_cost or {},
+        no_cost={"is_decoder": None, **(no_cost or {})},  # every class here is one
         losses=class_losses(token_loss),
         default_loss=default_loss,
         inexact=inexact,

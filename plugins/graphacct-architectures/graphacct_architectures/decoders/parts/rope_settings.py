@@ -54,6 +54,7 @@ KNOWN = frozenset(
         SECTIONS,
         "mscale",
         "mscale_all_dim",
+        "alpha",
         "partial_rotary_factor",
         "rope_type",
         "short_mscale",

@@ -29,6 +29,16 @@ def of_text(width: Dim, labels: Dim, dropout: float) -> Classifier:
     )
 
 
+OF_NO_CLASS = dict.fromkeys(
+    (
+        *("add_cross_attention", "is_decoder", "normalize_before", "normalize_embedding", "add_final_layer_norm"),
+        *("static_position_embeddings", "extra_pos_embeddings", "extra_layer_norm", "layernorm_variant", "variant"),
+        *("do_blenderbot_90_layernorm", "layer_norm_bias"),
+    )
+)
+"""Keys of published files that the classes do not read: what a family does is the class's, whatever they say."""
+
+
 def encoder_decoder(
     name: str,
     config: type[Any],
@@ -84,10 +94,7 @@ def encoder_decoder(
         dtype="float32",
         aliases={**ALIASES, **fields.LABELS, **(aliases or {})},
         translated=frozenset(aliases or ()),
-        no_cost={
-            "add_cross_attention": None,
-            **(no_cost or {}),
-        },  # its decoders attend to an encoder whatever the key says
+        no_cost={**OF_NO_CLASS, **(no_cost or {})},
         model_types=(name,),
         doc=doc,
         inexact=dropped_layers if counts_dropped else inexact,

@@ -93,6 +93,10 @@ def in_groups(e: Encoder, b: Builder, body: Callable[[Builder, Value], Value], x
         if type(value) is not int:
             raise ConfigError(f"{key} {value} is a symbol: layers that share weights are written out, so give a number")
     count, groups, size = int(e.count), int(e.groups), int(e.group)
+    if groups > count:
+        raise ConfigError(
+            f"num_hidden_groups is {groups} and num_hidden_layers {count}: the class has groups that never run"
+        )
     turns = [int(index / (count / groups)) for index in range(count)]  # each run's group
     runs = [turns.count(index) for index in range(groups)]
 
