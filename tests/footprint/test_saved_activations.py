@@ -363,6 +363,7 @@ NOT_MEASURED = frozenset(
         "mimo_v2_flash",
         "minicpm",
         "minicpm3",
+        "minicpm_ocr",
         "minicpmv4_6",
         "minimax",
         "minimax_m2",

@@ -449,6 +449,12 @@ MT5_DEFAULTS: Mapping[str, Any] = {
 RENAMED: tuple[RenamedArchitecture, ...] = (
     _renamed("cosmos3_omni", "multimodal.qwen3_vl", classes=("Cosmos3Omni", "Qwen3VL")),
     _renamed(
+        "minicpm_ocr",
+        "multimodal.minicpmv4_6",
+        classes=("MiniCPMOcr", "MiniCPMV4_6"),
+        defaults={"tie_word_embeddings": True, "downsample_mode": "4x"},
+    ),
+    _renamed(
         "camembert",
         "encoders.roberta",
         classes=("Camembert", "Roberta"),
