@@ -81,6 +81,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "qwen3_5_moe": {"text_config.num_hidden_layers": 4},
     "qwen3_5_moe_text": {"num_hidden_layers": 4},
     "qwen3_next": {"num_hidden_layers": 4},
+    "canine": {"max_position_embeddings": 256},
 }
 """Sizes in place of the first preset's, or of the class's defaults."""
 DECODER_OR_PAIR = ("blip-2", "instructblip", "instructblipvideo")
@@ -135,7 +136,7 @@ def test_architecture(name: str) -> None:
         lengths["seq_len"] = (least, least + 1, 2 * least) if name not in FULL else (least - 2, least - 1, least)
     if name in DECODER_OR_PAIR:  # a decoder alone has no encoder whose length is another one
         lengths["encoder_seq_len"] = (None, None)
-    if name == "open_clip":  # every text has all its positions
+    if name in ("open_clip", "canine"):  # every text has all its positions; windows of characters are written out
         lengths["seq_len"] = (None, None)
     contract = ArchitectureContract.of(architecture, rows=rows, costs_in=ELSEWHERE, lengths=lengths)
     assert [*failures(contract)] == []

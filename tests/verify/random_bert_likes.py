@@ -8,6 +8,7 @@ from typing import Any
 from random_encoders import TASKS, like_bert, some, yes
 
 PLAIN = TASKS[:-1]
+OF_XLM = ("SequenceClassification", "TokenClassification", "QuestionAnsweringSimple", "MultipleChoice")
 BOTH = ("MaskedLM", "PreTraining", "NextSentencePrediction")
 
 
@@ -27,6 +28,12 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "roformer": classes("RoFormer", "CausalLM", "MaskedLM", *PLAIN),
     "convbert": classes("ConvBert", "MaskedLM", *PLAIN),
     "lilt": classes("Lilt", *PLAIN),
+    "canine": classes("Canine", *TASKS),
+    "tapas": classes("Tapas", "MaskedLM", "QuestionAnswering", "SequenceClassification"),
+    **{
+        kind: (f"{stem}Model", f"{stem}WithLMHeadModel", *(f"{stem}For{task}" for task in OF_XLM))
+        for kind, stem in (("xlm", "XLM"), ("flaubert", "Flaubert"))
+    },
 }
 
 
@@ -90,6 +97,27 @@ def lilt(random: Random) -> dict[str, Any]:
     return {**wide(random), **sizes, "channel_shrink_ratio": random.choice((2, 4))}
 
 
+def canine(random: Random) -> dict[str, Any]:
+    heads = random.randint(1, 3)
+    own = {"downsampling_rate": random.choice((2, 3, 4)), "upsampling_kernel_size": random.choice((2, 3, 4))}
+    hashes = {"num_hash_functions": random.choice((2, 4)), "num_hash_buckets": 20}
+    sizes = {"hidden_size": 8 * heads, "num_attention_heads": heads, "local_transformer_stride": random.randint(3, 9)}
+    return {**wide(random), **sizes, **own, **hashes}
+
+
+def tapas(random: Random) -> dict[str, Any]:
+    tables = random.choice(([3, 5, 5, 2, 4, 4, 3], [3, 256, 256, 2, 256, 256, 10]))
+    return {**wide(random), "type_vocab_sizes": tables, "num_aggregation_labels": random.choice((0, 4))}
+
+
+def xlm(random: Random) -> dict[str, Any]:
+    heads = random.randint(1, 3)
+    own = some(random, gelu_activation=yes(random), causal=yes(random), n_langs=3, use_lang_emb=yes(random))
+    summary = some(random, summary_type=random.choice(("first", "last", "mean")), summary_activation="tanh")
+    sizes = {"emb_dim": 4 * heads, "n_heads": heads, "n_layers": random.randint(1, 3), "vocab_size": 40}
+    return {**sizes, "max_position_embeddings": 16, **own, **summary, **some(random, tie_word_embeddings=False)}
+
+
 def fnet(random: Random) -> dict[str, Any]:
     return {key: value for key, value in wide(random).items() if key != "num_attention_heads"}
 
@@ -103,5 +131,5 @@ DRAW = {
         "mobilebert": mobilebert,
         "roformer": roformer,
     },
-    **{"convbert": convbert, "lilt": lilt},
+    **{"convbert": convbert, "lilt": lilt, "canine": canine, "tapas": tapas, "xlm": xlm, "flaubert": xlm},
 }

@@ -58,6 +58,8 @@ TEXT = {
 }
 HEAD_OF = {
     **{"bert": "BertForMaskedLM", "roberta": "RobertaForMaskedLM", "distilbert": "DistilBertForMaskedLM"},
+    **{"tapas": "TapasForMaskedLM", "longformer": "LongformerForMaskedLM", "xlnet": "XLNetLMHeadModel"},
+    "xlm": "XLMWithLMHeadModel",
     **{"electra": "ElectraForMaskedLM", "t5": "T5ForConditionalGeneration", "bart": "BartForConditionalGeneration"},
     **{"whisper": "WhisperForConditionalGeneration", "vit": "ViTForImageClassification", "clip": "CLIPModel"},
     **{"clip_text_model": "CLIPTextModelWithProjection", "clip_vision_model": "CLIPVisionModelWithProjection"},
@@ -221,6 +223,16 @@ SHAPES: dict[str, dict[str, Any]] = {
     "bert dropout": {**BERT, "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1, "hidden_act": "relu"},
     "roberta": {**BERT, "bos_token_id": 1, "eos_token_id": 2},
     "electra": {**BERT, "embedding_size": 16},
+    "tapas": {**BERT, "type_vocab_sizes": [3, 5, 5, 2, 4, 4, 3]},
+    "longformer": {**BERT, "max_position_embeddings": 48, "attention_window": 4},
+    "xlnet": {
+        **{"vocab_size": WORDS, "d_model": WIDTH, "n_layer": LAYERS, "n_head": HEADS, "d_inner": HIDDEN},
+        **{"dropout": 0.0, **NO_TOKENS},
+    },
+    "xlm": {
+        **{"vocab_size": WORDS, "emb_dim": WIDTH, "n_layers": LAYERS, "n_heads": HEADS, "dropout": 0.0},
+        **{"attention_dropout": 0.0, "max_position_embeddings": MOST, **NO_TOKENS},
+    },
     "distilbert": {
         **{"vocab_size": WORDS, "dim": WIDTH, "n_layers": LAYERS, "n_heads": HEADS, "hidden_dim": HIDDEN},
         **{"max_position_embeddings": MOST, "dropout": 0.0, "attention_dropout": 0.0, "pad_token_id": 0},
@@ -269,9 +281,12 @@ SHAPES: dict[str, dict[str, Any]] = {
     },
 }
 """By name, which begins with the family's `model_type`: the keys of the config.json."""
-EAGER_ALONE = ("resnet", "convnext", "mamba", "mamba2")
-"""Families without attention."""
-NEVER_CHECKPOINTED = ("resnet", "convnext", "mamba")
+EAGER_ALONE = ("resnet", "convnext", "mamba", "mamba2", "tapas", "longformer", "xlnet", "xlm")
+"""Families without attention, or with one kind of it."""
+NEVER_CHECKPOINTED = ("resnet", "convnext", "mamba", "xlm", "xlnet", "longformer")
+"""The last one's layers are given a mask of all pairs of tokens besides, which no gradient needs."""
+WIDE_ALONE = ("longformer", "xlnet")
+"""Families whose class mixes float32 with other dtypes, and does not run in those."""
 
 
 def config_of(name: str) -> dict[str, Any]:
@@ -287,7 +302,8 @@ def runs(name: str) -> list[tuple[str, str, bool]]:
     family = name.split()[0]
     kinds = ("eager",) if family in EAGER_ALONE or name == "gemma2" else ("eager", "fused")
     again = (False,) if family in NEVER_CHECKPOINTED else (False, True)
-    return [(dtype, kind, flag) for dtype in ("float32", "bfloat16") for kind in kinds for flag in again]
+    dtypes = ("float32",) if family in WIDE_ALONE else ("float32", "bfloat16")
+    return [(dtype, kind, flag) for dtype in dtypes for kind in kinds for flag in again]
 
 
 def label(dtype: str, attention: str, checkpointed: bool) -> str:

@@ -221,6 +221,11 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("encoders.roformer"),
     _family("encoders.splinter"),
     _family("encoders.squeezebert"),
+    _family("decoders.decision_transformer"),
+    _family("encoders.canine"),
+    _family("encoders.tapas"),
+    _family("encoders.xlm"),
+    _family("encoders.flaubert"),
     _family("encoders.xlnet"),
     _family("encoders.xmod"),
     _family("encoders.yoso"),
@@ -443,6 +448,12 @@ MT5_DEFAULTS: Mapping[str, Any] = {
 
 RENAMED: tuple[RenamedArchitecture, ...] = (
     _renamed("cosmos3_omni", "multimodal.qwen3_vl", classes=("Cosmos3Omni", "Qwen3VL")),
+    _renamed(
+        "minicpm_ocr",
+        "multimodal.minicpmv4_6",
+        classes=("MiniCPMOcr", "MiniCPMV4_6"),
+        defaults={"tie_word_embeddings": True, "downsample_mode": "4x"},
+    ),
     _renamed(
         "camembert",
         "encoders.roberta",

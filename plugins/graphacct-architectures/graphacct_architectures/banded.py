@@ -78,8 +78,9 @@ def padded_length(seq: Dim, window: Dim) -> Dim:
     return floor_div(seq + window - 1, window) * window
 
 
-def banded(band: Band, workload: Workload, b: Builder, x: Value) -> Value:
-    """Returns attention's output for x (batch, seq, width), heads side by side; the builder is in its scope."""
+def banded(band: Band, workload: Workload, b: Builder, x: Value, padded: Value | None = None) -> Value:
+    """Returns attention's output for x (batch, seq, width), heads side by side; the builder is in its scope. `padded`
+    (batch, seq, 1, 1) says which tokens are padding; it is made here unless layers share it."""
     batch, seq, width = x.spec.shape
     heads, d_head, side = band.heads, band.d_head, band.one_side
     inner = heads * d_head
@@ -96,7 +97,7 @@ def banded(band: Band, workload: Workload, b: Builder, x: Value) -> Value:
         for part, label in ((q, "q"), (k, "k"), (v, "v"))
     )
     b.hold(q, k, v)
-    scores = diagonals(b, q, k, side, "scores")
+    scores = inside(b, diagonals(b, q, k, side, "scores"), side)
     unseen = b.apply("full", name="unseen", shape=(batch, seq, 1, 1), dtype=b.dtype)
     ones = b.apply("full", name="ones", shape=(batch, seq, 1, 1), dtype=b.dtype)
     scores = b.apply("add", scores, diagonals(b, ones, unseen, side, "mask"), name="masked_scores")
@@ -112,7 +113,7 @@ def banded(band: Band, workload: Workload, b: Builder, x: Value) -> Value:
     if b.dtype != "float32":
         scores = b.apply("cast", scores, name="scores_upcast", dtype="float32")
     weights = b.apply("softmax", scores, name="softmax")
-    hidden = b.apply("full", name="hidden", shape=(batch, seq, 1, 1), dtype="bool")
+    hidden = b.apply("full", name="hidden", shape=(batch, seq, 1, 1), dtype="bool") if padded is None else padded
     weights = b.apply("masked_fill", weights, hidden, name="seen_weights")
     if b.dtype != "float32":
         weights = b.apply("cast", weights, name="weights_narrowed", dtype=b.dtype)
@@ -176,6 +177,22 @@ def diagonals(b: Builder, q: Value, k: Value, side: Dim, name: str) -> Value:
     y = b.apply("concat", lower, upper, name=f"{name}_band", dim=3)
     y = b.apply("reshape", y, name=f"{name}_by_query", shape=(batch, heads, seq, 2 * side + 1))
     return b.apply("transpose", y, name=name, dims=(1, 2))
+
+
+def inside(b: Builder, scores: Value, side: Dim) -> Value:
+    """Returns scores (batch, seq, heads, 2 · side + 1), of which those with places before the text and after it are
+    overwritten."""
+    batch, seq, heads, _ = scores.spec.shape
+    shape = (batch, side, heads, side + 1)
+    for label, row, column in (("before", 0, 0), ("after", seq - side, side)):
+        part = b.apply("slice", scores, name=f"{label}_text_rows", dim=1, start=row, length=side)
+        part = b.apply("slice", part, name=f"{label}_text", dim=3, start=column, length=side + 1)
+        beyond = b.apply("full", name=f"{label}_text_mask", shape=shape, dtype="bool")
+        lowest = b.apply("full", name=f"{label}_text_lowest", shape=shape, dtype=scores.spec.dtype)
+        seen = b.apply("where", beyond, lowest, part, name=f"{label}_text_hidden")
+        written = b.apply("copy_into", part, seen, name=f"{label}_text_written")
+        scores = b.apply("written_through", scores, written, name=f"{label}_text_scores")
+    return scores
 
 
 def weighed(b: Builder, weights: Value, v: Value, side: Dim) -> Value:

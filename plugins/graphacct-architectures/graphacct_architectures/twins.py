@@ -30,6 +30,7 @@ TWINS: tuple[RenamedArchitecture, ...] = (
         defaults={"vocab_size": 50267, "num_labels": 2},
         no_cost={"use_prompt": (False,), "prompt_length": None, "prompt_mid_dim": None},
     ),
+    _twin("new", "encoders.gte", "New", "Gte"),  # files of the model's own code, Alibaba-NLP/new-impl
     _twin("metaclip_2", "multimodal.clip", "MetaClip2", "CLIP"),
     _twin("metaclip_2_text_model", "multimodal.clip_text", "MetaClip2", "CLIP"),
     _twin("metaclip_2_vision_model", "multimodal.clip_vision", "MetaClip2", "CLIP"),

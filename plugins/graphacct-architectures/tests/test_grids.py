@@ -118,3 +118,12 @@ def test_many_images_are_one_batch_and_said_to_be() -> None:
     few, many = (graphacct.memory(config, seq_len=5000, image_size=16, images=count) for count in (64, 65))
     assert not few.inexact
     assert any("up to 64 images and windows" in line for line in many.inexact)
+
+
+def test_minicpm_ocr_is_minicpm_v_with_other_defaults() -> None:
+    """All tokens of the tower are read, and the head is tied, unless the file says otherwise."""
+    small = {**MODELS["minicpm"]["config"], "downsample_mode": "4x", "tie_word_embeddings": True}
+    rest = {key: value for key, value in small.items() if key not in ("downsample_mode", "tie_word_embeddings")}
+    other = {**rest, "model_type": "minicpm_ocr", "architectures": ["MiniCPMOcrForConditionalGeneration"]}
+    found, own = (graphacct.account(model, seq_len=60, image_size=(16, 24)).total for model in (other, small))
+    assert found == own

@@ -131,3 +131,10 @@ def test_groups_of_layers_that_never_run_are_refused() -> None:
     content = {"model_type": "albert", "hidden_size": 64, "num_hidden_layers": 1, "num_hidden_groups": 2}
     with pytest.raises(ConfigError, match="num_hidden_groups is 2 and num_hidden_layers 1: the class has groups that"):
         graphacct.build(content)
+
+
+def test_a_gate_that_pop2piano_states_wins() -> None:
+    sizes = {"model_type": "pop2piano", "d_model": 16, "d_kv": 4, "d_ff": 24, "num_layers": 1, "num_heads": 4}
+    gated, plain = (graphacct.account({**sizes, "is_gated_act": gate}).total["params"] for gate in (True, False))
+    assert gated - plain == 2 * 16 * 24
+    assert gated == graphacct.account(sizes).total["params"]

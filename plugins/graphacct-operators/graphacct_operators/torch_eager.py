@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphacct import Expansion, Profile, Saved, Tensor, equal, prod
-from graphacct_operators.einsum import steps_of, written_out
+from graphacct_operators.einsum import Step, steps_of, written_out
 from graphacct_operators.embedding_bag import CPU_SAVES as BAGS_ON_CPU
 from graphacct_operators.normalization import one_per_row
 from graphacct_operators.torch_attention import (
@@ -151,18 +151,40 @@ def gelu_fast(trace: Expansion, x: Tensor) -> Tensor:
 
 def einsum(trace: Expansion, x: Tensor, y: Tensor, *others: Tensor, equation: str, path: Sequence[Any] = ()) -> Tensor:
     """Two operands at a time, in the operator's order."""
-    if not others:
-        return trace.apply("einsum", x, y, equation=equation)
     equation = written_out(equation, [operand.spec for operand in (x, y, *others)])
     made = {frozenset((place,)): tensor for place, tensor in enumerate((x, y, *others))}
     for step in steps_of(equation, path):
         first, second = step.sides
+        made[first.members | second.members] = pair(trace, step, made[first.members], made[second.members])
+    return made[frozenset(range(2 + len(others)))]
+
+
+def pair(trace: Expansion, step: Step, x: Tensor, y: Tensor) -> Tensor:
+    """A batch of matrix products: of each operand the labels of both, its own and those summed over are three
+    dimensions, for which it is copied where its layout asks for that. Labels that are summed over are in alphabetical
+    order (ATen/native/Linear.cpp). Without such labels it is one product of elements."""
+    first, second = (side.labels for side in step.sides)
+    if not step.contracts:
         terms = ", ".join(" ".join(side.labels) for side in step.sides)
-        result = trace.apply(
-            "einsum", made[first.members], made[second.members], equation=f"{terms} -> {' '.join(step.result)}"
-        )
-        made[first.members | second.members] = result
-    return result
+        return trace.apply("einsum", x, y, equation=f"{terms} -> {' '.join(step.result)}")
+    sizes = dict(zip((*first, *second), (*x.spec.shape, *y.spec.shape), strict=True))
+    both = tuple(label for label in step.result if label in first and label in second)
+    own = tuple(label for label in step.result if label not in second)
+    theirs = tuple(label for label in step.result if label not in first)
+    summed = tuple(sorted(label for label in first if label not in step.result))
+
+    def folded(operand: Tensor, labels: tuple[str, ...], *groups: tuple[str, ...]) -> Tensor:
+        dims = tuple(labels.index(label) for group in groups for label in group)
+        in_order = operand if dims == tuple(range(len(dims))) else trace.apply("permute", operand, dims=dims)
+        shape = tuple(prod(sizes[label] for label in group) for group in groups)
+        return trace.apply("reshape", in_order, shape=shape)
+
+    products = trace.apply("matmul", folded(x, first, both, own, summed), folded(y, second, both, summed, theirs))
+    order = (*both, *own, *theirs)
+    result = trace.apply("reshape", products, shape=tuple(sizes[label] for label in order))
+    if order == step.result:
+        return result
+    return trace.apply("permute", result, dims=tuple(order.index(label) for label in step.result))
 
 
 COMMON: dict[str, Callable[..., Any]] = {

@@ -35,8 +35,9 @@ class Pop2PianoConfig(T5Config):
 
     @property
     def gated(self) -> bool:
-        """Whether the network has a gate: the class asks the projection's key alone."""
-        return self.feed_forward_proj.startswith(GATED)
+        """Whether the network has a gate: the projection's key says it unless the file states more."""
+        stated = self.is_gated_act
+        return self.feed_forward_proj.startswith(GATED) if stated is None else stated
 
     @property
     def activation(self) -> str:

@@ -7,24 +7,27 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from graphacct import ConfigError, PresetFiles, fields, frozen
+from graphacct import Builder, ConfigError, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.encoders.parts.description import Encoder, Head, Names
 from graphacct_architectures.encoders.parts.family import EncoderConfig, encoder, of_pooled, of_spans, of_tokens
 from graphacct_architectures.encoders.parts.heads import POOLED
+from graphacct_architectures.layers import linear
 
 MODEL, MASKED, CAUSAL, PRETRAINING = "BertModel", "BertForMaskedLM", "BertLMHeadModel", "BertForPreTraining"
 NEXT, SEQUENCE, TOKENS = "BertForNextSentencePrediction", "BertForSequenceClassification", "BertForTokenClassification"
 SPANS, CHOICE = "BertForQuestionAnswering", "BertForMultipleChoice"
 CLASSES = (MODEL, MASKED, CAUSAL, PRETRAINING, NEXT, SEQUENCE, TOKENS, SPANS, CHOICE)
+COLBERT, COLBERT_WIDTH = "HF_ColBERT", 128
+"""ColBERT's class (stanford-futuredata/ColBERT), and the width of its projection, which no file states."""
 
 
 @frozen(kw_only=True)
 class BertConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = fields.model_class(MODEL, CLASSES, {"BertForCausalLM": CAUSAL})
+    architectures: str = fields.model_class(MODEL, (*CLASSES, COLBERT), {"BertForCausalLM": CAUSAL})
     prefix: ClassVar[str] = "bert"
     norms_first: ClassVar[bool] = False
 
@@ -97,9 +100,16 @@ def of_class(config: BertConfig, name: str) -> Encoder:
         SPANS: of_spans(config),
     }
     classifier = classifiers.get(name)
-    pooled = classifier is not None and classifier.reads == POOLED
+    pooled = name == COLBERT or (classifier is not None and classifier.reads == POOLED)
     head = words if name in (MASKED, CAUSAL, PRETRAINING) else None
     return like_bert(config, config.prefix, pooled=pooled, head=head, classifier=classifier, **rest)
+
+
+def finished(config: BertConfig, workload: Workload, b: Builder, x: Value, pooled: Value | None) -> tuple[Value, ...]:
+    """Returns each token's projection, of ColBERT's class."""
+    if config.architectures != COLBERT:
+        return ()
+    return (linear(b, "linear", x, COLBERT_WIDTH, bias=False),)
 
 
 LARGE: dict[str, Any] = {
@@ -115,4 +125,5 @@ ARCHITECTURE = encoder(
     PresetFiles(__file__),
     doc="BERT: an encoder with its pooler or the head of a class.",
     language_model=CAUSAL,
+    finished=finished,
 )

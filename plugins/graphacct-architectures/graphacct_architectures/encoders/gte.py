@@ -1,12 +1,17 @@
 """mGTE: rotary positions and gated networks in BERT's place.
 
-Zhang et al., 2024 (arXiv:2407.19669).
+Zhang et al., 2024 (arXiv:2407.19669). Files of the model's own code (Alibaba-NLP/new-impl) call their `model_type` new;
+names of tensors are those of the library's class, to which it renames the published ones.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
+from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.description import Encoder, Head
 from graphacct_architectures.encoders.parts.family import of_pooled, of_tokens
@@ -28,6 +33,7 @@ class GteConfig(RotaryEncoderConfig):
     attention_probs_dropout_prob: float = fields.probability(0.0)
     max_position_embeddings: Dim = fields.size(8192)
     type_vocab_size: Dim = fields.size(1, minimum=0)
+    rope_parameters: Mapping[str, Any] = rope_parameters({"ntk": "linear"})  # of its own code; both scale fixed angles
 
 
 def describe(config: GteConfig) -> Encoder:
@@ -64,4 +70,10 @@ ARCHITECTURE = rotary_encoder(
     layers,
     PresetFiles(__file__),
     doc="GTE (mGTE): rotary positions, gated networks; alone or with the head of a class.",
+    no_cost={
+        **dict.fromkeys(("pack_qkv", "unpad_inputs", "use_memory_efficient_attention", "logn_attention_clip1")),
+        "logn_attention_scale": (False,),
+        "layer_norm_type": ("layer_norm",),
+        "position_embedding_type": ("rope",),
+    },
 )

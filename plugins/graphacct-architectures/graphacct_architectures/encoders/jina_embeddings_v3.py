@@ -1,6 +1,7 @@
 """Jina Embeddings v3: XLM-RoBERTa with rotary positions in place of learned ones.
 
-Sturua et al., 2024 (arXiv:2409.10173).
+Sturua et al., 2024 (arXiv:2409.10173). A file's adapters (`lora_adaptations`) are no part of the class and are not
+counted: `--lora` adds one of them.
 """
 
 from __future__ import annotations
@@ -19,13 +20,15 @@ MODEL, MASKED, SEQUENCE, TOKENS, SPANS = (
     f"{STEM}{word}"
     for word in ("Model", "ForMaskedLM", "ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering")
 )
+PUBLISHED = {name.replace(STEM, "XLMRoberta"): name for name in (MODEL, MASKED, SEQUENCE, TOKENS, SPANS)}
+"""The names of classes in files of the model's own code, and the library's."""
 
 
 @frozen(kw_only=True)
 class JinaEmbeddingsV3Config(RotaryEncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = fields.model_class(MODEL, (MODEL, MASKED, SEQUENCE, TOKENS, SPANS))
+    architectures: str = fields.model_class(MODEL, (MODEL, MASKED, SEQUENCE, TOKENS, SPANS), PUBLISHED)
     vocab_size: Dim = fields.size(250002)
     hidden_size: Dim = fields.size(1024)
     num_hidden_layers: Dim = fields.size(24)
@@ -73,4 +76,12 @@ ARCHITECTURE = rotary_encoder(
     layers,
     PresetFiles(__file__),
     doc="Jina Embeddings v3: XLM-RoBERTa with rotary positions; alone or with the head of a class.",
+    no_cost={
+        **dict.fromkeys(
+            ("lora_adaptations", "lora_alpha", "lora_rank", "lora_dropout_p", "lora_main_params_trainable")
+        ),
+        **dict.fromkeys(("load_trained_adapters", "matryoshka_dimensions", "task_instructions", "truncate_dim")),
+        **dict.fromkeys(("emb_pooler", "rotary_emb_base", "use_flash_attn")),
+        "use_reg_tokens": (False,),
+    },
 )

@@ -69,19 +69,22 @@ def stream(config: LongformerConfig, e: Encoder, workload: Workload, b: Builder)
         ids = b.apply("pad", ids, name="input_ids_padded", padding=((0, length - seq),))
     inside = attrs.evolve(workload, seq_len=length)
     x = embedded(attrs.evolve(e, usable=length), inside, b, ids=ids)
-    b.hold(x)
+    padded = b.apply("full", name="is_index_masked", shape=(workload.batch, length, 1, 1), dtype="bool")
+    b.hold(x, padded)
     count = 1 if ROBERTAS[config.architectures] == TEXTS else 0
     for start, times, own in runs(windows, e.count):
         band = Band(e.heads, head_width(e), floor_div(own, 2), e.attention_dropout, count)
         body = partial(layer, e, inside, attend=partial(attend, band))
-        x = b.repeat(e.names.stack, times, body, x, start=start)
+        x = b.repeat(e.names.stack, times, body, x, start=start, constants=(padded,))
     return x if equal(length, seq) else b.apply("slice", x, name="without_padding", dim=1, start=0, length=seq)
 
 
-def attend(band: Band, e: Encoder, workload: Workload, b: Builder, x: Value) -> tuple[Value, tuple[Value, ...]]:
+def attend(
+    band: Band, e: Encoder, workload: Workload, b: Builder, x: Value, padded: Value
+) -> tuple[Value, tuple[Value, ...]]:
     """Returns attention's output, heads side by side."""
     with b.scope(e.names.attention):
-        return banded(band, workload, b, x), ()
+        return banded(band, workload, b, x, padded), ()
 
 
 ARCHITECTURE = encoder(

@@ -5,9 +5,12 @@ Liu et al., 2019 (arXiv:1907.11692).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from graphacct import Dim, PresetFiles, fields, frozen
+import attrs
+
+from graphacct import DeclinedError, Dim, PresetFiles, fields, frozen
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.description import Encoder, Head, Names
 from graphacct_architectures.encoders.parts.family import (
@@ -74,6 +77,17 @@ def of_class(config: RobertaConfig, name: str) -> Encoder:
     return like_bert(config, config.prefix, pooled=name == CHOICE, classifier=classifier, **rest)
 
 
+def learned(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns the content of a file. Raises DeclinedError for one whose positions are rotary: Jina Embeddings v3, whose
+    files call their `model_type` xlm-roberta."""
+    if content.get("position_embedding_type") == "rotary":
+        raise DeclinedError(
+            "position_embedding_type is 'rotary', as of Jina Embeddings v3: set=model_type=jina_embeddings_v3 reads "
+            "the file as that, without its adapters"
+        )
+    return content
+
+
 ARCHITECTURE = encoder(
     "roberta",
     RobertaConfig,
@@ -82,3 +96,4 @@ ARCHITECTURE = encoder(
     doc="RoBERTa: BERT's layers, positions behind the padding's.",
     language_model=CAUSAL,
 )
+ARCHITECTURE = attrs.evolve(ARCHITECTURE, prepare=learned)

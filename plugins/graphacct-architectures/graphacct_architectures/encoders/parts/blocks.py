@@ -1,7 +1,9 @@
 """BigBird's attention in blocks: each block of queries sees its neighbours, the first block, the last and random ones.
 
 Zaheer et al., 2020 (arXiv:2007.14062), as the transformers library writes it out: the first and last blocks see all,
-the second and the last but one are products of their own. Which blocks are drawn changes no cost.
+the second and the last but one are products of their own. Which blocks are drawn changes no cost. The library also
+writes the weights into a matrix of all pairs of tokens, which nothing reads unless attentions are asked for: neither
+that matrix nor the index of 24 bytes per block that it is written by is counted.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ def in_blocks(b: Builder, q: Value, k: Value, v: Value, size: Dim, drawn: Dim) -
     blocks for each."""
     batch, heads, seq, d_head = q.spec.shape
     count = exact_div(seq, size, "seq_len / block_size")
-    places = b.apply("constant", name="rand_attn", shape=(batch, heads, (count - 2) * drawn, 1, 1), dtype="int64")
+    places = b.apply("full", name="rand_attn", shape=(batch, heads, (count - 2) * drawn, 1, 1), dtype="int64")
     whole = (batch, heads, (count - 2) * drawn, size, d_head)
     places = b.apply("expand", places, name="rand_index", shape=whole)
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, equal, fields, frozen
+from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, brief, equal, fields, frozen
 from graphacct_architectures.activations import activation
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.classifier import Classifier, scored
@@ -30,6 +30,8 @@ from graphacct_architectures.losses import (
 
 CHOICE = "ForMultipleChoice"
 """How the names of classes end that choose one of several answers to a question."""
+COMPUTED = ("alibi", "rope", "rotary")
+"""Kinds of positions that classes without a table of them have."""
 Model: TypeAlias = Callable[[Any, Workload, Builder], Value | tuple[Value, ...]]
 
 
@@ -123,7 +125,10 @@ def encoder(
     def usable(config: Any) -> Dim:
         return describe(config).usable
 
-    found = built(name, config, build, presets, scored_by, usable, doc=doc, aliases=aliases, no_cost=no_cost)
+    allowed = {"position_embedding_type": ("absolute",), **(no_cost or {})}
+    found = built(name, config, build, presets, scored_by, usable, doc=doc, aliases=aliases, no_cost=allowed)
+    if not hasattr(config, "position_embedding_type"):
+        found = attrs.evolve(found, prepare=absolute)
     if not language_model:
         return found
 
@@ -135,6 +140,14 @@ def encoder(
         return encode(e, workload, b, own, states=states)
 
     return attrs.evolve(found, build=Crossing(found.build, attending, language_model))
+
+
+def absolute(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns the content of a file. Raises ConfigError for one whose positions another class computes."""
+    kind = content.get("position_embedding_type")
+    if kind in COMPUTED:
+        raise ConfigError(f"position_embedding_type is {brief(kind)}: this family's class has a table of positions")
+    return content
 
 
 def built(

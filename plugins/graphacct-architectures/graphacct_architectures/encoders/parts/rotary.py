@@ -93,6 +93,8 @@ def rotary_encoder(
     presets: Mapping[str, Any],
     *,
     doc: str,
+    aliases: Mapping[str, str] | None = None,
+    no_cost: Mapping[str, tuple[Any, ...] | None] | None = None,
 ) -> Architecture:
     """Returns the Architecture of a family: `describe` returns a configuration's pooler and heads, and `layers` its
     layers."""
@@ -116,6 +118,8 @@ def rotary_encoder(
         lambda config: has_logits(describe(config)),
         lambda config: config.max_position_embeddings,
         doc=doc,
+        aliases=aliases,
+        no_cost=no_cost,
     )
 
 
