@@ -90,6 +90,8 @@ def test_lightning_attention_is_not_minimax_m2() -> None:
 
 DERIVED: list[tuple[dict[str, Any], str, Any, Any]] = [
     ({"model_type": "dac"}, "hidden_size", 1024, 512),
+    ({"model_type": "longcat_flash", "num_layers": 1}, "qk_head_dim", 192, 96),
+    ({"model_type": "parakeet_encoder", "num_hidden_layers": 1}, "num_key_value_heads", 8, 2),
     ({"model_type": "phi4_multimodal"}, "audio_config.nemo_final_size", 10, 5),
     ({"model_type": "sam"}, "prompt_encoder_config.image_embedding_size", 64, 32),
     (

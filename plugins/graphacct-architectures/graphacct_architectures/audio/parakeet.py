@@ -15,6 +15,7 @@ from graphacct_architectures.audio.parts.relative import by_sinusoids
 from graphacct_architectures.audio.parts.stem import batch_norm, convolution
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.feed_forward import mlp
+from graphacct_architectures.derived import agree, derived
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import dropped, layer_norm, linear, merge_heads, split_heads
 from graphacct_architectures.losses import SUM_ALONE
@@ -31,6 +32,7 @@ class ParakeetEncoderConfig:
     hidden_size: Dim = fields.size(1024)
     num_hidden_layers: Dim = fields.size(24)
     num_attention_heads: Dim = fields.size(8)
+    num_key_value_heads: Any = derived()
     intermediate_size: Dim = fields.size(4096)
     hidden_act: str = activation("silu")
     attention_bias: bool = fields.flag(True)
@@ -47,6 +49,9 @@ class ParakeetEncoderConfig:
     activation_dropout: float = fields.probability(0.1)
     attention_dropout: float = fields.probability(0.1)
     dtype: str | None = fields.dtype()
+
+    def __attrs_post_init__(self) -> None:
+        agree("num_key_value_heads", self.num_key_value_heads, self.num_attention_heads)
 
     @property
     def halvings(self) -> int:
@@ -202,7 +207,7 @@ def family(name: str, config: type[Any], build: Any, inexact: Any, presets: Pres
         aliases={"torch_dtype": "dtype"},
         no_cost=dict.fromkeys(
             (
-                *("scale_input", "ctc_loss_reduction", "ctc_zero_infinity", "num_key_value_heads"),
+                *("scale_input", "ctc_loss_reduction", "ctc_zero_infinity"),
                 "max_position_embeddings",
             )
         ),

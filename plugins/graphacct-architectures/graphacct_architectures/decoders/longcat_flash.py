@@ -10,6 +10,7 @@ what the model was trained to. The module that predicts a second token is not in
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import attrs
 
@@ -26,6 +27,7 @@ from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
 from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
 from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.sparse import at_most
+from graphacct_architectures.derived import agree, derived
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
@@ -46,12 +48,16 @@ class LongcatFlashConfig(DecoderConfig):
     kv_lora_rank: Dim = fields.size(512)
     qk_nope_head_dim: Dim = fields.size(128)
     qk_rope_head_dim: Dim = fields.size(64)
+    qk_head_dim: Any = derived()
     v_head_dim: Dim = fields.size(128)
     head_dim: Dim = fields.size(64)
     num_experts_per_tok: Dim = fields.size(12)
     n_routed_experts: Dim = fields.size(512)
     zero_expert_num: Dim = fields.size(256, minimum=0)
     moe_intermediate_size: Dim = fields.size(2048)
+
+    def __attrs_post_init__(self) -> None:
+        agree("qk_head_dim", self.qk_head_dim, self.qk_nope_head_dim + self.qk_rope_head_dim)
 
     @property
     def layers(self) -> Dim:
@@ -153,7 +159,6 @@ ARCHITECTURE = decoder(
     translated=("num_local_experts",),
     classes=(CAUSAL, ALONE),
     no_cost={
-        "qk_head_dim": None,
         "routed_scaling_factor": None,
         "zero_expert_type": ("identity",),
         "mla_scale_q_lora": (True,),
