@@ -144,8 +144,8 @@ def test_it_is_the_librarys_class(tmp_path: Path, name: str, content: dict[str, 
         ({"model_type": "jetmoe", "num_experts_per_tok": 9}, "a token cannot run through 9 of 8 experts"),
         ({"model_type": "kolibri1", "layer_types": ["full_attention"]}, "layer_types names 1 layers"),
         (
-            {"model_type": "t5gemma", "encoder": STACK, "architectures": ["T5GemmaForTokenClassification"]},
-            "T5GemmaForTokenClassification",
+            {"model_type": "t5gemma", "encoder": STACK, "architectures": ["T5GemmaForMaskedLM"]},
+            "T5GemmaForMaskedLM",
         ),
     ],
 )

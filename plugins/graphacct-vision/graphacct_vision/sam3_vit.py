@@ -8,9 +8,9 @@ from __future__ import annotations
 from math import isqrt
 from typing import Any
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders import Mlp
+from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import dropped, layer_norm, linear, merge_heads, split_heads
 from graphacct_architectures.losses import SUM_ALONE
@@ -40,13 +40,6 @@ WHOLE = (7, 15, 23, 31)
 NO_MLP = Mlp(1, "relu")
 
 
-def _rotation(value: Any, field: attrs.Attribute[Any]) -> Any:
-    kind = value.get("rope_type", "axial") if isinstance(value, dict) else value
-    if kind not in (None, "axial"):
-        raise ConfigError(f"{field.name}.rope_type is {kind!r}: patches are rotated along both axes, 'axial'")
-    return None
-
-
 @frozen(kw_only=True)
 class ViTKeys:
     """The keys of the published config.json that the cost depends on."""
@@ -64,7 +57,7 @@ class ViTKeys:
     window_size: Dim = fields.size(24, minimum=0)
     global_attn_indexes: tuple[int, ...] | None = naturals(None, optional=True)
     pretrain_image_size: tuple[Dim, Dim] = fields.sides(336)
-    rope_parameters: Any = fields.checked_field(_rotation, None, metadata=fields.OPTIONAL)
+    rope_parameters: Any = rope_parameters(kinds=("axial",))
 
     def __attrs_post_init__(self) -> None:
         if type(self.num_hidden_layers) is not int:

@@ -74,16 +74,19 @@ def speaker_resides(w: WaveNet, count: int, b: Builder) -> None:
 
 
 def weights(b: Builder, name: str, shape: tuple[Dim, ...]) -> tuple[Any, Any]:
-    """Returns the direction and the length that a convolution's weight is kept as."""
-    lengths = b.parameter(f"{name}.parametrizations.weight.original0", (shape[0], 1, 1))
-    return b.parameter(f"{name}.parametrizations.weight.original1", shape), lengths
+    """Returns the direction and the length that a convolution's weight is kept as; the convolution is the scope that
+    the builder is in if it has no name."""
+    kept = f"{name}.parametrizations.weight.original" if name else "parametrizations.weight.original"
+    lengths = b.parameter(f"{kept}0", (shape[0], 1, 1))
+    return b.parameter(f"{kept}1", shape), lengths
 
 
 def normed(b: Builder, name: str, x: Value, width: Dim, kernel: Dim, padding: Dim, **options: Any) -> Value:
     """Returns x after a convolution whose weight is kept as a direction and a length."""
-    weight = b.apply("weight_norm", *weights(b, name, (width, x.spec.shape[1], kernel)), name=f"{name}.weight")
     options |= {} if equal(padding, 0) else {"padding": padding}
-    made: Value = b.apply("convolution", x, weight, b.parameter(f"{name}.bias", (width,)), name=name, **options)
+    with b.scope(name):
+        weight = b.apply("weight_norm", *weights(b, "", (width, x.spec.shape[1], kernel)), name="weight")
+        made: Value = b.apply("convolution", x, weight, b.parameter("bias", (width,)), name="conv", **options)
     return made
 
 

@@ -6,7 +6,7 @@ there is no model's: kinds and required keys are those of the transformers libra
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
@@ -71,14 +71,14 @@ LAYERS = ("full_attention", "sliding_attention")
 
 def rope_parameters(
     former: Mapping[str, str] | None = None,
-    kinds: Collection[str] = tuple(REQUIRED),
+    kinds: Sequence[str] = tuple(REQUIRED),
     layers: Collection[str] = LAYERS,
 ) -> Any:
     """Returns the field of the settings.
 
     Args:
         former: Former names of kinds, and today's.
-        kinds: The kinds that the family has.
+        kinds: The kinds that the family has; settings that name none are of the first.
         layers: The kinds of layers that may have settings of their own.
     """
 
@@ -99,13 +99,13 @@ def rope_parameters(
     return fields.checked_field(check, None, metadata={"settings": KNOWN.union(layers)})
 
 
-def _check(settings: Mapping[str, Any], name: str, former: Mapping[str, str], kinds: Collection[str]) -> None:
+def _check(settings: Mapping[str, Any], name: str, former: Mapping[str, str], kinds: Sequence[str]) -> None:
     """Raises ConfigError, which begins with the field's name, for settings that no model can have."""
-    said = settings.get("rope_type", settings.get("type", "default"))
+    said = settings.get("rope_type", settings.get("type", kinds[0]))
     kind = former.get(said, said) if isinstance(said, str) else said
     if kind not in kinds:
         raise ConfigError(f"{name} has rope_type {brief(said)}; known: {', '.join(kinds)}")
-    for key in REQUIRED[kind]:
+    for key in REQUIRED.get(kind, ()):
         if settings.get(key) is None:
             raise ConfigError(f"{name} has no {key}, which rope_type {said!r} needs")
     for key in POSITIVE:
