@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 NAMES = {
     "api": "account build compare draw explain load memory params save verify verify_class",
     "checkpoints.class_measurement": "ClassMeasurement",
+    "classes": "frozen",
     "costs.analyses": "Analysis",
     "costs.annotate": "AnnotatedGraph NodeCost annotate",
     "costs.conventions": "Convention",

@@ -12,6 +12,7 @@ from graphacct.api import save as save
 from graphacct.api import verify as verify
 from graphacct.api import verify_class as verify_class
 from graphacct.checkpoints.class_measurement import ClassMeasurement as ClassMeasurement
+from graphacct.classes import frozen as frozen
 from graphacct.costs.analyses import Analysis as Analysis
 from graphacct.costs.annotate import AnnotatedGraph as AnnotatedGraph
 from graphacct.costs.annotate import NodeCost as NodeCost

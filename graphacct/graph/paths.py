@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from graphacct.dims import Dim
 from graphacct.errors import GraphError, brief
 
 MOST_LEVELS = 1000
 """The most parts of a name: each is a scope, and a row of a report."""
+REMEMBERED = 4096
+"""How many paths a function here remembers: the rows of a report ask for the same ones, node by node."""
 _STAR = r"(\d*)\*(?:\+(\d+))?"  # compiled by `re` when it is first used, which a plain report does not
 
 
@@ -32,11 +35,13 @@ def star(step: int = 1, offset: int = 0) -> str:
     return f"{step if step != 1 else ''}*{f'+{offset}' if offset else ''}"
 
 
+@lru_cache(REMEMBERED)
 def is_index(part: str) -> bool:
     """Returns whether a part of a path is an index, or a `*` that stands for some."""
     return part == "*" or part.isdigit() or ("*" in part and re.fullmatch(_STAR, part) is not None)
 
 
+@lru_cache(REMEMBERED)
 def index_of(part: str, repetition: int) -> int:
     """Returns the index that a `*` stands for in a repetition."""
     match = re.fullmatch(_STAR, part)
@@ -44,6 +49,7 @@ def index_of(part: str, repetition: int) -> int:
     return int(match[1] or 1) * repetition + int(match[2] or 0)
 
 
+@lru_cache(REMEMBERED)
 def pattern(path: str) -> str:
     """Returns a path with its indices written as `*`: `h.0.attn` and `h.*.attn` are the same row of a report."""
     return ".".join(["*" if is_index(part) else part for part in path.split(".")])
@@ -89,6 +95,7 @@ def indexed(path: str, indices: Iterable[int]) -> str:
     return re.sub(_STAR, written, path) if "*" in path else path
 
 
+@lru_cache(REMEMBERED)
 def parent(path: str) -> str:
     """Returns the scope around a path, empty for none: of `h.*.attn` it is `h.*`."""
     head, _, last = path.rpartition(".")

@@ -6,7 +6,7 @@ It imports nothing that tables need, so a whole `graphacct report --format json`
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from json import dumps as _dumps
+from json import JSONEncoder
 from typing import TYPE_CHECKING, Any
 
 from graphacct.decisions import condition_text
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from graphacct.reports.report import Report
 
 SCHEMA = "graphacct.report/1"
+_text = JSONEncoder(allow_nan=False, check_circular=False).encode
 
 
 def to_dict(report: Report, ratios: Sequence[str] = ()) -> dict[str, Any]:
@@ -96,11 +97,11 @@ def json(report: Report, columns: Sequence[str] | None = None) -> str:
 
 def to_json(values: Mapping[str, Any]) -> str:
     """Returns a dictionary as ASCII JSON without NaN, with each key and each row of a list on its own line."""
-    lines = [f"  {_dumps(key)}: {_lines(value)}" for key, value in values.items()]
+    lines = [f"  {_text(key)}: {_lines(value)}" for key, value in values.items()]
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def _lines(value: Any) -> str:
     if isinstance(value, list) and value and isinstance(value[0], dict):
-        return "[\n    " + ",\n    ".join([_dumps(row, allow_nan=False) for row in value]) + "\n  ]"
-    return _dumps(value, allow_nan=False)
+        return "[\n    " + ",\n    ".join(list(map(_text, value))) + "\n  ]"
+    return _text(value)

@@ -127,7 +127,7 @@ def by_scope(
             above = parent(row)
             children.setdefault(above, {})[row] = None
             row = above
-    both = indexed.keys() & folded.keys()
+    both = {row for row in indexed.keys() & folded.keys() if _may_meet(indexed[row], folded[row])}
     if both:
         others = _beside_blocks((indexed[row], folded[row]) for row in both if row in operators)
         for row in both - operators.keys():
@@ -142,6 +142,14 @@ def by_scope(
 
 Around: TypeAlias = "Mapping[str, NodeCost]"
 """Paths, each with a node inside it, which knows the blocks around it."""
+
+
+def _may_meet(indexed: Around, folded: Around) -> bool:
+    """Returns whether some path has an index where another one has a `*`, without which no block stands for it."""
+    digits = {place for path in indexed for place, part in enumerate(path.split(".")) if part.isdigit()}
+    return bool(digits) and any(
+        place in digits and "*" in part for path in folded for place, part in enumerate(path.split("."))
+    )
 
 
 def _counted_twice(indexed: Around, folded: Around, beside: Container[str]) -> Dim:

@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, Value, Workload, brief, equal, floor_div
+from graphacct import Builder, ConfigError, Dim, Value, Workload, brief, equal, floor_div, frozen
 from graphacct_architectures.layers import dropped, linear, resident
 
 
-@attrs.frozen
+@frozen
 class Band:
     """One layer's attention in a band.
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, Value, Workload, equal
+from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, frozen
 from graphacct_architectures.layers import activation, dropped, linear, norm
 
 EOS = "eos"
 """The values of `reads` that take one token of the decoder's per text."""
 
 
-@attrs.frozen(eq=False)  # every report compiles each method that attrs generates
+@frozen(eq=False)
 class Classifier:
     """Logits of classes, or of the first and last tokens of spans.
 

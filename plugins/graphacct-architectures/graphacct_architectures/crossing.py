@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, Value, Workload
+from graphacct import Builder, Value, Workload, frozen
 
 
-@attrs.frozen
+@frozen
 class Crossing:
     """The function that builds a family's graph, with which a composition builds its language model.
 
@@ -32,7 +30,7 @@ class Crossing:
         return self.alone(config, workload, b)
 
 
-@attrs.frozen
+@frozen
 class Described:
     """The function that builds a family's graph of an encoder and a decoder, which a model with this one inside takes
     apart.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, brief, equal, fields
+from graphacct import Builder, ConfigError, Dim, Value, Workload, brief, equal, fields, frozen
 from graphacct_architectures.losses import (
     CROSS_ENTROPY,
     SUM,
@@ -64,7 +64,7 @@ def first_class(*, kept: str = "", called: tuple[str, ...] = ()) -> Any:
     return fields.checked_field(check, "")
 
 
-@attrs.frozen(kw_only=True, init=False, repr=False, eq=False)  # a base class of families, never instantiated itself
+@frozen(kw_only=True)
 class HeadConfig:
     """The keys that determine a decoder's head: the class, and the number of labels of its classifier.
 

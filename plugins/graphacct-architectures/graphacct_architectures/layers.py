@@ -146,6 +146,12 @@ def weighted_sum(b: Builder, states: Sequence[Value]) -> Value:
     return b.apply("sum", b.apply("mul", x, weights, name="weighted_states"), name="weighted_sum", dim=1)
 
 
+def scaled(b: Builder, name: str, x: Value) -> Value:
+    """Returns x times a parameter of its width (layer scale)."""
+    y: Value = b.apply("mul", b.parameter(name, x.spec.shape[-1:]), x, name=f"{name}_scaled")
+    return y
+
+
 def dropped(b: Builder, name: str, x: Value, p: float, workload: Workload) -> Value:
     """Applies torch.nn.Dropout. Returns x itself outside training or if p is 0, as torch does."""
     return b.apply("dropout", x, name=name, p=p) if p and workload.phase == "train" else x

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct import ConfigError, LazyArchitecture
+from graphacct import ConfigError, LazyArchitecture, frozen
 
 if TYPE_CHECKING:
     from graphacct import Architecture
@@ -87,7 +87,8 @@ def configuration(row: RenamedArchitecture, other: type[Any]) -> type[Any]:
     body = dict(row.facts)
     if hasattr(other, "spelled"):
         body["spelled"] = row.classes
-    return attrs.make_class(name, changed, bases=(other,), class_body=body, frozen=True, kw_only=True, slots=True)
+    annotations = dict.fromkeys(changed, "Any")
+    return frozen(type(name, (other,), {**body, **changed, "__annotations__": annotations}), kw_only=True)
 
 
 def _classes_of(row: RenamedArchitecture, field: Any) -> Any:

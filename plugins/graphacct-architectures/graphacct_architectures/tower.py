@@ -10,15 +10,15 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, exact_div, floor_div, prod, same
-from graphacct_architectures.decoders.parts.attention import normed_by
+from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, exact_div, floor_div, frozen, prod, same
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.decoders.parts.feed_forward import mlp
-from graphacct_architectures.layers import drop_path, dropped, linear, merge_heads, split_heads
+from graphacct_architectures.decoders.parts.norms import normed_by
+from graphacct_architectures.layers import drop_path, dropped, linear, merge_heads, scaled, split_heads
 
 
-@attrs.frozen
+@frozen
 class Tower:
     """A stack of equal layers.
 
@@ -294,12 +294,6 @@ def gated(b: Builder, name: str, x: Value) -> Value:
     """Returns x times the tanh of a parameter of one element."""
     gate = b.apply("tanh", b.parameter(name, (1,)), name=f"{name}_tanh")
     y: Value = b.apply("mul", gate, x, name=f"{name}_applied")
-    return y
-
-
-def scaled(b: Builder, name: str, x: Value) -> Value:
-    """Returns x times a parameter of its width (layer scale)."""
-    y: Value = b.apply("mul", b.parameter(name, x.spec.shape[-1:]), x, name=f"{name}_scaled")
     return y
 
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_diffusers import keys, latents
 from graphacct_diffusers.attention import KINDS, map_attention
 from graphacct_diffusers.layers import conv, group_norm
@@ -21,7 +19,7 @@ DOWN = ("DownEncoderBlock2D", "AttnDownEncoderBlock2D")
 UP = ("UpDecoderBlock2D", "AttnUpDecoderBlock2D")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CoderConfig:
     """The keys of an encoder and its decoder."""
 
@@ -42,7 +40,7 @@ class CoderConfig:
                 raise ConfigError(f"{name} has {len(getattr(self, name))} blocks, and block_out_channels {count}")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AutoencoderKLConfig(CoderConfig):
     """The keys that the cost of a variational autoencoder depends on."""
 

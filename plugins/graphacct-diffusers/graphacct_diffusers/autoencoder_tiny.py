@@ -8,9 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import attrs
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, same
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen, same
 from graphacct_diffusers import keys
 from graphacct_diffusers.layers import act, conv
 from graphacct_diffusers.losses import LOSSES
@@ -21,7 +19,7 @@ SIDE = 512
 """The side of the pictures of Stable Diffusion, as no key of a file says one."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AutoencoderTinyConfig:
     """The keys that the cost of a tiny autoencoder depends on."""
 

@@ -6,17 +6,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import attrs
 from graphacct_architectures.losses import SUM_ALONE
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, frozen
 from graphacct_diffusers import keys, latents
 from graphacct_diffusers.attention import KINDS
 from graphacct_diffusers.layers import conv
 from graphacct_diffusers.unet_2d_condition import UNetConfig, encoded, tokens, told
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ControlNetConfig(UNetConfig):
     """The keys of a ControlNet: those of a U-Net that its way down has, and those of what is added."""
 

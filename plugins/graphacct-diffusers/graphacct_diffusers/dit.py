@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import attrs
 from graphacct_architectures.layers import linear
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_diffusers import keys, latents
 from graphacct_diffusers.attention import KINDS, attention
 from graphacct_diffusers.layers import FEED_FORWARDS, as_map, feed_forward, gated_sum, grid_of, modulated
@@ -17,7 +16,7 @@ from graphacct_diffusers.patches import normed, patched, shifts, time_and_class
 from graphacct_diffusers.stack import stacked
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PatchConfig:
     """The keys that transformers of patches share."""
 
@@ -40,7 +39,7 @@ class PatchConfig:
         return self.num_attention_heads * self.attention_head_dim
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DiTConfig(PatchConfig):
     """The keys that the cost of DiT depends on."""
 

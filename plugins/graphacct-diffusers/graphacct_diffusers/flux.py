@@ -8,10 +8,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import attrs
 from graphacct_architectures.layers import linear, rms_norm
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_diffusers import keys, latents
 from graphacct_diffusers.joint import after
 from graphacct_diffusers.layers import gated_sum, grid_of, modulated
@@ -27,7 +26,7 @@ PACKED = 2
 RATIO = 4
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FluxConfig:
     """The keys that the cost of FLUX depends on."""
 

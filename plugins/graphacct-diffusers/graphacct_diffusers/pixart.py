@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import attrs
 from graphacct_architectures.layers import linear
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_diffusers import keys, latents
 from graphacct_diffusers.attention import KINDS, attention
 from graphacct_diffusers.dit import PatchConfig
@@ -32,7 +31,7 @@ LARGE = 128
 """The latents of a side from which on a file without `use_additional_conditions` means true."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PixArtConfig(PatchConfig):
     """The keys that the cost of PixArt depends on."""
 

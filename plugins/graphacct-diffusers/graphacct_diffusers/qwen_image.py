@@ -9,10 +9,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import attrs
 from graphacct_architectures.layers import linear
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 from graphacct_diffusers import keys, latents
 from graphacct_diffusers.flux import PACKED, clipped, heads_of, joined_by_head
 from graphacct_diffusers.layers import feed_forward, gated_sum, grid_of, modulated
@@ -25,7 +24,7 @@ TOKENS = 512
 MLP = "gelu-approximate"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class QwenImageConfig:
     """The keys that the cost of Qwen-Image depends on."""
 

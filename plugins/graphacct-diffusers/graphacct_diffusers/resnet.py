@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import attrs
 from graphacct_architectures.layers import dropped, linear
 
-from graphacct import Builder, Dim, Value, Workload, equal
+from graphacct import Builder, Dim, Value, Workload, equal, frozen
 from graphacct_diffusers.layers import act, conv, group_norm
 
 SHIFT, SCALE_SHIFT = "default", "scale_shift"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Resnet:
     """What all ResNet blocks of a model share.
 

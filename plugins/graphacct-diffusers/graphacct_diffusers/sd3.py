@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 from graphacct_architectures.layers import linear, rms_norm
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, fields, frozen
 from graphacct_diffusers import keys, latents
 from graphacct_diffusers.joint import after, joint_attention
 from graphacct_diffusers.layers import as_map, grid_of, modulated
@@ -31,7 +31,7 @@ def layer_numbers() -> Any:
     return fields.checked_field(check, ())
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SD3Config:
     """The keys that the cost of Stable Diffusion 3's transformer depends on."""
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from functools import partial
 
-import attrs
 from graphacct_architectures.layers import layer_norm, linear
 
-from graphacct import Builder, Dim, Value, Workload
+from graphacct import Builder, Dim, Value, Workload, frozen
 from graphacct_diffusers.attention import attention
 from graphacct_diffusers.layers import conv, feed_forward, group_norm
 from graphacct_diffusers.stack import stacked
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Transformer:
     """One Transformer2DModel.
 

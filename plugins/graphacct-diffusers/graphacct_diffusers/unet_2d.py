@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
 from graphacct_architectures.layers import embedding
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_diffusers import keys, latents
 from graphacct_diffusers.attention import KINDS
 from graphacct_diffusers.layers import conv, group_norm, sinusoids, time_embedding
@@ -22,7 +21,7 @@ CONV, RESNET = "conv", "resnet"
 FOURIER = "fourier"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UNet2DConfig:
     """The keys that the cost of a U-Net without a text depends on."""
 

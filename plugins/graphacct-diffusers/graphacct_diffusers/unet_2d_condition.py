@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_diffusers import conditions, keys, latents
 from graphacct_diffusers.attention import KINDS
 from graphacct_diffusers.layers import conv, group_norm, sinusoids, time_embedding
@@ -22,7 +20,7 @@ TOKENS = 77
 """Tokens of CLIP's texts."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UNetConfig:
     """The keys that the cost of a U-Net with conditions depends on."""
 

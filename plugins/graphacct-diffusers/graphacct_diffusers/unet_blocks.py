@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import attrs
 from graphacct_architectures.layers import layer_norm, linear, merge_heads, split_heads
 
-from graphacct import Builder, Dim, Value
+from graphacct import Builder, Dim, Value, frozen
 from graphacct_diffusers.attention import attend, map_attention
 from graphacct_diffusers.layers import group_norm
 from graphacct_diffusers.resnet import Resnet, downsample, resnet, upsample
@@ -28,7 +28,7 @@ SIMPLE_GROUPS = 32
 """Groups of the norm of a text (`cross_attention_norm`), which no key of a file sets."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Block:
     """One block of a U-Net.
 

@@ -6,10 +6,9 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import attrs
 from graphacct_architectures.layers import layer_norm, linear, rms_norm
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 from graphacct_diffusers import keys
 from graphacct_diffusers.layers import (
     conv,
@@ -36,7 +35,7 @@ NEWER_CHANNELS = 48
 """Channels of the latents of Wan 2.2's autoencoder."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class WanConfig:
     """The keys that the cost of Wan depends on."""
 

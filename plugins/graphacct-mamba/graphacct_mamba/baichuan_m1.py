@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
 from graphacct_architectures.decoders import Attention, Decoder, DecoderConfig, Layer, Mlp, Whole, attend, decoder
 from graphacct_architectures.heads import CAUSAL
 from graphacct_architectures.layers import linear, norm
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 from graphacct_mamba.sizes import indices
 from graphacct_mamba.state import keep
 
@@ -23,7 +22,7 @@ WINDOW = 2
 """How many tokens' keys are mixed: the class knows no other number."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BaichuanM1Config(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
@@ -41,7 +40,7 @@ class BaichuanM1Config(DecoderConfig):
     conv_window: int = fields.size(WINDOW)
 
 
-@attrs.frozen
+@frozen
 class Block:
     """The parts of a layer."""
 

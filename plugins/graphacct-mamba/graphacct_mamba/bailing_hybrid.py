@@ -18,13 +18,13 @@ from graphacct_architectures.decoders import (
 )
 from graphacct_architectures.heads import ALONE, CAUSAL
 
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_mamba.kda import Kda, kda
 from graphacct_mamba.kimi_linear import layers_of
 from graphacct_mamba.kinds import FULL, LINEAR, kinds_of, layer_kinds
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BailingHybridConfig(LatentConfig):
     """The keys of the published config.json that the cost depends on. A file that the library wrote has the sizes of
     linear attention under their own keys, and the rotated width as `head_dim`."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders import Attention, Decoder, Layer, Mixing, Mlp, decoder, rotary_dims, whole
 from graphacct_architectures.heads import ALONE, CAUSAL
 
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_mamba.hybrid import SCAN_NO_COST, ScanConfig, of_the_chunks, scan_of
 from graphacct_mamba.scan_heads import scan_heads
 from graphacct_mamba.sizes import indices
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BambaConfig(ScanConfig):
     """The keys of the published config.json that the cost depends on."""
 

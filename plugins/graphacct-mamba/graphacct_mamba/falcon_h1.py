@@ -5,17 +5,16 @@ Zuo et al., "Falcon-H1", 2025 (arXiv:2507.22448).
 
 from __future__ import annotations
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders import Attention, Decoder, Layer, Mixing, Mlp, decoder
 from graphacct_architectures.heads import ALONE, CAUSAL
 
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_mamba.hybrid import SCAN_NO_COST, ScanConfig, of_the_chunks, scan_of
 from graphacct_mamba.scan_heads import AFTER, BEFORE, NOT, scan_heads
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FalconH1Config(ScanConfig):
     """The keys of the published config.json that the cost depends on; the multipliers are applied even if they are
     1."""

@@ -2,10 +2,9 @@
 
 from functools import partial
 
-import attrs
 from graphacct_architectures.losses import NEXT_TOKEN_LOSSES, entropy_if
 
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_mamba.mamba import CONTEXT, MambaConfig, described, stacked
 from graphacct_mamba.mixer import mixer
 from graphacct_mamba.sizes import NO_COST, inexact
@@ -13,7 +12,7 @@ from graphacct_mamba.sizes import NO_COST, inexact
 CAUSAL, MODEL = "FalconMambaForCausalLM", "FalconMambaModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FalconMambaConfig(MambaConfig):
     """The keys of the published config.json that the cost depends on: Mamba's."""
 

@@ -3,10 +3,9 @@
 Yang et al., "Gated Delta Networks: Improving Mamba2 with Delta Rule", 2024 (arXiv:2412.06464).
 """
 
-import attrs
 from graphacct_architectures.layers import linear
 
-from graphacct import Builder, Dim, Value, Workload, equal, exact_div
+from graphacct import Builder, Dim, Value, Workload, equal, exact_div, frozen
 from graphacct_mamba.convolution import causal_convolution
 from graphacct_mamba.delta_heads import CHUNK, delta_rule, in_heads
 from graphacct_mamba.mixer import decay_rates
@@ -14,7 +13,7 @@ from graphacct_mamba.mixer import decay_rates
 JOINT, APART, EACH = "joint", "apart", "each"
 
 
-@attrs.frozen
+@frozen
 class GatedDelta:
     """One module.
 

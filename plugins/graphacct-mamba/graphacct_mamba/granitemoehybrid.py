@@ -19,7 +19,7 @@ from graphacct_architectures.decoders import (
 )
 from graphacct_architectures.heads import ALONE, CAUSAL
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, equal, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, equal, fields, frozen
 from graphacct_mamba.hybrid import SCAN_NO_COST, ScanConfig, of_the_chunks, scan_of
 from graphacct_mamba.kinds import FULL, LINEAR, kinds_of, layer_kinds
 from graphacct_mamba.scan_heads import scan_heads
@@ -36,7 +36,7 @@ def position_type() -> Any:
     return fields.checked_field(check, None, metadata=fields.OPTIONAL)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GraniteHybridConfig(ScanConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,14 +5,13 @@ De et al., 2024 (arXiv:2402.19427); names and order as in the transformers libra
 
 from __future__ import annotations
 
-import attrs
 from graphacct_architectures.layers import activation, linear
 
-from graphacct import Builder, Dim, Value, Workload, exact_div
+from graphacct import Builder, Dim, Value, Workload, exact_div, frozen
 from graphacct_mamba.state import keep
 
 
-@attrs.frozen
+@frozen
 class Griffin:
     """One block.
 

@@ -8,7 +8,7 @@ import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders import DecoderConfig
 
-from graphacct import ConfigError, Dim, Workload, brief, check_dim, exact_div, fields
+from graphacct import ConfigError, Dim, Workload, brief, check_dim, exact_div, fields, frozen
 from graphacct_mamba.scan_heads import AFTER, ScanHeads
 from graphacct_mamba.sizes import inexact
 
@@ -27,7 +27,7 @@ def automatic() -> Any:
     return fields.checked_field(check, None, metadata=fields.OPTIONAL)
 
 
-@attrs.frozen(kw_only=True, init=False, repr=False, eq=False)  # a base class of families, never instantiated itself
+@frozen(kw_only=True)
 class ScanConfig(DecoderConfig):
     """The keys of Mamba-2's scans under the names that most hybrids use."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders import (
     Attention,
@@ -26,7 +25,19 @@ from graphacct_architectures.heads import text_logits
 from graphacct_architectures.layers import embedding, for_logits, linear, norm
 from graphacct_architectures.losses import CROSS_ENTROPY, SUM, cross_entropy, entropy_if, next_token, total
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, ceil_div, equal, fields
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    ceil_div,
+    equal,
+    fields,
+    frozen,
+)
 from graphacct_mamba.mamba import check_head
 from graphacct_mamba.mixer import Mixer, mixer
 from graphacct_mamba.sizes import NO_COST, inexact, rank
@@ -35,7 +46,7 @@ CAUSAL, MODEL, SEQUENCE = "JambaForCausalLM", "JambaModel", "JambaForSequenceCla
 FEED_FORWARD = "feed_forward"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class JambaConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
@@ -68,7 +79,7 @@ def _keys(kind: str) -> tuple[str, str]:
     return f"{kind}_layer_period", f"{kind}_layer_offset"
 
 
-@attrs.frozen
+@frozen
 class Layer:
     """One layer: attention or a mixer, then a single network or experts."""
 

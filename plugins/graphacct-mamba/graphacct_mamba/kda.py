@@ -3,16 +3,15 @@
 Kimi Team, 2025 (arXiv:2510.26692); names and order as in the transformers library's `kimi_linear` and `bailing_hybrid`.
 """
 
-import attrs
 from graphacct_architectures.layers import linear
 
-from graphacct import Builder, Dim, Parameter, Value, Workload, ceil_div, equal
+from graphacct import Builder, Dim, Parameter, Value, Workload, ceil_div, equal, frozen
 from graphacct_mamba.convolution import causal_convolution
 from graphacct_mamba.delta_heads import CHUNK, in_heads, padded
 from graphacct_mamba.state import keep
 
 
-@attrs.frozen
+@frozen
 class Kda:
     """One module.
 

@@ -27,7 +27,7 @@ from graphacct_architectures.decoders import (
 )
 from graphacct_architectures.heads import ALONE, CAUSAL
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, fields, frozen
 from graphacct_mamba.kda import Kda, kda
 from graphacct_mamba.kinds import FULL, LINEAR, kinds_of, layer_kinds
 
@@ -56,7 +56,7 @@ def older_settings() -> Any:
     return fields.checked_field(check, None, metadata={"settings": OLDER_KEYS})
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class KimiLinearConfig(LatentConfig):
     """The keys of the published config.json that the cost depends on."""
 

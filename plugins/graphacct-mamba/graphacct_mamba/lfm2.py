@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
 from graphacct_architectures.decoders import (
     Attention,
     Decoder,
@@ -20,7 +19,7 @@ from graphacct_architectures.decoders import (
 )
 from graphacct_architectures.heads import ALONE, CAUSAL
 
-from graphacct import Dim, PresetFiles, ceil_div, fields
+from graphacct import Dim, PresetFiles, ceil_div, fields, frozen
 from graphacct_mamba.kinds import CONVOLUTION, FULL, kinds_of, layer_kinds
 from graphacct_mamba.short_convolution import ShortConvolution, short_convolution
 from graphacct_mamba.sizes import indices, multiplier
@@ -29,7 +28,7 @@ CLASSES = (CAUSAL, ALONE)
 BOTH_WAYS = "Lfm2BidirectionalModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Lfm2Config(DecoderConfig):
     """The keys of the published config.json that the cost depends on. Embedding models' class sees the whole text; it
     stands in their own repositories (`modeling_lfm2_bidirectional.py`)."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import attrs
 from graphacct_architectures.decoders import Correction, Decoder, DecoderConfig, Experts, FeedForward, decoder
 
-from graphacct import ConfigError, Dim, PresetFiles, fields
+from graphacct import ConfigError, Dim, PresetFiles, fields, frozen
 from graphacct_mamba.kinds import CONVOLUTION, FULL, kinds_of, layer_kinds
 from graphacct_mamba.lfm2 import CLASSES, lfm2, mixed, network
 
@@ -13,7 +12,7 @@ USUAL = (CONVOLUTION, CONVOLUTION, FULL, CONVOLUTION) * 8
 """A model of the class's own size; the class itself has no list, and a file has to give one."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Lfm2MoeConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import attrs
 from graphacct_architectures.decoders import Attention, Decoder, DecoderConfig, Layer, Mixing, decoder
 
-from graphacct import ConfigError, Dim, PresetFiles, fields
+from graphacct import ConfigError, Dim, PresetFiles, fields, frozen
 from graphacct_mamba.kinds import CONVOLUTION, FULL, kinds_of, layer_kinds
 from graphacct_mamba.lfm2 import CLASSES, lfm2, network
 from graphacct_mamba.short_convolution import ShortConvolution, short_convolution
@@ -17,7 +17,7 @@ from graphacct_mamba.short_convolution import ShortConvolution, short_convolutio
 SLIDING = "sliding_attention"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Lfm3Config(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

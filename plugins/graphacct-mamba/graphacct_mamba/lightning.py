@@ -3,14 +3,13 @@
 MiniMax, 2025 (arXiv:2501.08313); names and order as in the transformers library's MiniMaxLightningAttention (5.23).
 """
 
-import attrs
 from graphacct_architectures.layers import activation, linear, rms_norm
 
-from graphacct import Builder, Dim, Value, Workload, equal
+from graphacct import Builder, Dim, Value, Workload, equal, frozen
 from graphacct_mamba.state import keep
 
 
-@attrs.frozen
+@frozen
 class Lightning:
     """One module.
 

@@ -4,12 +4,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.layers import embedding, for_logits, linear, norm
 from graphacct_architectures.losses import NEXT_TOKEN_LOSSES, check_entropy, entropy_if
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, ceil_div, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, ceil_div, fields, frozen
 from graphacct_mamba.mixer import Mixer, mixer
 from graphacct_mamba.sizes import NO_COST, inexact, rank
 
@@ -18,7 +17,7 @@ CONTEXT = 2048
 """The default tokens per sequence, on which the published models were trained; a configuration has no limit."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MambaConfig:
     """The keys of the published config.json that the cost depends on."""
 

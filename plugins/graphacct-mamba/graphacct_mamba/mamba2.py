@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.losses import NEXT_TOKEN_LOSSES, entropy_if
 
@@ -18,6 +17,7 @@ from graphacct import (
     Workload,
     exact_div,
     fields,
+    frozen,
 )
 from graphacct_mamba.mamba import CONTEXT, stacked
 from graphacct_mamba.scan_heads import ScanHeads, scan_heads
@@ -26,7 +26,7 @@ from graphacct_mamba.sizes import NO_COST, inexact
 CAUSAL, MODEL = "Mamba2ForCausalLM", "Mamba2Model"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Mamba2Config:
     """The keys of the published config.json that the cost depends on."""
 

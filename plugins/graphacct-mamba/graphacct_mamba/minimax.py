@@ -5,7 +5,6 @@ MiniMax, 2025 (arXiv:2501.08313); names and order as in the transformers library
 
 from __future__ import annotations
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders import (
     Attention,
@@ -18,12 +17,12 @@ from graphacct_architectures.decoders import (
     decoder,
 )
 
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_mamba.kinds import FULL, LINEAR, kinds_of, layer_kinds
 from graphacct_mamba.lightning import Lightning, lightning
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MiniMaxConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

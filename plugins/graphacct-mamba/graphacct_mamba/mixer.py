@@ -3,15 +3,14 @@
 Gu and Dao, "Mamba: Linear-Time Sequence Modeling with Selective State Spaces", 2023 (arXiv:2312.00752).
 """
 
-import attrs
 from graphacct_architectures.layers import linear, norm
 
-from graphacct import Builder, Dim, Parameter, Value, Workload
+from graphacct import Builder, Dim, Parameter, Value, Workload, frozen
 from graphacct_mamba.convolution import causal_convolution
 from graphacct_mamba.state import keep
 
 
-@attrs.frozen
+@frozen
 class Mixer:
     """One mixer.
 

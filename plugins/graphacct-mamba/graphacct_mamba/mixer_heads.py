@@ -3,16 +3,15 @@
 Glorioso et al., 2024 (arXiv:2405.16712).
 """
 
-import attrs
 from graphacct_architectures.layers import linear
 
-from graphacct import Builder, Dim, Value, Workload, equal
+from graphacct import Builder, Dim, Value, Workload, equal, frozen
 from graphacct_mamba.convolution import causal_convolution
 from graphacct_mamba.mixer import decay_rates
 from graphacct_mamba.state import keep
 
 
-@attrs.frozen
+@frozen
 class MixerHeads:
     """One mixer.
 

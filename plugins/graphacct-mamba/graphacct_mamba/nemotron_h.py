@@ -24,7 +24,7 @@ from graphacct_architectures.decoders import (
 )
 from graphacct_architectures.heads import ALONE, CAUSAL
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields, frozen
 from graphacct_mamba.hybrid import SCAN_NO_COST, of_the_chunks
 from graphacct_mamba.kinds import FULL, LINEAR, layer_kinds
 from graphacct_mamba.scan_heads import ScanHeads, scan_heads
@@ -45,7 +45,7 @@ def pattern() -> Any:
     return fields.checked_field(check, None, metadata=fields.OPTIONAL)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class NemotronHConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on. The number of layers is that of their kinds,
     whatever `num_hidden_layers` says, as in the transformers library."""

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders import Attention, Decoder, DecoderConfig, Layer, Mixing, Mlp, Norm, decoder
 from graphacct_architectures.heads import ALONE, CAUSAL
 
-from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields
+from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields, frozen
 from graphacct_mamba.gated_delta import EACH, GatedDelta, gated_delta, of_whole_chunks
 from graphacct_mamba.kinds import FULL, LINEAR, kinds_of, layer_kinds
 
 WIDE = Norm(upcast="all")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class OlmoHybridConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on. Positions are not rotated if `rope_theta`
     is null in the rotary settings, as in the published models."""

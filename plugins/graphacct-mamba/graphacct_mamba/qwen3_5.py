@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders import Decoder, Layer, Mlp, decoder
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
 
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_mamba.qwen3_next import CENTRED, GatedDeltaConfig, mixed_decoder, mixers, of_sequences
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Qwen35Config(GatedDeltaConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import attrs
 from graphacct_architectures.decoders import Decoder, Layer, decoder
 from graphacct_architectures.heads import ALONE, CAUSAL
 
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_mamba.qwen3_next import CENTRED, GatedDeltaConfig, mixed_decoder, mixers, of_sequences, shared_experts
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Qwen35MoeConfig(GatedDeltaConfig):
     """The keys of the published config.json that the cost depends on."""
 

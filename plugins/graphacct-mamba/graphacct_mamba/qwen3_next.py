@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders import (
     Attention,
@@ -25,14 +24,14 @@ from graphacct_architectures.decoders import (
     rotary_dims,
 )
 
-from graphacct import Dim, PresetFiles, Workload, equal, exact_div, fields
+from graphacct import Dim, PresetFiles, Workload, equal, exact_div, fields, frozen
 from graphacct_mamba.gated_delta import APART, JOINT, GatedDelta, gated_delta, of_whole_chunks
 from graphacct_mamba.kinds import FULL, LINEAR, kinds_of, layer_kinds
 
 CENTRED = Norm(centred=True, upcast="all")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GatedDeltaConfig(DecoderConfig):
     """The keys that all stacks of gated delta networks and gated attention have."""
 
@@ -63,7 +62,7 @@ class GatedDeltaConfig(DecoderConfig):
         return kinds_of(self.layer_types, self.num_hidden_layers, lambda index: LINEAR if (index + 1) % every else FULL)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Qwen3NextConfig(GatedDeltaConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -24,7 +24,7 @@ from graphacct_architectures.decoders import (
 )
 from graphacct_architectures.heads import ALONE, CAUSAL
 
-from graphacct import ConfigError, Dim, PresetFiles, Workload, brief, exact_div, fields
+from graphacct import ConfigError, Dim, PresetFiles, Workload, brief, exact_div, fields, frozen
 from graphacct_mamba.griffin import Griffin, griffin
 from graphacct_mamba.sizes import inexact
 
@@ -46,7 +46,7 @@ def _blocks() -> Any:
     return fields.checked_field(check, (RECURRENT, RECURRENT, ATTENTION))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RecurrentGemmaConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -3,10 +3,9 @@
 Dao and Gu, "Transformers are SSMs", 2024 (arXiv:2405.21060).
 """
 
-import attrs
 from graphacct_architectures.layers import linear
 
-from graphacct import Builder, Dim, Value, Workload, ceil_div, equal, exact_div
+from graphacct import Builder, Dim, Value, Workload, ceil_div, equal, exact_div, frozen
 from graphacct_mamba.convolution import causal_convolution
 from graphacct_mamba.mixer import decay_rates
 from graphacct_mamba.state import keep
@@ -15,7 +14,7 @@ AFTER, BEFORE, NOT = "after the gate", "before the gate", "not"
 """When the scan's output is normalized."""
 
 
-@attrs.frozen
+@frozen
 class ScanHeads:
     """One mixer.
 

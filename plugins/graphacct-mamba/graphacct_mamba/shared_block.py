@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
 from graphacct_architectures.decoders import EMBEDDING, Attention, Mlp, attend
 from graphacct_architectures.layers import activation, linear, norm, resident
 
-from graphacct import Builder, Dim, Value, Workload
+from graphacct import Builder, Dim, Value, Workload, frozen
 from graphacct_mamba.scan_heads import ScanHeads, scan_heads
 
 
-@attrs.frozen
+@frozen
 class SharedBlock:
     """One layer with a shared block before its scan.
 

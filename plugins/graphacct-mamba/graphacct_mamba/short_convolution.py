@@ -3,14 +3,13 @@
 Liquid AI, "LFM2 Technical Report", 2025 (arXiv:2511.23404).
 """
 
-import attrs
 from graphacct_architectures.layers import linear
 
-from graphacct import Builder, Dim, Value, Workload
+from graphacct import Builder, Dim, Value, Workload, frozen
 from graphacct_mamba.convolution import causal_convolution, centred_convolution
 
 
-@attrs.frozen
+@frozen
 class ShortConvolution:
     """One module.
 

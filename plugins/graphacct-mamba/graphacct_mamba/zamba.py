@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders import (
     EMBEDDING,
@@ -24,7 +23,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import linear, norm
 
-from graphacct import Builder, Dim, PresetFiles, Value, Workload, ceil_div, exact_div, fields, floor_div
+from graphacct import Builder, Dim, PresetFiles, Value, Workload, ceil_div, exact_div, fields, floor_div, frozen
 from graphacct_mamba.kinds import LINEAR, kinds_of, layer_kinds
 from graphacct_mamba.mixer_heads import MixerHeads, mixer_heads
 from graphacct_mamba.shared_block import SharedBlock, shared_attention, shared_linear, shared_norm
@@ -32,7 +31,7 @@ from graphacct_mamba.sizes import rank as rank_of_steps
 from graphacct_mamba.zamba2 import HYBRID, starred
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ZambaConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

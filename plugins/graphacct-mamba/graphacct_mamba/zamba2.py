@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders import Attention, Decoder, DecoderConfig, Layer, Mixing, Mlp, Whole, decoder
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
 
-from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields
+from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields, frozen
 from graphacct_mamba.hybrid import SCAN_NO_COST, of_the_chunks
 from graphacct_mamba.kinds import LINEAR, kinds_of, layer_kinds
 from graphacct_mamba.scan_heads import ScanHeads, scan_heads
@@ -23,7 +22,7 @@ USUAL = (LINEAR, *((LINEAR,) * 5 + (HYBRID,)) * 7, *(LINEAR,) * 4, HYBRID, *(LIN
 """The kinds of the class's own 54 layers."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Zamba2Config(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -9,7 +9,7 @@ import attrs
 from graphacct_architectures.activations import activation
 from graphacct_architectures.losses import classes
 
-from graphacct import Builder, ConfigError, Dim, Value, brief, fields
+from graphacct import Builder, ConfigError, Dim, Value, brief, fields, frozen
 
 ALIASES = {"torch_dtype": "dtype", "_out_features": "out_features", "_out_indices": "out_indices", **fields.LABELS}
 
@@ -35,7 +35,7 @@ def places_of_stages(default: tuple[int, ...] | None = None) -> Any:
     return fields.checked_field(_places, default, metadata=fields.OPTIONAL)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Backbone:
     """The keys that say what a backbone hands on, and those that every image encoder has."""
 

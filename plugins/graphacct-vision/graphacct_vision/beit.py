@@ -25,6 +25,7 @@ from graphacct import (
     equal,
     fields,
     floor_div,
+    frozen,
     prod,
     same,
 )
@@ -42,7 +43,7 @@ MAPS = 4
 """How many stages the head of semantic segmentation reads."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BeitConfig(Backbone):
     """The keys of the published config.json that the cost depends on."""
 

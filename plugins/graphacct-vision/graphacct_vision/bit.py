@@ -23,6 +23,7 @@ from graphacct import (
     brief,
     exact_div,
     fields,
+    frozen,
     prod,
 )
 from graphacct_vision.inverted import divisible
@@ -39,7 +40,7 @@ def _padding(value: Any, field: attrs.Attribute[Any]) -> str | None:
     raise ConfigError(f"{field.name} is {SAME!r}, {VALID!r} or null, not {brief(value)}")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BitConfig(Staged):
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,18 +5,29 @@ Wu et al., 2022 (arXiv:2211.06687).
 
 from __future__ import annotations
 
-import attrs
 from graphacct_architectures.activations import activation
 from graphacct_architectures.losses import SUM, total
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, differ, fields
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    SubModel,
+    Value,
+    Workload,
+    differ,
+    fields,
+    frozen,
+)
 from graphacct_vision import clap_audio
 from graphacct_vision.clap_audio import projected
 
 MODEL = "ClapModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ClapConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -25,6 +25,7 @@ from graphacct import (
     equal,
     fields,
     floor_div,
+    frozen,
     prod,
 )
 from graphacct_vision.layers import batch_norm, convolution
@@ -36,7 +37,7 @@ FRAMES = 1001
 """Frames of ten seconds."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ClapAudioConfig(OlderSwinConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
 from graphacct_architectures.layers import linear, merge_heads, split_heads
 from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.tower import Tower, attended
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 from graphacct_vision.detr import (
     ALIASES,
     BOX_LAYERS,
@@ -30,7 +29,7 @@ from graphacct_vision.queries import boxes, perceptron
 CLASSES = tuple(f"ConditionalDetr{end}" for end in ENDS)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ConditionalDetrConfig(WithBackbone):
     """The keys of the published config.json that the cost depends on."""
 

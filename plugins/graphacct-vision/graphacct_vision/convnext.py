@@ -11,13 +11,13 @@ from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import drop_path, layer_norm, linear
 from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, same
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, frozen, same
 from graphacct_vision.stages import ALIASES, Staged, repeated
 
 CLASSES = ("ConvNextModel", "ConvNextForImageClassification", "ConvNextBackbone")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ConvNextConfig(Staged):
     """The keys of the published config.json that the cost depends on."""
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
-from graphacct import PresetFiles, fields
+from graphacct import PresetFiles, fields, frozen
 from graphacct_vision.convnext import ConvNextConfig, family
 
 CLASSES = ("ConvNextV2Model", "ConvNextV2ForImageClassification", "ConvNextV2Backbone")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ConvNextV2Config(ConvNextConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -8,7 +8,19 @@ import attrs
 from graphacct_architectures.layers import drop_path, dropped, layer_norm, linear
 from graphacct_architectures.losses import LOSSES, check_entropy, classes, entropy_if
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, exact_div, fields
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    equal,
+    exact_div,
+    fields,
+    frozen,
+)
 from graphacct_vision.backbones import ALIASES
 from graphacct_vision.layers import batch_norm, convolution
 from graphacct_vision.lists import check_stages, flags, naturals, numbers, words
@@ -19,7 +31,7 @@ IMAGE = 224
 """The image's sides, which the files do not state: the preprocessor's."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CvtConfig:
     """The keys of the published config.json that the cost depends on, each with a value for every stage."""
 

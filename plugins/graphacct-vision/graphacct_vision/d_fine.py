@@ -10,7 +10,19 @@ import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.layers import dropped, layer_norm, linear
 
-from graphacct import Builder, ConfigError, DeclinedError, Dim, PresetFiles, Value, Workload, brief, equal, fields
+from graphacct import (
+    Builder,
+    ConfigError,
+    DeclinedError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    brief,
+    equal,
+    fields,
+    frozen,
+)
 from graphacct_vision import deformable, hgnet_v2, hybrid, rt_detr
 from graphacct_vision.conditional_detr import unsquashed
 from graphacct_vision.layers import conv_norm
@@ -38,14 +50,14 @@ def _place(default: int) -> Any:
     return fields.checked_field(check, default)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InnerHGNet(hgnet_v2.HGNetV2Config):
     """The backbone's keys inside the whole model."""
 
     model_type: str = fields.choice("hgnet_v2", ("hgnet_v2",))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DFineConfig(rt_detr.RTDetrConfig):
     """The keys of the published config.json that the cost depends on."""
 

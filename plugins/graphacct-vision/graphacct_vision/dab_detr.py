@@ -21,6 +21,7 @@ from graphacct import (
     Workload,
     exact_div,
     fields,
+    frozen,
 )
 from graphacct_vision.conditional_detr import unread, unsquashed
 from graphacct_vision.detr import ALIASES, BOX_LAYERS, IMAGE, NO_COST, positions
@@ -39,7 +40,7 @@ def _act(value: Any, field: attrs.Attribute[Any]) -> str:
     raise ConfigError(f"{field.name} is {PRELU!r} or the name of another activation, not {value!r}")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DabDetrConfig(WithBackbone):
     """The keys of the published config.json that the cost depends on."""
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
-from graphacct import PresetFiles, fields
+from graphacct import PresetFiles, fields, frozen
 from graphacct_vision.backbones import places_of_stages
 from graphacct_vision.beit import BeitConfig, family
 
 CLASSES = tuple(f"Data2VecVision{end}" for end in ("Model", "ForImageClassification", "ForSemanticSegmentation"))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Data2VecVisionConfig(BeitConfig):
     """The keys of the published config.json that the cost depends on."""
 

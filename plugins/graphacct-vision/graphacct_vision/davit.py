@@ -13,7 +13,7 @@ from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import drop_path, layer_norm, linear
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, brief, exact_div, fields, prod
+from graphacct import Builder, ConfigError, Dim, Value, Workload, brief, exact_div, fields, frozen, prod
 from graphacct_vision.layers import convolution
 from graphacct_vision.windows import into_windows, out_of_windows, ratio, times
 
@@ -29,7 +29,7 @@ def flags(default: tuple[bool, ...]) -> Any:
     return fields.checked_field(check, default)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DavitConfig:
     """The tower's keys that the cost depends on."""
 

@@ -6,7 +6,6 @@ besides, are not modelled.
 
 from __future__ import annotations
 
-import attrs
 from graphacct_architectures.layers import linear, resident
 from graphacct_architectures.multimodal import (
     Composition,
@@ -19,7 +18,7 @@ from graphacct_architectures.multimodal import (
     through_qwen,
 )
 
-from graphacct import Builder, ConfigError, PresetFiles, SubModel, Value, Workload, differ, fields
+from graphacct import Builder, ConfigError, PresetFiles, SubModel, Value, Workload, differ, fields, frozen
 from graphacct_vision.got_ocr2 import flattened
 from graphacct_vision.ocr_encoder import SamConfig, narrowed
 
@@ -29,7 +28,7 @@ QUERIES = {"query_768_resolution": 144, "query_1024_resolution": 256}
 """The tables of queries and their rows: the first reads an image of as many tokens or fewer."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VisionConfig:
     """The keys of what sees an image."""
 
@@ -47,7 +46,7 @@ class VisionConfig:
         return self.encoder_config or QwenLayers()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DeepseekOcr2Config:
     """The keys of the published config.json that the cost depends on."""
 

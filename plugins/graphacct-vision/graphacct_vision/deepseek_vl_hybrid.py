@@ -20,7 +20,7 @@ from graphacct_architectures.multimodal import (
     vision_model,
 )
 
-from graphacct import Builder, ConfigError, PresetFiles, SubModel, Value, Workload, differ, fields, floor_div
+from graphacct import Builder, ConfigError, PresetFiles, SubModel, Value, Workload, differ, fields, floor_div, frozen
 from graphacct_vision.got_ocr2 import flattened
 from graphacct_vision.layers import resized
 from graphacct_vision.sam_vision import VisionKeys, encoded_and_state, necked
@@ -28,7 +28,7 @@ from graphacct_vision.sam_vision import VisionKeys, encoded_and_state, necked
 CLASSES = ("DeepseekVLHybridForConditionalGeneration", "DeepseekVLHybridModel")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DeepseekVLHybridConfig:
     """The keys of the published config.json that the cost depends on."""
 

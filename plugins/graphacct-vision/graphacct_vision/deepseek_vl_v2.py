@@ -16,7 +16,7 @@ import attrs
 from graphacct_architectures.layers import resident
 from graphacct_architectures.multimodal import Composition, Part, composition, text_model
 
-from graphacct import Builder, ConfigError, PresetFiles, SubModel, Value, Workload, brief, fields
+from graphacct import Builder, ConfigError, PresetFiles, SubModel, Value, Workload, brief, fields, frozen
 from graphacct_vision import unlimited_ocr
 
 CLASS, OTHER_CLASS = "DeepseekOCRForCausalLM", "DeepseekVLV2ForCausalLM"
@@ -38,7 +38,7 @@ SIZES = {"width": "hidden_size", "layers": "num_hidden_layers", "heads": "num_at
 """Keys of each encoder, in other words."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DeepseekOcrConfig(unlimited_ocr.UnlimitedOcrConfig):
     """The keys of the published config.json that the cost depends on, as `prepare` returns them."""
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import attrs
 from graphacct_architectures.layers import dropped, layer_norm, linear
 from graphacct_architectures.losses import SUM_ALONE
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 from graphacct_vision import deformable
 from graphacct_vision.conditional_detr import unsquashed
 from graphacct_vision.detr import ALIASES, BOX_LAYERS, IMAGE, NO_COST, attention, kind_of, network, normed, positions
@@ -22,7 +21,7 @@ BOX, GROUPS = 4, 32
 DEEP, LAST = (2, 3, 4), (4,)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DeformableDetrConfig(WithBackbone):
     """The keys of the published config.json that the cost depends on."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.layers import dropped, linear, rms_norm
 
@@ -23,6 +22,7 @@ from graphacct import (
     equal,
     fields,
     floor_div,
+    frozen,
 )
 from graphacct_vision import d_fine, deformable, deimv2_encoder, hgnet_v2, hybrid, rt_detr
 from graphacct_vision.inner_backbone import backbone, maps
@@ -36,7 +36,7 @@ DETAILS = 3
 """How many maps of details there are."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Deimv2Config(d_fine.DFineConfig):
     """The keys of the published config.json that the cost depends on."""
 

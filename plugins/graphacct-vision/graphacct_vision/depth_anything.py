@@ -19,6 +19,7 @@ from graphacct import (
     exact_div,
     fields,
     floor_div,
+    frozen,
 )
 from graphacct_vision import fusion
 from graphacct_vision.fusion import Fusion
@@ -35,7 +36,7 @@ DEFAULT: dict[str, Any] = {
 }
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DepthAnythingConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import activation as activated
@@ -26,6 +25,7 @@ from graphacct import (
     Workload,
     exact_div,
     fields,
+    frozen,
 )
 from graphacct_vision.detr_backbone import WithBackbone, maps
 from graphacct_vision.layers import convolution
@@ -39,7 +39,7 @@ IMAGE = 800
 BOX_LAYERS = 3
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DetrConfig(WithBackbone):
     """The keys of the published config.json that the cost depends on."""
 
@@ -48,7 +48,7 @@ class DetrConfig(WithBackbone):
     architectures: str = fields.model_class(CLASSES[0], CLASSES)
 
 
-@attrs.frozen
+@frozen
 class Seen:
     """What the queries of a model look at.
 

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 from graphacct_architectures.activations import activation
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, brief, fields
+from graphacct import Builder, ConfigError, Dim, Value, Workload, brief, fields, frozen
 from graphacct_vision import timm_resnet
 from graphacct_vision.hf_resnet import HFResNetConfig, stages
 
@@ -17,7 +17,7 @@ STAGES = (1, 2, 3, 4)
 DILATED = 16
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BackboneConfig(HFResNetConfig):
     """The keys of a ResNet inside another model: the library's, or a name of timm's."""
 
@@ -32,7 +32,7 @@ class BackboneConfig(HFResNetConfig):
     output_stride: Dim | None = fields.optional_size()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class WithBackbone:
     """The keys that DETR and its relatives share."""
 

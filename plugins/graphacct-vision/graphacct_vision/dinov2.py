@@ -8,7 +8,6 @@ from __future__ import annotations
 from math import isqrt
 from typing import ClassVar
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import dropped, layer_norm, linear, resident
@@ -27,6 +26,7 @@ from graphacct import (
     equal,
     fields,
     floor_div,
+    frozen,
     prod,
     same,
 )
@@ -35,7 +35,7 @@ from graphacct_vision.backbones import ALIASES, Backbone, as_map
 CLASSES = ("Dinov2Model", "Dinov2ForImageClassification", "Dinov2Backbone")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Dinov2Config(Backbone):
     """The keys of the published config.json that the cost depends on."""
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_vision.dinov2 import Dinov2Config, family
 
 CLASSES = tuple(f"Dinov2WithRegisters{end}" for end in ("Model", "ForImageClassification", "Backbone"))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Dinov2WithRegistersConfig(Dinov2Config):
     """The keys of the published config.json that the cost depends on."""
 

@@ -14,7 +14,7 @@ from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import drop_path, layer_norm, linear
 from graphacct_architectures.losses import SUM_ALONE
 
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, prod
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, frozen, prod
 from graphacct_vision.convnext import norm_of_channels, patched
 from graphacct_vision.stages import ALIASES, Staged, repeated
 
@@ -32,7 +32,7 @@ def _sizes(default: tuple[int, ...]) -> Any:
     return fields.checked_field(checked, default, metadata=fields.OPTIONAL_SIZE)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DINOv3ConvNextConfig(Staged):
     """The keys of the published config.json that the cost depends on."""
 

@@ -25,6 +25,7 @@ from graphacct import (
     exact_div,
     fields,
     floor_div,
+    frozen,
     prod,
 )
 from graphacct_vision.backbones import ALIASES, Backbone, as_map
@@ -39,7 +40,7 @@ def _optional_number(value: float | None, field: attrs.Attribute[float | None]) 
     return value
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DINOv3ViTConfig(Backbone):
     """The keys of the published config.json that the cost depends on."""
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
-from graphacct import PresetFiles, fields
+from graphacct import PresetFiles, fields, frozen
 from graphacct_vision.swin import family
 from graphacct_vision.swin_older import OlderSwinConfig
 
 CLASSES = ("DonutSwinModel", "DonutSwinForImageClassification")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DonutSwinConfig(OlderSwinConfig):
     """The keys of the published config.json that the cost depends on."""
 

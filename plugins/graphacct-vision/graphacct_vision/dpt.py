@@ -25,6 +25,7 @@ from graphacct import (
     exact_div,
     fields,
     floor_div,
+    frozen,
 )
 from graphacct_vision import fusion
 from graphacct_vision.backbones import places_of_stages
@@ -37,7 +38,7 @@ CLASSES = ("DPTModel", "DPTForDepthEstimation", "DPTForSemanticSegmentation")
 HEAD, PROJECTED = 32, 256
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DPTConfig:
     """The keys of the published config.json that the cost depends on."""
 

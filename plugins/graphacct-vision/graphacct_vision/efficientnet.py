@@ -15,7 +15,19 @@ from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import dropped, linear
 from graphacct_architectures.losses import LOSSES, check_entropy, classes, entropy_if
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, equal, fields
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    brief,
+    equal,
+    fields,
+    frozen,
+)
 from graphacct_vision.inverted import divisible, whole
 from graphacct_vision.layers import batch_norm, convolution
 from graphacct_vision.windows import ratio
@@ -36,7 +48,7 @@ def indices(default: tuple[int, ...] = ()) -> Any:
     return fields.checked_field(check, default)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class EfficientNetConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
 from graphacct_architectures.layers import embedding, layer_norm, linear
 from graphacct_architectures.multimodal import Paired, Part, composition, of_images, pairs, placed
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields, less
+from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields, frozen, less
 from graphacct_vision.davit import DavitConfig, mapped
 
 CLASSES = ("Florence2ForConditionalGeneration", "Florence2Model")
@@ -19,7 +18,7 @@ SIDE = 768
 """Pixels on a side of an image whose size is not given, as the published model takes them."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Florence2Config:
     """The keys of the published config.json that the cost depends on."""
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import drop_path, dropped, layer_norm, linear, resident
 from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
 from graphacct_architectures.vision.patched import in_squares, square_side
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, frozen
 from graphacct_vision.backbones import ALIASES, Backbone
 from graphacct_vision.layers import convolution, padded
 from graphacct_vision.lists import check_stages
@@ -26,7 +25,7 @@ CLASSES = tuple(f"FocalNet{end}" for end in ("Model", "ForImageClassification", 
 GROWTH = 2
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FocalNetConfig(Backbone):
     """The keys of the published config.json that the cost depends on."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, brief, fields
+from graphacct import Builder, ConfigError, Dim, Value, brief, fields, frozen
 from graphacct_vision.layers import batch_norm, convolution, resized, transposed
 
 Grid = tuple[Dim, Dim]
@@ -25,7 +25,7 @@ def factors(default: Sequence[float]) -> Any:
     return fields.checked_field(check, tuple(default))
 
 
-@attrs.frozen
+@frozen
 class Fusion:
     """How maps of several sizes become one.
 

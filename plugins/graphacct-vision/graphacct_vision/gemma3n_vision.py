@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_vision import timm_resnet, timm_wrapper
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Gemma3nVisionConfig(timm_wrapper.TimmConfig):
     """The keys of the published config.json that the cost depends on."""
 

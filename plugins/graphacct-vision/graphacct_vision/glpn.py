@@ -12,7 +12,19 @@ from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.layers import layer_norm
 from graphacct_architectures.losses import SUM_ALONE
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, exact_div, fields
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    equal,
+    exact_div,
+    fields,
+    frozen,
+)
 from graphacct_vision.layers import batch_norm, convolution, resized
 from graphacct_vision.pvt_v2 import by_place, check_stages, overlapping
 from graphacct_vision.reduced import Reduced, layer
@@ -24,7 +36,7 @@ IMAGE = 512
 """The image's sides, which the files do not state."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GLPNConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -11,7 +11,7 @@ import attrs
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal import Composition, Part, composition, described, of_images, text_model
 
-from graphacct import Builder, Dim, PresetFiles, SubModel, Value, Workload, fields
+from graphacct import Builder, Dim, PresetFiles, SubModel, Value, Workload, fields, frozen
 from graphacct_vision.layers import convolution
 from graphacct_vision.sam_vision import VisionKeys, encoded
 
@@ -24,14 +24,14 @@ TEXT: dict[str, Any] = {
 """The text model's keys if a file has none."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VisionConfig(VisionKeys):
     """The encoder's keys that the cost depends on."""
 
     mlp_dim: Dim | None = fields.optional_size(3072)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GotOcr2Config:
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import attrs
 from graphacct_architectures.activations import activation
 from graphacct_architectures.encoders.unpooled import BertKeys, words
 from graphacct_architectures.layers import dropped, layer_norm, linear
@@ -24,6 +23,7 @@ from graphacct import (
     equal,
     exact_div,
     fields,
+    frozen,
 )
 from graphacct_vision import deformable, text_fusion
 from graphacct_vision.conditional_detr import unsquashed
@@ -42,7 +42,7 @@ FROZEN_NORMS = ("resnet", "rt_detr_resnet", "hgnet_v2", "textnet")
 """Backbones whose batch norms the library's class replaces."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GroundingDinoConfig:
     """The keys of the published config.json that the cost depends on. Each image has one text."""
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from functools import partial
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.layers import activation
 from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
 
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, equal, exact_div, fields
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, equal, exact_div, fields, frozen
 from graphacct_vision.layers import batch_norm, frozen_norm
 from graphacct_vision.stages import ALIASES, Staged, repeated
 
@@ -22,7 +21,7 @@ REDUCTION = 4
 """The factor by which the middle of a bottleneck is narrower."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class HFResNetConfig(Staged):
     """The keys of the published config.json that the cost depends on."""
 

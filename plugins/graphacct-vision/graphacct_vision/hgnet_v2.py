@@ -10,7 +10,19 @@ import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, equal, fields
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    brief,
+    equal,
+    fields,
+    frozen,
+)
 from graphacct_vision.backbones import ALIASES, Backbone
 from graphacct_vision.layers import conv_norm, flat_logits
 from graphacct_vision.stages import repeated
@@ -32,7 +44,7 @@ def flags(default: Sequence[bool]) -> Any:
     return fields.checked_field(check, tuple(default))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class HGNetV2Config(Backbone):
     """The keys of the published config.json that the cost depends on."""
 

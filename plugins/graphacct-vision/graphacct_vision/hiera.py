@@ -3,7 +3,6 @@ arXiv:2306.00989)."""
 
 from __future__ import annotations
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import drop_path, layer_norm, linear
@@ -22,6 +21,7 @@ from graphacct import (
     equal,
     exact_div,
     fields,
+    frozen,
 )
 from graphacct_vision.backbones import ALIASES, Backbone
 from graphacct_vision.layers import convolution
@@ -32,7 +32,7 @@ KINDS = ("Model", "ForImageClassification", "Backbone", "ForPreTraining")
 CLASSES = tuple(f"Hiera{kind}" for kind in KINDS)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class HieraConfig(Backbone):
     """The keys of the published config.json that the cost depends on."""
 

@@ -9,13 +9,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import activation, dropped, layer_norm, linear, merge_heads, split_heads
 from graphacct_architectures.tower import Tower, attended
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, exact_div
+from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, exact_div, frozen
 from graphacct_vision.layers import conv_norm
 from graphacct_vision.queries import perceptron
 
@@ -24,7 +23,7 @@ PARTS = ("conv", "norm")
 NO_MLP = Mlp(1, "relu")
 
 
-@attrs.frozen
+@frozen
 class Joining:
     """How maps of several sizes are joined.
 

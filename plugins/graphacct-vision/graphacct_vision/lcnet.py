@@ -13,7 +13,19 @@ import attrs
 from graphacct_architectures.activations import activation
 from graphacct_architectures.losses import SUM_ALONE
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, fields, floor_div
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    brief,
+    fields,
+    floor_div,
+    frozen,
+)
 from graphacct_vision.backbones import ALIASES, Backbone
 from graphacct_vision.inverted import divisible
 from graphacct_vision.layers import conv_norm, convolution
@@ -66,7 +78,7 @@ def stage_blocks() -> Any:
     return fields.checked_field(check, None, metadata=fields.OPTIONAL)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LCNetKeys(Backbone):
     """The keys that the families share."""
 
@@ -85,7 +97,7 @@ class LCNetKeys(Backbone):
         return self.default_blocks if self.block_configs is None else self.block_configs
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ScaledKeys(LCNetKeys):
     """The keys of those whose channels are scaled."""
 

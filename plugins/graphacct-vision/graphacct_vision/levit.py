@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
 from graphacct_architectures.derived import agree, derived
 from graphacct_architectures.layers import drop_path, linear
 from graphacct_architectures.losses import LOSSES, check_entropy, classes, entropy_if
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, frozen
 from graphacct_vision.backbones import ALIASES
 from graphacct_vision.layers import batch_norm, conv_norm
 from graphacct_vision.lists import check_stages, naturals
@@ -20,7 +19,7 @@ SHRUNK_RATIO, SHRUNK_MLP, SHRUNK_STRIDE = 4, 2, 2
 """Of attention between two stages: how much wider values are than keys, and the network after it."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LevitConfig:
     """The keys of the published config.json that the cost depends on."""
 

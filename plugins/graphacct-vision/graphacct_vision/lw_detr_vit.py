@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from math import isqrt
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import activation as activated
@@ -13,7 +12,7 @@ from graphacct_architectures.layers import dropped, layer_norm, linear
 from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.tower import Tower, attention
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 from graphacct_vision.backbones import ALIASES, Backbone
 from graphacct_vision.efficientnet import indices
 from graphacct_vision.vitdet import embedded
@@ -21,7 +20,7 @@ from graphacct_vision.vitdet import embedded
 CLASSES = ("LwDetrViTBackbone",)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LwDetrViTConfig(Backbone):
     """The keys of the published config.json that the cost depends on."""
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from math import log2
 from typing import Any
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import dropped, layer_norm, linear, merge_heads, split_heads
@@ -25,6 +24,7 @@ from graphacct import (
     equal,
     exact_div,
     fields,
+    frozen,
 )
 from graphacct_vision import deformable
 from graphacct_vision.inner_backbone import backbone, maps
@@ -42,7 +42,7 @@ IMAGE = 384
 LEVELS, POINTS = 3, 4
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Mask2FormerConfig:
     """The keys of the published config.json that the cost depends on."""
 

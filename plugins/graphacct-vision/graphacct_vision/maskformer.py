@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import attrs
 from graphacct_architectures.layers import linear
 from graphacct_architectures.losses import SUM_ALONE
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, equal, fields
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    SubModel,
+    Value,
+    Workload,
+    equal,
+    fields,
+    frozen,
+)
 from graphacct_vision.detr import DetrConfig, decoded
 from graphacct_vision.inner_backbone import backbone, maps
 from graphacct_vision.layers import convolution
@@ -26,7 +37,7 @@ IMAGE = 384
 """The image's sides, which the files do not state: the preprocessor's."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Decoder(DetrConfig):
     """The keys of the decoder, which is DETR's."""
 
@@ -41,7 +52,7 @@ def _all_stages(content: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**rest, "out_features": STAGES} if content.get("model_type") == "swin" else content
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MaskFormerConfig:
     """The keys of the published config.json that the cost depends on."""
 

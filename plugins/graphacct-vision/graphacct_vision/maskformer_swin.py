@@ -7,14 +7,14 @@ from typing import ClassVar
 import attrs
 from graphacct_architectures.layers import layer_norm
 
-from graphacct import Architecture, Builder, ConfigError, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, ConfigError, PresetFiles, Value, Workload, fields, frozen
 from graphacct_vision.swin import family, normed_stages, stages
 from graphacct_vision.swin_older import OlderSwinConfig
 
 CLASSES = ("MaskFormerSwinModel", "MaskFormerSwinBackbone")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MaskFormerSwinConfig(OlderSwinConfig):
     """The keys of the published config.json that the cost depends on."""
 

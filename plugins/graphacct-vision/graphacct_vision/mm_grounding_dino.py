@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
-from graphacct import PresetFiles, fields
+from graphacct import PresetFiles, fields, frozen
 from graphacct_vision.grounding_dino import ENDS, GroundingDinoConfig, family
 
 CLASSES = tuple(f"MMGroundingDino{end}" for end in ENDS)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MMGroundingDinoConfig(GroundingDinoConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import dropped, linear
 from graphacct_architectures.losses import classes
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, fields
+from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, fields, frozen
 from graphacct_vision.layers import batch_norm, convolution
 from graphacct_vision.windows import ratio
 
 ALIASES = {"torch_dtype": "dtype", **fields.LABELS}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MobileNet:
     """The keys that both families share and that the cost depends on."""
 

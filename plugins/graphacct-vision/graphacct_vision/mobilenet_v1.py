@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
 from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
 
-from graphacct import Architecture, Builder, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, PresetFiles, Value, Workload, fields, frozen
 from graphacct_vision.mobilenet import ALIASES, MobileNet, classified, pooled, unit
 
 CLASSES = ("MobileNetV1Model", "MobileNetV1ForImageClassification")
@@ -15,7 +14,7 @@ DEPTH = 32
 STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MobileNetV1Config(MobileNet):
     """The keys of the published config.json that the cost depends on."""
 

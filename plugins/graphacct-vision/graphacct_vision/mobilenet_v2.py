@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
 from graphacct_architectures.layers import dropped
 from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
 
-from graphacct import Architecture, Builder, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, PresetFiles, Value, Workload, fields, frozen
 from graphacct_vision.layers import resized
 from graphacct_vision.mobilenet import ALIASES, MobileNet, classified, pooled, unit
 from graphacct_vision.windows import ratio
@@ -19,7 +18,7 @@ STRIDES = (2, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1)
 STEM, LAST, HEAD = 32, 1280, 256
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MobileNetV2Config(MobileNet):
     """The keys of the published config.json that the cost depends on."""
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from functools import partial
 
-import attrs
 from graphacct_architectures.layers import activation
 
-from graphacct import Builder, ConfigError, Dim, Value, equal
+from graphacct import Builder, ConfigError, Dim, Value, equal, frozen
 from graphacct_vision.layers import convolution
 from graphacct_vision.mobilenet import edges
 
@@ -23,7 +22,7 @@ SIDE = 16
 ACT = "gelu_tanh"
 
 
-@attrs.frozen
+@frozen
 class Edge:
     """A convolution that widens its map by `ratio`, and one that makes `channels` of it."""
 
@@ -32,7 +31,7 @@ class Edge:
     ratio: int = 4
 
 
-@attrs.frozen
+@frozen
 class Inverted:
     """Convolutions in depth before and after a map is widened by `ratio`, each of its kernel, 0 for none."""
 
@@ -43,7 +42,7 @@ class Inverted:
     ratio: int = 4
 
 
-@attrs.frozen
+@frozen
 class Attended:
     """Attention of `heads` heads of `width` channels, whose keys and values are of every `stride`-th place."""
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import dropped, layer_norm, linear
 from graphacct_architectures.losses import LOSSES, check_entropy, classes, entropy_if
 from graphacct_architectures.tower import Tower, older, tower
 
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, ceil_div, equal, fields
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, ceil_div, equal, fields, frozen
 from graphacct_vision.inverted import dilations, segmented, whole, widened
 from graphacct_vision.layers import conv_norm, convolution, resized
 from graphacct_vision.windows import ratio, times
@@ -25,7 +24,7 @@ DEPTHS = (2, 4, 3)
 """Layers of attention in each of the last three stages."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MobileViTConfig:
     """The keys of the published config.json that the cost depends on."""
 

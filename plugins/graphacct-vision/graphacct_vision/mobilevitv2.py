@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from functools import partial
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import dropped, linear
 from graphacct_architectures.losses import LOSSES, check_entropy, classes, entropy_if
 
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, equal, fields
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, equal, fields, frozen
 from graphacct_vision.inverted import dilations, divisible, segmented, whole, widened
 from graphacct_vision.layers import conv_norm, convolution
 from graphacct_vision.poolformer import norm
@@ -23,7 +22,7 @@ CLASSES = ("MobileViTV2Model", "MobileViTV2ForImageClassification", "MobileViTV2
 WIDTHS = (128, 256, 384, 512)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MobileViTV2Config:
     """The keys of the published config.json that the cost depends on."""
 

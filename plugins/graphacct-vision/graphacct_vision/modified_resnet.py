@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from functools import partial
 
-import attrs
 from graphacct_architectures.layers import linear, merge_heads, split_heads
 
-from graphacct import Builder, Dim, Value, Workload, equal, exact_div, floor_div, prod
+from graphacct import Builder, Dim, Value, Workload, equal, exact_div, floor_div, frozen, prod
 from graphacct_vision.layers import batch_norm
 from graphacct_vision.stages import repeated
 from graphacct_vision.timm_resnet import convolved
@@ -18,7 +17,7 @@ from graphacct_vision.timm_resnet import convolved
 STAGES, EXPANSION = 4, 4
 
 
-@attrs.frozen
+@frozen
 class ModifiedResNet:
     """A ResNet.
 

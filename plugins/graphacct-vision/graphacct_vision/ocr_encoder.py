@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, brief, fields
+from graphacct import Builder, ConfigError, Dim, Value, Workload, brief, fields, frozen
 from graphacct_vision.layers import convolution
 from graphacct_vision.sam_vision import VisionKeys, encoded
 
@@ -27,7 +27,7 @@ def channels(default: tuple[int, int]) -> Any:
     return fields.checked_field(check, default)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SamConfig(VisionKeys):
     """The encoder's keys that the cost depends on."""
 

@@ -26,6 +26,7 @@ from graphacct import (
     equal,
     exact_div,
     fields,
+    frozen,
     same,
 )
 from graphacct_vision.modified_resnet import STAGES, ModifiedResNet, pooled
@@ -72,7 +73,7 @@ def _ratio() -> Any:
     return fields.checked_field(check, 4.0)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Layers:
     """The keys of both towers."""
 
@@ -88,7 +89,7 @@ class Layers:
     scale_fc: bool = fields.always(False)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VisionCfg(Layers):
     """The image tower's keys that the cost depends on."""
 
@@ -105,7 +106,7 @@ class VisionCfg(Layers):
     timm_model_name: None = _another("timm's")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TextCfg(Layers):
     """The text tower's keys that the cost depends on."""
 
@@ -122,7 +123,7 @@ class TextCfg(Layers):
     hf_model_name: None = _another("the transformers library's")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class OpenCLIPConfig:
     """The keys of `model_cfg` in an open_clip_config.json that the cost depends on."""
 

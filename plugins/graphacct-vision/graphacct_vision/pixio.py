@@ -3,14 +3,13 @@ arXiv:2512.15715)."""
 
 from __future__ import annotations
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import dropped, layer_norm
 from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.tower import Tower, patch_count, patches, tower_states
 
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, floor_div, prod, same
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, floor_div, frozen, prod, same
 from graphacct_vision.backbones import ALIASES, Backbone, as_map
 from graphacct_vision.dinov2 import interpolated, normed, unread_norm
 from graphacct_vision.windows import ratio, times
@@ -18,7 +17,7 @@ from graphacct_vision.windows import ratio, times
 CLASSES = ("PixioModel", "PixioBackbone")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PixioConfig(Backbone):
     """The keys of the published config.json that the cost depends on."""
 

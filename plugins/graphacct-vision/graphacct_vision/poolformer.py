@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import drop_path, linear
 from graphacct_architectures.losses import LOSSES, check_entropy, classes, entropy_if
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, same
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, frozen, same
 from graphacct_vision.layers import convolution
 from graphacct_vision.stages import repeated
 from graphacct_vision.windows import ratio, times
@@ -19,7 +18,7 @@ CLASSES = ("PoolFormerModel", "PoolFormerForImageClassification")
 LISTS = ("depths", "hidden_sizes", "patch_sizes", "strides", "padding")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PoolFormerConfig:
     """The keys of the published config.json that the cost depends on."""
 

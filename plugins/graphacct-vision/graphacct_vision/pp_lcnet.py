@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.layers import activation as activated
 
-from graphacct import Builder, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Builder, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_vision import lcnet
 from graphacct_vision.layers import convolution, flat_logits
 
@@ -23,7 +22,7 @@ BLOCKS: tuple[tuple[lcnet.Block, ...], ...] = (
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PPLCNetConfig(lcnet.ScaledKeys):
     """The keys of the published config.json that the cost depends on."""
 

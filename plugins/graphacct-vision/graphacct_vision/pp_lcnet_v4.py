@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 
-from graphacct import Builder, ConfigError, PresetFiles, Value, Workload, brief, equal, fields
+from graphacct import Builder, ConfigError, PresetFiles, Value, Workload, brief, equal, fields, frozen
 from graphacct_vision import lcnet
 from graphacct_vision.layers import conv_norm, convolution
 from graphacct_vision.pp_lcnet_v3 import shifted
@@ -34,7 +34,7 @@ def _strides(value: Any, field: attrs.Attribute[Any]) -> Any:
     return tuple(tuple(step) if isinstance(step, (list, tuple)) else step for step in value)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PPLCNetV4Config(lcnet.LCNetKeys):
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
 from graphacct_architectures.losses import SUM_ALONE
 
 from graphacct import (
@@ -20,6 +19,7 @@ from graphacct import (
     exact_div,
     fields,
     floor_div,
+    frozen,
 )
 from graphacct_vision.inner_backbone import backbone, maps
 from graphacct_vision.layers import batch_norm, conv_norm, convolution, transposed
@@ -30,7 +30,7 @@ MAPS = 4
 PARTS = ("convolution", "norm")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MobileDetConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
-from graphacct import PresetFiles, fields
+from graphacct import PresetFiles, fields, frozen
 from graphacct_vision.depth_anything import DepthAnythingConfig, family
 
 CLASSES = ("PromptDepthAnythingForDepthEstimation",)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PromptDepthAnythingConfig(DepthAnythingConfig):
     """The keys of the published config.json that the cost depends on. No coarse depth is given."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.layers import dropped, layer_norm, linear
 from graphacct_architectures.losses import LOSSES, check_entropy, classes, entropy_if
@@ -22,6 +21,7 @@ from graphacct import (
     exact_div,
     fields,
     floor_div,
+    frozen,
 )
 from graphacct_vision.layers import convolution, resized
 from graphacct_vision.pvt_v2 import by_place, check_stages
@@ -32,7 +32,7 @@ CLASSES = ("PvtModel", "PvtForImageClassification")
 LISTS = ("depths", "sequence_reduction_ratios", "hidden_sizes", "patch_sizes", "strides", "num_attention_heads")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PvtConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from functools import partial
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.layers import layer_norm, linear
 from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
@@ -20,6 +19,7 @@ from graphacct import (
     Workload,
     equal,
     fields,
+    frozen,
     prod,
     same,
 )
@@ -32,7 +32,7 @@ CLASSES = ("PvtV2Model", "PvtV2ForImageClassification", "PvtV2Backbone")
 LISTS = ("depths", "sr_ratios", "hidden_sizes", "patch_sizes", "strides", "num_attention_heads", "mlp_ratios")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PvtV2Config(Backbone):
     """The keys of the published config.json that the cost depends on."""
 

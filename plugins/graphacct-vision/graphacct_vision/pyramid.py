@@ -6,9 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-import attrs
-
-from graphacct import Builder, Dim, Value, equal
+from graphacct import Builder, Dim, Value, equal, frozen
 from graphacct_vision.layers import batch_norm, conv_norm, convolution, resized, transposed
 
 NAMED = ("conv_transpose1", "normalization", "activation", "conv_transpose2", "fpn2")
@@ -34,7 +32,7 @@ def pyramid(
     )
 
 
-@attrs.frozen
+@frozen
 class Names:
     """The names of the head's modules: a pooled map's and its convolution's, the one's that reads all of them, and the
     parts' of each."""

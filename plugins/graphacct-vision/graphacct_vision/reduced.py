@@ -5,12 +5,11 @@ Wang et al., 2021 (arXiv:2102.12122); version 2: Wang et al., 2021 (arXiv:2106.1
 
 from __future__ import annotations
 
-import attrs
 from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import activation, drop_path, dropped, layer_norm, linear, merge_heads, split_heads
 from graphacct_architectures.tower import Tower, attended
 
-from graphacct import Builder, Dim, Value, Workload, equal, exact_div
+from graphacct import Builder, Dim, Value, Workload, equal, exact_div, frozen
 from graphacct_vision.layers import convolution
 from graphacct_vision.segformer import as_map, as_tokens
 
@@ -18,7 +17,7 @@ POOLED = 7
 """The side of the map that keys and values are pooled to where attention is linear."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Reduced:
     """A layer over the places of a map.
 

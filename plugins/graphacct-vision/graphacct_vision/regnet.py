@@ -6,19 +6,18 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.layers import activation
 from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, frozen
 from graphacct_vision.layers import conv_norm, convolution, flat_logits
 from graphacct_vision.stages import ALIASES, Staged, repeated
 
 CLASSES = ("RegNetModel", "RegNetForImageClassification")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RegNetConfig(Staged):
     """The keys of the published config.json that the cost depends on."""
 

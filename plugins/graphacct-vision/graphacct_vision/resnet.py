@@ -22,6 +22,7 @@ from graphacct import (
     equal,
     exact_div,
     fields,
+    frozen,
     same,
 )
 
@@ -32,7 +33,7 @@ PLANES = 64
 Body: TypeAlias = Callable[..., Value]
 
 
-@attrs.frozen
+@frozen
 class ResNetConfig:
     """The sizes of one model.
 

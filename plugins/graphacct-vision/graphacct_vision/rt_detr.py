@@ -21,6 +21,7 @@ from graphacct import (
     Workload,
     equal,
     fields,
+    frozen,
 )
 from graphacct_vision import deformable, hybrid
 from graphacct_vision.conditional_detr import unsquashed
@@ -37,14 +38,14 @@ IMAGE = 640
 BOX, BOX_LAYERS, POSITION_LAYERS = 4, 3, 2
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InnerResNet(RTDetrResNetConfig):
     """The backbone's keys inside the whole model."""
 
     model_type: str = fields.choice("rt_detr_resnet", ("rt_detr_resnet",))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RTDetrConfig:
     """The keys of the published config.json that the cost depends on."""
 

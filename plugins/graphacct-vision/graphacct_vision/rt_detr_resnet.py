@@ -7,12 +7,23 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.layers import activation
 from graphacct_architectures.losses import SUM_ALONE
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, exact_div, fields
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    equal,
+    exact_div,
+    fields,
+    frozen,
+)
 from graphacct_vision.hf_resnet import REDUCTION
 from graphacct_vision.layers import conv_norm
 from graphacct_vision.stages import ALIASES, Staged, repeated
@@ -20,7 +31,7 @@ from graphacct_vision.stages import ALIASES, Staged, repeated
 CLASSES = ("RTDetrResNetBackbone",)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RTDetrResNetConfig(Staged):
     """The keys of the published config.json that the cost depends on."""
 

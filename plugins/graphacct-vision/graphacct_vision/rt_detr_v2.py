@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
-from graphacct import ConfigError, DeclinedError, Dim, PresetFiles, equal, fields
+from graphacct import ConfigError, DeclinedError, Dim, PresetFiles, equal, fields, frozen
 from graphacct_vision.rt_detr import ENDS, RTDetrConfig, family
 
 CLASSES = tuple(f"RTDetrV2{end}" for end in ENDS)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RTDetrV2Config(RTDetrConfig):
     """The keys of the published config.json that the cost depends on."""
 

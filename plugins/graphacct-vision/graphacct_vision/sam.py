@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import attrs
 from graphacct_architectures.derived import agree
 from graphacct_architectures.losses import SUM_ALONE
 
-from graphacct import Architecture, Builder, ConfigError, PresetFiles, Value, Workload, equal, fields, floor_div
+from graphacct import Architecture, Builder, ConfigError, PresetFiles, Value, Workload, equal, fields, floor_div, frozen
 from graphacct_vision.sam_masks import MaskConfig, decoded
 from graphacct_vision.sam_prompt import PromptConfig, placed, prompted
 from graphacct_vision.sam_vision import VisionKeys, encoded_and_state
@@ -19,14 +18,14 @@ from graphacct_vision.sam_vision import VisionKeys, encoded_and_state
 CLASSES = ("SamModel",)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InnerVision(VisionKeys):
     """The image encoder's keys inside the whole model."""
 
     model_type: str = fields.choice("sam_vision_model", ("sam_vision_model", "sam_vision", ""))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SamConfig:
     """The keys of the published config.json that the cost depends on."""
 

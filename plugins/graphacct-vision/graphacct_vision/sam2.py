@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import attrs
 from graphacct_architectures.losses import SUM_ALONE
 
 from graphacct import (
@@ -25,6 +24,7 @@ from graphacct import (
     exact_div,
     fields,
     floor_div,
+    frozen,
 )
 from graphacct_vision.layers import convolution
 from graphacct_vision.sam2_hiera_det import NO_COST
@@ -37,14 +37,14 @@ NAMES = Naming(out="o_proj", rate=None, deep=True)
 LEVELS = 3
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InnerVision(Sam2VisionKeys):
     """The image encoder's keys inside the whole model."""
 
     model_type: str = fields.choice("sam2_vision_model", ("sam2_vision_model", ""))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Sam2Config:
     """The keys of the published config.json that the cost depends on."""
 

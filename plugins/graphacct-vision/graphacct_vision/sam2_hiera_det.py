@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.layers import layer_norm, linear
 from graphacct_architectures.losses import SUM_ALONE
@@ -23,6 +22,7 @@ from graphacct import (
     equal,
     exact_div,
     fields,
+    frozen,
 )
 from graphacct_vision import far
 from graphacct_vision.layers import convolution
@@ -33,7 +33,7 @@ from graphacct_vision.windows import Grid, ratio, times
 CLASSES = ("Sam2HieraDetModel",)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class HieraDetKeys:
     """The keys of the published config.json that the cost depends on."""
 
@@ -69,7 +69,7 @@ class HieraDetKeys:
             raise ConfigError("window_size_per_stage begins with 0: the positions of a window are learned")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class HieraDetConfig(HieraDetKeys):
     """The keys of the encoder alone, and its class."""
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import PresetFiles
+from graphacct import PresetFiles, frozen
 from graphacct_vision.sam2 import Sam2Config, family
 from graphacct_vision.sam2_vision import encoded
 from graphacct_vision.sam_video import MEMORY, of_single_images
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Sam2VideoConfig(Sam2Config):
     """The keys of the published config.json that the cost depends on."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 from graphacct_architectures.losses import SUM_ALONE
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, frozen
 from graphacct_vision.layers import convolution
 from graphacct_vision.lists import naturals
 from graphacct_vision.sam2_hiera_det import NO_COST, HieraDetKeys, stages
@@ -15,7 +15,7 @@ from graphacct_vision.sam2_hiera_det import NO_COST, HieraDetKeys, stages
 CLASSES = ("Sam2VisionModel",)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InnerHiera(HieraDetKeys):
     """Hiera's keys inside the encoder."""
 
@@ -36,7 +36,7 @@ def sizes_of_maps(default: Any) -> Any:
     return fields.checked_field(_sizes, default, metadata=fields.OPTIONAL)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Sam2VisionKeys:
     """The keys of the published config.json that the cost depends on."""
 
@@ -64,7 +64,7 @@ class Sam2VisionKeys:
         return self.backbone_config or InnerHiera()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Sam2VisionConfig(Sam2VisionKeys):
     """The keys of the image encoder alone, and its class."""
 

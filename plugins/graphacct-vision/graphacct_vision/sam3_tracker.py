@@ -5,9 +5,7 @@ Carion et al., 2025 (arXiv:2511.16719).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import ConfigError, Dim, PresetFiles, fields
+from graphacct import ConfigError, Dim, PresetFiles, fields, frozen
 from graphacct_vision.sam2 import LEVELS, Sam2Config, family
 from graphacct_vision.sam3_vision import Sam3VisionKeys, maps_of
 from graphacct_vision.sam_prompt import PromptConfig
@@ -15,14 +13,14 @@ from graphacct_vision.sam_prompt import PromptConfig
 CLASSES = ("Sam3TrackerModel",)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InnerVision(Sam3VisionKeys):
     """The image encoder's keys inside the whole model."""
 
     model_type: str = fields.choice("sam3_vision_model", ("sam3_vision_model", ""))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TrackerPrompt(PromptConfig):
     """The prompt encoder's keys, with this family's defaults."""
 
@@ -30,7 +28,7 @@ class TrackerPrompt(PromptConfig):
     patch_size: Dim = fields.size(14)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Sam3TrackerConfig(Sam2Config):
     """The keys of the published config.json that the cost depends on."""
 

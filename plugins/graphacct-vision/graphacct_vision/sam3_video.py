@@ -6,14 +6,14 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Builder, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_vision.sam2 import build, family
 from graphacct_vision.sam3_tracker import InnerVision, Sam3TrackerConfig, TrackerPrompt
 from graphacct_vision.sam3_vision import maps_of
 from graphacct_vision.sam_video import MEMORY, TRACKING, of_single_images
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InnerTracker(Sam3TrackerConfig):
     """The tracker's keys inside the file."""
 
@@ -35,7 +35,7 @@ class InnerTracker(Sam3TrackerConfig):
         return attrs.evolve(super().prompt, image_size=self.image_size)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Sam3VideoConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
 from graphacct_architectures.losses import SUM_ALONE
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 from graphacct_vision.layers import convolution, transposed
 from graphacct_vision.lists import numbers
 from graphacct_vision.sam2_vision import sizes_of_maps
@@ -17,14 +16,14 @@ CLASSES = ("Sam3VisionModel",)
 FACTORS = (4.0, 2.0, 1.0, 0.5)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InnerViT(ViTKeys):
     """The ViT's keys inside the encoder."""
 
     model_type: str = fields.choice("sam3_vit_model", ("sam3_vit_model", ""))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Sam3VisionKeys:
     """The keys of the published config.json that the cost depends on."""
 
@@ -49,7 +48,7 @@ class Sam3VisionKeys:
         return self.backbone_config or InnerViT()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Sam3VisionConfig(Sam3VisionKeys):
     """The keys of the image encoder alone, and its class."""
 

@@ -28,6 +28,7 @@ from graphacct import (
     exact_div,
     fields,
     floor_div,
+    frozen,
 )
 from graphacct_vision import far
 from graphacct_vision.lists import naturals
@@ -46,7 +47,7 @@ def _rotation(value: Any, field: attrs.Attribute[Any]) -> Any:
     return None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ViTKeys:
     """The keys of the published config.json that the cost depends on."""
 
@@ -75,7 +76,7 @@ class ViTKeys:
         return self.patch_size, self.patch_size
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Sam3ViTConfig(ViTKeys):
     """The keys of the encoder alone, and its class."""
 

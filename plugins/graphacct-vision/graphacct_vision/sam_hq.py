@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import attrs
 from graphacct_architectures.layers import resident
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, exact_div, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, exact_div, fields, frozen
 from graphacct_vision.convnext import norm_of_channels
 from graphacct_vision.layers import convolution, transposed
 from graphacct_vision.sam import InnerVision, SamConfig, family
@@ -14,21 +13,21 @@ from graphacct_vision.sam_masks import SAM, MaskConfig, both, drawn, enlarged, p
 CLASSES = ("SamHQModel",)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InnerHQVision(InnerVision):
     """The image encoder's keys inside the whole model."""
 
     model_type: str = fields.choice("sam_hq_vision_model", ("sam_hq_vision_model", "sam_hq_vision", ""))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class HQMaskConfig(MaskConfig):
     """The mask decoder's keys."""
 
     vit_dim: Dim = fields.size(768)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SamHQConfig(SamConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import PresetFiles, fields
+from graphacct import PresetFiles, fields, frozen
 from graphacct_vision import sam_vision
 
 CLASSES = ("SamHQVisionModel",)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SamHQVisionConfig(sam_vision.SamVisionConfig):
     """The keys of the image encoder alone, and its class."""
 

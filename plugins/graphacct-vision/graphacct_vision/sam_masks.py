@@ -14,7 +14,7 @@ from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import layer_norm, linear
 
-from graphacct import Builder, Dim, Value, Workload, exact_div, fields, floor_div
+from graphacct import Builder, Dim, Value, Workload, exact_div, fields, floor_div, frozen
 from graphacct_vision.convnext import norm_of_channels
 from graphacct_vision.layers import transposed
 
@@ -22,7 +22,7 @@ LAYER_RATE = 2
 """How many times narrower the heads of SAM's layers are; its file says it of the last attention alone."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MaskConfig:
     """The mask decoder's keys."""
 
@@ -38,7 +38,7 @@ class MaskConfig:
     iou_head_hidden_dim: Dim = fields.size(256)
 
 
-@attrs.frozen
+@frozen
 class Naming:
     """How a decoder's layers differ from SAM's.
 

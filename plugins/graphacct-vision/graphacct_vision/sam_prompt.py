@@ -12,10 +12,10 @@ from graphacct_architectures.activations import activation
 from graphacct_architectures.derived import derived
 from graphacct_architectures.layers import resident
 
-from graphacct import Builder, Dim, Value, exact_div, fields
+from graphacct import Builder, Dim, Value, exact_div, fields, frozen
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PromptConfig:
     """The prompt encoder's keys."""
 

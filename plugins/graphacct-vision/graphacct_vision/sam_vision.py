@@ -5,7 +5,6 @@ Kirillov et al., 2023 (arXiv:2304.02643).
 
 from __future__ import annotations
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import layer_norm, linear
@@ -22,6 +21,7 @@ from graphacct import (
     Workload,
     fields,
     floor_div,
+    frozen,
 )
 from graphacct_vision import far
 from graphacct_vision.convnext import norm_of_channels
@@ -32,7 +32,7 @@ from graphacct_vision.windows import ratio, times
 CLASSES = ("SamVisionModel",)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VisionKeys:
     """The keys of the published config.json that the cost depends on."""
 
@@ -64,7 +64,7 @@ class VisionKeys:
         return floor_div(self.image_size, self.patch_size)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SamVisionConfig(VisionKeys):
     """The keys of the image encoder alone, and its class."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from functools import partial
 from math import isqrt
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import activation as activated
@@ -27,6 +26,7 @@ from graphacct import (
     equal,
     exact_div,
     fields,
+    frozen,
     prod,
     same,
 )
@@ -39,7 +39,7 @@ IMAGE = 512
 LISTS = ("depths", "sr_ratios", "hidden_sizes", "patch_sizes", "strides", "num_attention_heads", "mlp_ratios")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SegformerConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import attrs
 from graphacct_architectures.activations import activation
 
-from graphacct import Builder, ConfigError, Dim, Value, fields
+from graphacct import Builder, ConfigError, Dim, Value, fields, frozen
 from graphacct_vision.backbones import ALIASES as ALIASES
 from graphacct_vision.backbones import Backbone
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Staged(Backbone):
     """The keys that the families share and that the cost depends on."""
 

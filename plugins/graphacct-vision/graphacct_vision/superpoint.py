@@ -6,10 +6,9 @@ Which pixels are chosen depends on the image; what is computed for the chosen on
 
 from __future__ import annotations
 
-import attrs
 from graphacct_architectures.losses import SUM_ALONE
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_vision.layers import convolution
 
 CLASSES = ("SuperPointForKeypointDetection",)
@@ -19,7 +18,7 @@ CELL = 8
 SCORES = CELL * CELL + 1
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SuperPointConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,13 +5,24 @@ from __future__ import annotations
 
 from functools import partial
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import drop_path, dropped, linear
 from graphacct_architectures.losses import LOSSES, check_entropy, classes, entropy_if
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, floor_div
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    equal,
+    fields,
+    floor_div,
+    frozen,
+)
 from graphacct_vision.backbones import ALIASES
 from graphacct_vision.layers import batch_norm, convolution
 from graphacct_vision.lists import check_stages, flags
@@ -21,7 +32,7 @@ from graphacct_vision.windows import ratio, times
 CLASSES = ("SwiftFormerModel", "SwiftFormerForImageClassification")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SwiftFormerConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, TypeAlias
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders import Mlp, mlp
 from graphacct_architectures.layers import drop_path, dropped, layer_norm, linear, resident
@@ -29,6 +28,7 @@ from graphacct import (
     exact_div,
     fields,
     floor_div,
+    frozen,
     prod,
 )
 from graphacct_vision.backbones import ALIASES, Backbone
@@ -50,7 +50,7 @@ ENDS = ("Model", "ForImageClassification", "ForMaskedImageModeling", "Backbone")
 CLASSES = tuple(f"Swin{end}" for end in ENDS)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SwinConfig(Backbone):
     """The keys of the published config.json that the cost depends on."""
 

@@ -9,7 +9,19 @@ import attrs
 from graphacct_architectures.layers import dropped, layer_norm
 from graphacct_architectures.losses import SUM_ALONE
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, floor_div
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    equal,
+    fields,
+    floor_div,
+    frozen,
+)
 from graphacct_vision.backbones import ALIASES
 from graphacct_vision.layers import convolution
 from graphacct_vision.swin import Body
@@ -21,7 +33,7 @@ FEATURES = 64
 SHUFFLED, AUXILIARY, DIRECT, NEAREST = "pixelshuffle", "pixelshuffle_aux", "pixelshuffledirect", "nearest+conv"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Swin2SRConfig(Swinv2Config):
     """The keys of the published config.json that the cost depends on."""
 

@@ -13,12 +13,12 @@ from graphacct_architectures.decoders import mlp
 from graphacct_architectures.layers import drop_path, dropped, layer_norm
 from graphacct_architectures.tower import Tower, attention, older
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, fields, floor_div, prod
+from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, fields, floor_div, frozen, prod
 from graphacct_vision.swin import Body, SwinConfig, kind_of
 from graphacct_vision.windows import Grid, into_windows, out_of_windows, padded_grid, regions
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class OlderSwinConfig(SwinConfig):
     """The keys of the published config.json that the cost depends on."""
 

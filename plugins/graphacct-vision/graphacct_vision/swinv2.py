@@ -9,12 +9,23 @@ from collections.abc import Callable
 from functools import partial
 from typing import ClassVar
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import drop_path, dropped, layer_norm, linear, merge_heads, split_heads
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, floor_div, prod
+from graphacct import (
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    exact_div,
+    fields,
+    floor_div,
+    frozen,
+    prod,
+)
 from graphacct_vision.swin import ENDS, Body, SwinConfig, family
 from graphacct_vision.windows import Grid, into_windows, out_of_windows, padded_grid, regions, times
 
@@ -23,7 +34,7 @@ HIDDEN = 512
 """The width of the network from a distance to a number for each head."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Swinv2Config(SwinConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -8,7 +8,7 @@ from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import dropped, layer_norm, linear
 from graphacct_architectures.losses import SUM_ALONE
 
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_vision.detr import (
     ALIASES,
     IMAGE,
@@ -25,7 +25,7 @@ from graphacct_vision.detr_backbone import WithBackbone
 CLASSES = ("TableTransformerModel", "TableTransformerForObjectDetection")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TableTransformerConfig(WithBackbone):
     """The keys of the published config.json that the cost depends on."""
 

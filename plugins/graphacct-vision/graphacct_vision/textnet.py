@@ -10,7 +10,19 @@ from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, equal, fields
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    brief,
+    equal,
+    fields,
+    frozen,
+)
 from graphacct_vision.backbones import ALIASES, Backbone
 from graphacct_vision.layers import batch_norm, convolution, flat_logits
 
@@ -53,7 +65,7 @@ def _act(value: Any, field: attrs.Attribute[Any]) -> str | None:
     raise ConfigError(f"{field.name} is the name of an activation or null, not {brief(value)}")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TextNetConfig(Backbone):
     """The keys of the published config.json that the cost depends on."""
 

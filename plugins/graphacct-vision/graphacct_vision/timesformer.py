@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import activation as activated
@@ -24,6 +23,7 @@ from graphacct import (
     exact_div,
     fields,
     floor_div,
+    frozen,
 )
 from graphacct_vision.stages import repeated
 from graphacct_vision.video import Video, given
@@ -32,7 +32,7 @@ CLASSES = ("TimesformerModel", "TimesformerForVideoClassification")
 DIVIDED, SPACE, JOINT = "divided_space_time", "space_only", "joint_space_time"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TimesformerConfig(Video):
     """The keys of the published config.json that the cost depends on."""
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import attrs
 from graphacct_architectures.losses import SUM_ALONE
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, fields, frozen
 from graphacct_vision import timm_resnet
 from graphacct_vision.backbones import places_of_stages
 
@@ -13,7 +12,7 @@ CLASSES = ("TimmBackbone",)
 MAPS = 5
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TimmBackboneConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from functools import partial
 
-import attrs
 from graphacct_architectures.layers import layer_norm, linear
 
-from graphacct import Builder, Dim, Value, Workload, equal
+from graphacct import Builder, Dim, Value, Workload, equal, frozen
 from graphacct_vision.stages import repeated
 
 SIZES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
@@ -26,7 +25,7 @@ SIZES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
 KERNEL, EXPANSION, STEM = 7, 4, 4
 
 
-@attrs.frozen
+@frozen
 class TimmConvNeXt:
     """A ConvNeXt of timm's.
 

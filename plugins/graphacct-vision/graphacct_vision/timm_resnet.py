@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, brief, equal, exact_div, fields, suggest
+from graphacct import Builder, ConfigError, Dim, Value, brief, equal, exact_div, fields, frozen, suggest
 from graphacct_vision.layers import batch_norm, frozen_norm
 from graphacct_vision.stages import repeated
 
@@ -34,7 +34,7 @@ SIZES: dict[str, tuple[str, tuple[int, int, int, int], int, int]] = {
 ResNeXt: Xie et al., 2016, arXiv:1611.05431; wide ResNet: Zagoruyko and Komodakis, 2016, arXiv:1605.07146)."""
 
 
-@attrs.frozen
+@frozen
 class TimmResNet:
     """A ResNet of timm's.
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import attrs
 from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import layer_norm, linear
 from graphacct_architectures.tower import Tower, check_image, patch_count, patches, tower
 
-from graphacct import Builder, Dim, Value, Workload, equal
+from graphacct import Builder, Dim, Value, Workload, equal, frozen
 
 SIZES = {"tiny": (192, 12, 3), "small": (384, 12, 6), "base": (768, 12, 12), "large": (1024, 24, 16)}
 SIZES["huge"] = (1280, 32, 16)
@@ -30,7 +29,7 @@ NAMES: tuple[tuple[re.Pattern[str], dict[str, Any]], ...] = (
 DINO_IMAGE = 518
 
 
-@attrs.frozen
+@frozen
 class TimmViT:
     """A ViT of timm's.
 

@@ -22,6 +22,7 @@ from graphacct import (
     Workload,
     brief,
     fields,
+    frozen,
 )
 from graphacct_vision import timm_convnext, timm_resnet, timm_vit
 from graphacct_vision.layers import flat_logits
@@ -55,7 +56,7 @@ def _pretrained() -> Any:
     return fields.checked_field(check, None, metadata=fields.OPTIONAL)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TimmConfig:
     """The keys of a config.json of timm's, or of the library's wrapper, that the cost depends on."""
 

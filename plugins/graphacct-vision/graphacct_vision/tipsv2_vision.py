@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_vision.dinov2 import family
 from graphacct_vision.dinov2_with_registers import Dinov2WithRegistersConfig
 
 CLASSES = ("Tipsv2VisionModel", "Tipsv2VisionBackbone")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Tipsv2VisionConfig(Dinov2WithRegistersConfig):
     """The keys of the published config.json that the cost depends on."""
 

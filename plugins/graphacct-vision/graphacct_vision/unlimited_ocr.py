@@ -7,7 +7,6 @@ besides, are not modelled.
 
 from __future__ import annotations
 
-import attrs
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal import (
     ClipLayers,
@@ -21,7 +20,7 @@ from graphacct_architectures.multimodal import (
     through_clip,
 )
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, differ, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, differ, fields, frozen
 from graphacct_vision.got_ocr2 import flattened
 from graphacct_vision.ocr_encoder import SamConfig, channels, narrowed
 
@@ -29,7 +28,7 @@ CLASSES = ("UnlimitedOcrForConditionalGeneration", "UnlimitedOcrModel")
 OLDER = {"UnlimitedOCRForCausalLM": CLASSES[0]}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InnerSam(SamConfig):
     """The image encoder's keys that the cost depends on."""
 
@@ -37,7 +36,7 @@ class InnerSam(SamConfig):
     downsample_channels: tuple[Dim, ...] = channels((512, 1024))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VisionConfig:
     """The keys of what sees an image."""
 
@@ -55,7 +54,7 @@ class VisionConfig:
         return self.encoder_config or ClipLayers()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UnlimitedOcrConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
 from graphacct_architectures.losses import SUM_ALONE
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields, frozen
 from graphacct_vision.inner_backbone import backbone, maps
 from graphacct_vision.layers import resized
 from graphacct_vision.pyramid import UPERNET, fcn_head, uper_head
@@ -18,7 +17,7 @@ READ = 2
 """The map that the auxiliary head reads."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UperNetConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import attrs
 from graphacct_architectures.activations import activation
 from graphacct_architectures.losses import classes
 from graphacct_architectures.tower import check_image
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, fields, prod, same
+from graphacct import Builder, ConfigError, Dim, Value, Workload, fields, frozen, prod, same
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Video:
     """The keys that the families share and that the cost depends on."""
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import layer_norm, linear
 from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
 from graphacct_architectures.tower import Tower, older, tower
 
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, equal, fields
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, equal, fields, frozen
 from graphacct_vision.video import Video, cuboids, given
 
 CLASSES = ("VideoMAEModel", "VideoMAEForVideoClassification")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VideoMAEConfig(Video):
     """The keys of the published config.json that the cost depends on."""
 

@@ -12,12 +12,12 @@ from graphacct_architectures.layers import layer_norm, linear
 from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.tower import Tower, check_image, patch_count, patches, tower
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 
 CLASSES = ("ViTMAEModel", "ViTMAEForPreTraining")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ViTMAEConfig:
     """The keys of the published config.json that the cost depends on."""
 

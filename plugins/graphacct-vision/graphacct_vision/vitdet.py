@@ -5,7 +5,6 @@ from __future__ import annotations
 from math import isqrt
 from typing import Any
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import drop_path, dropped, layer_norm, linear
@@ -23,6 +22,7 @@ from graphacct import (
     exact_div,
     fields,
     floor_div,
+    frozen,
 )
 from graphacct_vision import far
 from graphacct_vision.backbones import ALIASES, Backbone
@@ -32,7 +32,7 @@ from graphacct_vision.layers import convolution
 CLASSES = ("VitDetModel", "VitDetBackbone")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VitDetConfig(Backbone):
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,10 +5,21 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
 from graphacct_architectures.losses import SUM_ALONE
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, equal, fields
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    SubModel,
+    Value,
+    Workload,
+    equal,
+    fields,
+    frozen,
+)
 from graphacct_vision.inner_backbone import backbone, maps
 from graphacct_vision.layers import batch_norm, conv_norm, convolution, resized
 
@@ -17,7 +28,7 @@ DEFAULT: dict[str, Any] = {"out_features": ["stage4"]}
 MIDDLE = 16
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VitMatteConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
 from graphacct_architectures.losses import SUM_ALONE
 
-from graphacct import Architecture, Builder, Dim, PresetFiles, SubModel, Value, Workload, fields, floor_div
+from graphacct import Architecture, Builder, Dim, PresetFiles, SubModel, Value, Workload, fields, floor_div, frozen
 from graphacct_vision.inner_backbone import backbone, maps
 from graphacct_vision.layers import batch_norm, convolution, resized
 
@@ -16,7 +15,7 @@ DEFAULT: dict[str, Any] = {"out_indices": [4]}
 HIDDEN = 256
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VitPoseConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -9,7 +9,19 @@ from graphacct_architectures.layers import dropped
 from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.tower import Tower, check_image, older, patch_count, tower_states
 
-from graphacct import Architecture, Builder, DeclinedError, Dim, PresetFiles, Value, Workload, equal, fields, prod
+from graphacct import (
+    Architecture,
+    Builder,
+    DeclinedError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    equal,
+    fields,
+    frozen,
+    prod,
+)
 from graphacct_vision.backbones import ALIASES, Backbone
 from graphacct_vision.dinov2 import normed
 from graphacct_vision.layers import convolution
@@ -18,7 +30,7 @@ CLASSES = ("VitPoseBackbone",)
 PADDING = 2
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VitPoseBackboneConfig(Backbone):
     """The keys of the published config.json that the cost depends on."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import activation as activated
@@ -10,13 +9,13 @@ from graphacct_architectures.layers import dropped, layer_norm, linear
 from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
 from graphacct_architectures.tower import Tower, tower
 
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, equal, fields, floor_div, prod
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, equal, fields, floor_div, frozen, prod
 from graphacct_vision.video import Video, cuboids, given
 
 CLASSES = ("VivitModel", "VivitForVideoClassification")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VivitConfig(Video):
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from functools import partial
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import activation as activated
@@ -13,14 +12,26 @@ from graphacct_architectures.layers import drop_path, layer_norm, linear, merge_
 from graphacct_architectures.losses import LOSSES, check_entropy, classes, entropy_if
 from graphacct_architectures.tower import Tower, attended
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, prod
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    exact_div,
+    fields,
+    frozen,
+    prod,
+)
 from graphacct_vision.windows import ratio, times
 
 CLASSES = ("VJEPA2Model", "VJEPA2ForVideoClassification")
 AXES = 3
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VJEPA2Config:
     """The keys of the published config.json that the cost depends on."""
 

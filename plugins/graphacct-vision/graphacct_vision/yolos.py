@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import dropped, layer_norm, linear
@@ -24,6 +23,7 @@ from graphacct import (
     exact_div,
     fields,
     floor_div,
+    frozen,
     prod,
 )
 from graphacct_vision.queries import boxes, perceptron
@@ -32,7 +32,7 @@ CLASSES = ("YolosModel", "YolosForObjectDetection")
 HEAD_LAYERS = 3
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class YolosConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,19 @@ Gong et al., 2021 (arXiv:2104.01778).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, differ, equal, fields
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    differ,
+    equal,
+    fields,
+    frozen,
+)
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.layers import dropped, layer_norm, linear
@@ -19,7 +29,7 @@ FRAMES_PER_SECOND = 100
 """Of the spectrum that its preprocessor makes: a frame every 10 ms."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ASTConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -10,7 +10,19 @@ from typing import Any
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, differ, fields
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    SubModel,
+    Value,
+    Workload,
+    differ,
+    fields,
+    frozen,
+)
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -36,7 +48,7 @@ ENCODER: Mapping[str, Any] = {
 """The encoder's keys that count where a file leaves them out."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CohereAsrConfig:
     """The keys of the published config.json that the cost depends on."""
 

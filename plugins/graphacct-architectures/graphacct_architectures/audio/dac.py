@@ -23,6 +23,7 @@ from graphacct import (
     equal,
     fields,
     floor_div,
+    frozen,
     minimum,
 )
 from graphacct_architectures.audio.parts.snake import snake
@@ -47,7 +48,7 @@ def ratios() -> Any:
     return fields.checked_field(check, None)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DacConfig:
     """The keys of the published config.json that the cost depends on."""
 

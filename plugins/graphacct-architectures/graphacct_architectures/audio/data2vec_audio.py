@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.audio.parts.description import EACH, Convolved, Waves
 from graphacct_architectures.audio.parts.family import (
@@ -24,7 +22,7 @@ from graphacct_architectures.audio.parts.family import (
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Data2VecAudioConfig(AdaptedConfig):
     """The keys of the published config.json that the cost depends on."""
 

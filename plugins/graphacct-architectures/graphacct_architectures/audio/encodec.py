@@ -21,6 +21,7 @@ from graphacct import (
     Workload,
     brief,
     fields,
+    frozen,
     minimum,
     prod,
 )
@@ -55,7 +56,7 @@ def optional_number() -> Any:
     return fields.checked_field(check, None)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class EncodecConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -23,6 +23,7 @@ from graphacct import (
     ceil_div,
     equal,
     fields,
+    frozen,
 )
 from graphacct_architectures.audio.parts.conformer_layers import RELATIVE, Places
 from graphacct_architectures.audio.parts.hifigan import check_odd
@@ -47,7 +48,7 @@ def repeated() -> Any:
     return fields.checked_field(check, None)
 
 
-@attrs.frozen
+@frozen
 class Stack:
     """The layers of one side: their keys without the side's name."""
 
@@ -62,7 +63,7 @@ class Stack:
     attention_dropout_rate: float
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FastSpeech2ConformerConfig:
     """The keys of the published config.json that the cost depends on."""
 

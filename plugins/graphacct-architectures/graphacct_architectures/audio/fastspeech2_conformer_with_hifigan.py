@@ -19,6 +19,7 @@ from graphacct import (
     ceil_div,
     differ,
     fields,
+    frozen,
 )
 from graphacct_architectures.audio.hifigan import spoken
 from graphacct_architectures.losses import SUM_ALONE
@@ -28,7 +29,7 @@ TOKENS, SAMPLES = 128, 131072
 """Of a text, and of the sound that it becomes, if nothing else is said."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class WithHifiGanConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-import attrs
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.activations import activation
 from graphacct_architectures.audio.parts.memory import Remembering, layer, stacked
 from graphacct_architectures.losses import SUM_ALONE
@@ -19,7 +17,7 @@ ROWS = Fraction(50, 3)
 """Stacked frames in a second: one of 60 ms."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FunAsrNanoEncoderConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -12,11 +12,23 @@ from typing import Any
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, exact_div, fields
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    brief,
+    exact_div,
+    fields,
+    frozen,
+)
 from graphacct_architectures.audio.parts.cumulative import cumulative_norm
 from graphacct_architectures.audio.parts.surroundings import Blocks, attention
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.gemma4 import NORM
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import linear
 from graphacct_architectures.losses import SUM_ALONE
 
@@ -39,7 +51,7 @@ def _pairs(default: tuple[tuple[int, int], ...]) -> Any:
     return fields.checked_field(check, default, metadata=fields.SIZED)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Gemma3nAudioConfig:
     """The keys of the published config.json that the cost depends on."""
 

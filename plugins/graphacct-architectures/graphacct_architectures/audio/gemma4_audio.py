@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import attrs
-
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, ceil_div, exact_div, fields
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, ceil_div, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import capped, normed_by
+from graphacct_architectures.decoders.parts.attention import capped
 from graphacct_architectures.decoders.parts.gemma4 import NORM
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import linear, norm
 from graphacct_architectures.losses import SUM_ALONE
@@ -26,7 +25,7 @@ FRAMES_PER_SECOND = 100
 CHANNELS = fields.counts((128, 32), 2)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Gemma4AudioConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, exact_div, fields
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.frames import FRAMES_PER_POSITION, FRAMES_PER_SECOND
 from graphacct_architectures.audio.parts.stream import streamed
@@ -27,7 +25,7 @@ from graphacct_architectures.losses import SUM_ALONE
 NORM = Norm(LAYER_NORM, bias=True)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GlmAsrEncoderConfig:
     """The keys of the published config.json that the cost depends on."""
 

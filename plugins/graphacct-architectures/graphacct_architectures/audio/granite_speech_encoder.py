@@ -10,7 +10,19 @@ from typing import Any, ClassVar
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, ceil_div, fields
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    brief,
+    ceil_div,
+    fields,
+    frozen,
+)
 from graphacct_architectures.audio.parts.stem import batch_norm, convolution
 from graphacct_architectures.decoders.parts.family import whole
 from graphacct_architectures.layers import dropped, embedding, layer_norm, linear, merge_heads, resident, split_heads
@@ -33,7 +45,7 @@ def layer_numbers() -> Any:
     return fields.checked_field(check, ())
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GraniteSpeechEncoderConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,7 @@ Kong et al., 2020 (arXiv:2010.05646).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.audio.parts.hifigan import HifiGan, check_vocoder, dilations, vocoded
 from graphacct_architectures.layers import resident
 from graphacct_architectures.losses import SUM_ALONE
@@ -17,7 +15,7 @@ FRAMES = 100
 """Of a spectrum, if nothing else is said."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class HifiGanConfig:
     """The keys of the published config.json that the cost depends on; the class of speecht5's defaults."""
 

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.audio.parts.description import Convolved, Waves
 from graphacct_architectures.audio.parts.family import LETTERS, SEQUENCE, WavesConfig, known, like_wav2vec2, waves
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class HubertConfig(WavesConfig):
     """The keys of the published config.json that the cost depends on."""
 

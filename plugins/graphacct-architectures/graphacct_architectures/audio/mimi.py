@@ -5,9 +5,7 @@ Défossez et al., 2024 (arXiv:2410.00037). The class decodes what it has encoded
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Architecture, Builder, PresetFiles, Value, Workload, fields, minimum
+from graphacct import Architecture, Builder, PresetFiles, Value, Workload, fields, frozen, minimum
 from graphacct_architectures.audio.parts import mimi
 from graphacct_architectures.audio.parts.mimi import latents, quantized, sound_of
 from graphacct_architectures.losses import SUM_ALONE
@@ -15,7 +13,7 @@ from graphacct_architectures.losses import SUM_ALONE
 MODEL = "MimiModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MimiConfig(mimi.MimiConfig):
     """The keys of the published config.json that the cost depends on."""
 

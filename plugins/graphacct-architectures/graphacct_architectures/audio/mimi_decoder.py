@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Architecture, Builder, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.audio.mimi import ARCHITECTURE as MIMI
 from graphacct_architectures.audio.parts.mimi import MimiConfig, sound_of
 
@@ -13,7 +13,7 @@ FRAMES = 13
 """Latents of a second and more."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MimiDecoderConfig(MimiConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Architecture, Builder, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.audio.mimi import ARCHITECTURE as MIMI
 from graphacct_architectures.audio.parts.mimi import MimiConfig, latents
 
 MODEL = "MimiEncoderModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MimiEncoderConfig(MimiConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -9,9 +9,7 @@ from collections.abc import Callable
 from math import log2
 from typing import Any
 
-import attrs
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.relative import by_sinusoids
 from graphacct_architectures.audio.parts.stem import batch_norm, convolution
@@ -26,7 +24,7 @@ FRAMES_PER_SECOND = 100
 """Of the spectrum that its preprocessor makes: a frame every 10 ms."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ParakeetEncoderConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,14 +5,12 @@ Rekesh et al., 2023 (arXiv:2305.05084).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Builder, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.audio.parakeet import ParakeetEncoderConfig, dropping, encoded, family
 from graphacct_architectures.audio.parts.stem import convolution
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ParakeetCTCConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,15 +5,13 @@ Xu et al., 2025 (arXiv:2503.20215).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, Dim, Value, Workload, fields, floor_div
+from graphacct import Builder, Dim, Value, Workload, fields, floor_div, frozen
 from graphacct_architectures.audio.parts.chunks import chunked
 from graphacct_architectures.audio.qwen3_asr_encoder import ChunksConfig, architecture, describe
 from graphacct_architectures.layers import layer_norm, linear, resident
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Qwen2_5OmniAudioEncoderConfig(ChunksConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,14 +5,12 @@ Chu et al., 2024 (arXiv:2407.10759).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import activation
 from graphacct_architectures.audio.parts.frames import Heard, encoder_alone
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Qwen2AudioEncoderConfig:
     """The keys of the published config.json that the cost depends on."""
 

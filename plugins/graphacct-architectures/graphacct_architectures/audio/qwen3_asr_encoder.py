@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, floor_div
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, floor_div, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.chunks import Chunked, chunked
 from graphacct_architectures.audio.parts.frames import FRAMES_PER_SECOND
@@ -28,7 +26,7 @@ ALIASES = {
 """The library's other names of keys, which win there."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ChunksConfig:
     """The keys that encoders have which cut sounds into chunks."""
 
@@ -43,7 +41,7 @@ class ChunksConfig:
     dtype: str | None = fields.dtype()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Qwen3ASREncoderConfig(ChunksConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,15 +5,13 @@ Xu et al., 2025 (arXiv:2509.17765).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, Dim, Value, Workload, fields
+from graphacct import Builder, Dim, Value, Workload, fields, frozen
 from graphacct_architectures.audio.parts.chunks import chunked
 from graphacct_architectures.audio.qwen3_asr_encoder import ChunksConfig, architecture, by_plane, projected
 from graphacct_architectures.layers import layer_norm
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Qwen3OmniMoeAudioEncoderConfig(ChunksConfig):
     """The keys of the published config.json that the cost depends on."""
 

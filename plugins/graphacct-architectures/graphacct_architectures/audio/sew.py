@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.audio.parts.description import Convolved, Waves
 from graphacct_architectures.audio.parts.family import LETTERS, SEQUENCE, WavesConfig, known, like_wav2vec2, waves
@@ -19,7 +17,7 @@ STRIDES = (5, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1)
 KERNELS = (10, 3, 1, 3, 1, 3, 1, 3, 1, 2, 1, 2, 1)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SEWConfig(WavesConfig):
     """The keys of the published config.json that the cost depends on."""
 

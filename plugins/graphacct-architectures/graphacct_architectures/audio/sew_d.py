@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields
+from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.description import Waves
 from graphacct_architectures.audio.parts.family import LETTERS, SEQUENCE, known, waves
@@ -19,7 +19,7 @@ from graphacct_architectures.encoders.deberta_v2 import kinds, whole, word
 from graphacct_architectures.encoders.parts.description import Disentangled, Encoder, Names
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SEWDConfig(SEWConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
-
-from graphacct import Builder, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Builder, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.audio.parts.description import Waves
 from graphacct_architectures.audio.parts.family import (
     LETTERS,
@@ -24,7 +22,7 @@ from graphacct_architectures.audio.parts.heads import quantised
 from graphacct_architectures.layers import dropped, linear
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UniSpeechConfig(QuantisedConfig):
     """The keys of the published config.json that the cost depends on."""
 

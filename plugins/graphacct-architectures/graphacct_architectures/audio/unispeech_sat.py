@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 
 import attrs
 
-from graphacct import Builder, Dim, PresetFiles, Value, Workload, exact_div, fields
+from graphacct import Builder, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 from graphacct_architectures.audio.parts.description import Waves
 from graphacct_architectures.audio.parts.family import HEADS, SpeakersConfig, known, like_wav2vec2, waves
 from graphacct_architectures.layers import dropped, resident
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UniSpeechSatConfig(SpeakersConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -9,7 +9,19 @@ from typing import Any
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, equal, fields
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    brief,
+    equal,
+    fields,
+    frozen,
+)
 from graphacct_architectures.audio.parts.stem import convolution
 from graphacct_architectures.layers import dropped
 from graphacct_architectures.losses import SUM_ALONE
@@ -34,7 +46,7 @@ def dilations(default: tuple[tuple[int, ...], ...]) -> Any:
     return fields.checked_field(check, default)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UnivNetConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import attrs
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.stem import convolution
 from graphacct_architectures.layers import activation as activated
@@ -22,7 +20,7 @@ RATE = 24_000
 CLASS = "VibeVoiceAcousticTokenizerEncoderModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VibeVoiceAcousticTokenizerEncoderConfig:
     """The keys of the published config.json that the cost depends on."""
 

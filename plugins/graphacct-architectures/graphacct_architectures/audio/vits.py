@@ -9,8 +9,6 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import attrs
-
 from graphacct import (
     Architecture,
     Builder,
@@ -23,6 +21,7 @@ from graphacct import (
     equal,
     fields,
     floor_div,
+    frozen,
 )
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.durations import Durations, by_noise, predicted
@@ -40,7 +39,7 @@ TOKENS = 128
 """Tokens of a text, if nothing else is said."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VitsConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import activation
 from graphacct_architectures.audio.parts.frames import Heard, encoder_alone
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VoxtralEncoderConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, floor_div
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, floor_div, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.frames import FRAMES_PER_POSITION, FRAMES_PER_SECOND
 from graphacct_architectures.audio.parts.stem import convolution
@@ -27,7 +25,7 @@ MODEL = "VoxtralRealtimeEncoder"
 NORM = Norm(upcast="statistics")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VoxtralRealtimeEncoderConfig:
     """The keys of the published config.json that the cost depends on."""
 

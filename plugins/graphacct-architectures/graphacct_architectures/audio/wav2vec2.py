@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.audio.parts.description import Waves
 from graphacct_architectures.audio.parts.family import (
     HEADS,
@@ -20,7 +18,7 @@ from graphacct_architectures.audio.parts.family import (
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Wav2Vec2Config(AdaptedConfig):
     """The keys of the published config.json that the cost depends on."""
 

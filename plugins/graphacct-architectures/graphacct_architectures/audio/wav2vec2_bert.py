@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.conformer import conformed, network
 from graphacct_architectures.audio.parts.conformer_layers import KEYED, RELATIVE, ROTARY, Conformer, Places
@@ -36,7 +34,7 @@ FRAMES_PER_SECOND = 50
 """A frame every 10 ms, two of which are one here."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Wav2Vec2BertConfig(SoundConfig):
     """The keys of the published config.json that the cost depends on."""
 

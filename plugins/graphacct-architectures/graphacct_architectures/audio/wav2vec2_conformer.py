@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.audio.parts.conformer_layers import RELATIVE, ROTARY, Conformer, Places
 from graphacct_architectures.audio.parts.description import Waves
@@ -26,7 +26,7 @@ def kind_of_places(default: str | None, kinds: tuple[str, ...]) -> Any:
     return fields.checked_field(check, default, metadata=fields.OPTIONAL)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Wav2Vec2ConformerConfig(AdaptedConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.audio.parts.description import Gated, Waves
 from graphacct_architectures.audio.parts.family import (
     FRAMES,
@@ -23,7 +21,7 @@ from graphacct_architectures.audio.parts.family import (
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class WavLMConfig(AdaptedConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,7 @@ Radford et al., 2022 (arXiv:2212.04356).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import activation
 from graphacct_architectures.audio.parts.frames import Heard, frames_encoder, network, own_attention
 from graphacct_architectures.classifier import Classifier
@@ -25,7 +23,7 @@ LM, MODEL = "WhisperForConditionalGeneration", "WhisperModel"
 AUDIO, CAUSAL = "WhisperForAudioClassification", "WhisperForCausalLM"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class WhisperConfig:
     """The keys of the published config.json that the cost depends on."""
 

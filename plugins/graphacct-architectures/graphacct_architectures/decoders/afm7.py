@@ -11,8 +11,8 @@ from functools import partial
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
-from graphacct_architectures.decoders.parts.attention import attended, normed_by, of_their_own
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
+from graphacct_architectures.decoders.parts.attention import attended, of_their_own
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder, Middle
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -20,6 +20,7 @@ from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, number, whole
 from graphacct_architectures.decoders.parts.feed_forward import mlp
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.rotary import rotated
 from graphacct_architectures.decoders.parts.unmeasured import own_repository
 from graphacct_architectures.decoders.parts.usual import around, rotated_attention
@@ -29,7 +30,7 @@ from graphacct_architectures.layers import linear, split_heads
 NORM = Norm()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AfmConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
@@ -50,7 +51,7 @@ class AfmConfig(DecoderConfig):
         return int(self.hidden_size * (self.hidden_dim_scale_factor or 1))
 
 
-@attrs.frozen
+@frozen
 class Reused:
     """The layers: how many have keys of their own and how many reuse the last one's, and their parts."""
 

@@ -6,9 +6,7 @@ Arcee AI, "Trinity", 2025; names and order as in the transformers library's Afmo
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Correction, Experts, Mlp
@@ -30,7 +28,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL
 NORM = Norm(upcast="all")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AfmoeConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

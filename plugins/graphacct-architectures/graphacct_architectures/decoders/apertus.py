@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, expected
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -31,7 +31,7 @@ def _activation() -> Any:
     return fields.checked_field(check, XIELU)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ApertusConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,7 @@ Arcee AI, "Arcee Foundation Models", 2025.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import activation
 from graphacct_architectures.decoders.llama import LlamaConfig
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -16,7 +14,7 @@ from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ArceeConfig(LlamaConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.llama import LlamaConfig
 from graphacct_architectures.decoders.llama import describe as described
@@ -18,7 +18,7 @@ from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.decoders.parts.sparse import at_most
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AriaTextConfig(LlamaConfig):
     """The keys of the published config.json that the cost depends on."""
 

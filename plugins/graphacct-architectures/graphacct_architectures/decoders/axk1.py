@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.deepseek_v3 import DeepseekV3Config
 from graphacct_architectures.decoders.parts.deepseek import ATTENTION, corrected_experts, deepseek, inexact
@@ -18,7 +18,7 @@ from graphacct_architectures.decoders.parts.sparse import network_types, sparse_
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AXK1Config(DeepseekV3Config):
     """The keys of the published config.json that the cost depends on."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, fields
+from graphacct import ConfigError, Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.deepseek_v32 import NO_COST, DeepseekV32Config, indexed_by
 from graphacct_architectures.decoders.parts.deepseek import corrected_experts, inexact, latent_of
@@ -20,7 +20,7 @@ from graphacct_architectures.decoders.parts.sparse import layered, sparse_layers
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AXK2Config(DeepseekV32Config):
     """The keys of the published config.json that the cost depends on. Without groups a token's experts are chosen among
     all."""

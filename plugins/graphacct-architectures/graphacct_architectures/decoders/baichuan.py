@@ -7,9 +7,7 @@ ALiBi slopes; nothing in their file says so but the width.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, equal, fields
+from graphacct import Dim, PresetFiles, equal, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -22,7 +20,7 @@ ROTATED_WIDTH = 4096
 """The width of the models that rotate positions."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BaichuanConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

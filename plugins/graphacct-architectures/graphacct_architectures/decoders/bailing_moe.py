@@ -10,9 +10,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
-
-from graphacct import ConfigError, Dim, PresetFiles, equal, fields
+from graphacct import ConfigError, Dim, PresetFiles, equal, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.deepseek import check_groups
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -25,7 +23,7 @@ from graphacct_architectures.decoders.parts.usual import around, network, rotate
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BailingMoeConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on; both generations have the type.
 

@@ -5,9 +5,7 @@ Luo et al., 2022 (arXiv:2210.10341).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, exact_div, fields
+from graphacct import Dim, PresetFiles, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder, Positions
@@ -23,7 +21,7 @@ SPARE = 2
 """Rows of the position table before the first position."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BioGptConfig(HeadConfig):
     """The keys of the published config.json that the cost depends on."""
 

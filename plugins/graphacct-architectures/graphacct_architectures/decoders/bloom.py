@@ -5,9 +5,7 @@ BigScience, 2022 (arXiv:2211.05100); Press et al., 2022 (arXiv:2108.12409).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, exact_div, fields
+from graphacct import Dim, PresetFiles, exact_div, fields, frozen
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -20,7 +18,7 @@ from graphacct_architectures.losses import cross_entropy
 NORM = Norm(LAYER_NORM, bias=True)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BloomConfig(HeadConfig):
     """The keys of the published config.json that the cost depends on, and the length that the model was trained at."""
 

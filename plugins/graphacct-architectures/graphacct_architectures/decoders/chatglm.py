@@ -6,9 +6,7 @@ the transformers library: names, shapes and order are that file's. ChatGLM-6B, t
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields
+from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields, frozen
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -22,7 +20,7 @@ OLDER = {"ChatGLMModel": LANGUAGE_MODEL, "ChatGLMForCausalLM": LANGUAGE_MODEL}
 """Published files name the bare model, and map it to the language model (`auto_map`)."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ChatGLMConfig(HeadConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,7 @@ Nijkamp et al., 2022 (arXiv:2203.13474).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import PresetFiles, exact_div
+from graphacct import PresetFiles, exact_div, frozen
 from graphacct_architectures.decoders.gptj import ALIASES, GPTJConfig
 from graphacct_architectures.decoders.gptj import describe as describe_gptj
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -16,7 +14,7 @@ from graphacct_architectures.decoders.parts.joint import SHARD_COUNT
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CodeGenConfig(GPTJConfig):
     """The keys of the published config.json that the cost depends on."""
 

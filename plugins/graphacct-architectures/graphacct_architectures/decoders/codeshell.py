@@ -6,9 +6,7 @@ Peking University, "CodeShell", 2023 (arXiv:2403.15747). The class stands in the
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -21,7 +19,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL
 NORM = Norm(LAYER_NORM, bias=True)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CodeShellConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,7 @@ Names and order as in the transformers library's CohereForCausalLM.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -20,7 +18,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL
 NORM = Norm(LAYER_NORM, upcast="all")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CohereConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

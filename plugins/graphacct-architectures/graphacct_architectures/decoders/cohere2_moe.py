@@ -5,9 +5,7 @@ Names and order as in the transformers library's Cohere2MoeForCausalLM.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, equal, fields
+from graphacct import Dim, PresetFiles, equal, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.cohere import NORM
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -29,7 +27,7 @@ from graphacct_architectures.decoders.parts.usual import around, network, rotate
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Cohere2MoeConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
-from graphacct import ConfigError, Dim, PresetFiles, fields
+from graphacct import ConfigError, Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.cohere import NORM, CohereConfig
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
@@ -28,7 +26,7 @@ from graphacct_architectures.decoders.parts.usual import around, network, rotate
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CohereCompassTextConfig(CohereConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -21,6 +21,7 @@ from graphacct import (
     Workload,
     differ,
     fields,
+    frozen,
 )
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.audio.parts.speaking import codec_resides, hears
@@ -34,7 +35,7 @@ LM = "CsmForConditionalGeneration"
 CODES = "backbone_model.embed_tokens.embed_audio_tokens"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DepthConfig(LlamaConfig):
     """The keys of the decoder of a frame's codes."""
 
@@ -50,7 +51,7 @@ class DepthConfig(LlamaConfig):
     max_position_embeddings: Dim = fields.size(33)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CsmConfig(LlamaConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,7 @@ Keskar et al., 2019 (arXiv:1909.05858).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, exact_div, fields
+from graphacct import Dim, PresetFiles, exact_div, fields, frozen
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder, Positions
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -19,7 +17,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, HeadConfig
 NORM = Norm(LAYER_NORM, bias=True)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CTRLConfig(HeadConfig):
     """The keys of the published config.json that the cost depends on."""
 

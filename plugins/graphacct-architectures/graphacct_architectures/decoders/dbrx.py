@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, expected
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -37,7 +37,7 @@ def _activation() -> Any:
     return fields.checked_field(check, "silu")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DbrxAttentionConfig:
     """The keys of `attn_config` that the cost depends on."""
 
@@ -46,7 +46,7 @@ class DbrxAttentionConfig:
     kv_n_heads: Dim = fields.size(1)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DbrxFFNConfig:
     """The keys of `ffn_config` that the cost depends on."""
 
@@ -57,7 +57,7 @@ class DbrxFFNConfig:
     moe_normalize_expert_weights: float | None = number(1.0)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DbrxConfig(HeadConfig):
     """The keys of the published config.json that the cost depends on."""
 

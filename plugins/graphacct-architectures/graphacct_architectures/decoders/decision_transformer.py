@@ -9,9 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import attrs
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.layers import activation as act
@@ -32,7 +30,7 @@ KINDS = 3
 """Tokens of a step."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DecisionTransformerConfig:
     """The keys of the published config.json that the cost depends on."""
 

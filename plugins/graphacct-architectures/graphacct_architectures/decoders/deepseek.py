@@ -7,9 +7,7 @@ are counted as stacked, as in the library's families with experts.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import ConfigError, Dim, PresetFiles, fields
+from graphacct import ConfigError, Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.llama import LlamaConfig
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -22,7 +20,7 @@ from graphacct_architectures.decoders.parts.usual import around, network, rotate
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DeepseekConfig(LlamaConfig):
     """The keys of the published config.json that the cost depends on. Without `n_routed_experts` no layer has
     experts."""

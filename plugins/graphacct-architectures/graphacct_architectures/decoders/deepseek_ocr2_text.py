@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
-from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields
+from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.deepseek_v2 import GREEDY, GROUPED
 from graphacct_architectures.decoders.llama import LlamaConfig
@@ -23,7 +21,7 @@ from graphacct_architectures.decoders.parts.usual import around, network, rotate
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DeepseekOcr2TextConfig(LlamaConfig):
     """The keys of the published config.json that the cost depends on. A head is as wide as the stream over the heads,
     whatever `head_dim` says."""

@@ -7,9 +7,7 @@ sines: rotating a pair takes 4 products and 2 sums either way.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import ConfigError, Dim, PresetFiles, fields
+from graphacct import ConfigError, Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.deepseek import ATTENTION, LatentConfig, deepseek, inexact
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -20,7 +18,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
 GREEDY, GROUPED = "greedy", "group_limited_greedy"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DeepseekV2Config(LatentConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -7,9 +7,7 @@ module that predicts a second token is not in the library's class and is not cou
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.deepseek import (
     ATTENTION,
@@ -24,7 +22,7 @@ from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DeepseekV3Config(LatentConfig):
     """The keys of the published config.json that the cost depends on."""
 

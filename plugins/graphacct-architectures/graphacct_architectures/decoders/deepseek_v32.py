@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.deepseek_v3 import DeepseekV3Config
 from graphacct_architectures.decoders.parts.deepseek import corrected_experts, deepseek, inexact
@@ -40,7 +40,7 @@ def indexed_layers() -> Any:
     return fields.checked_field(check, None, metadata=fields.OPTIONAL)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DeepseekV32Config(DeepseekV3Config):
     """The keys of the published config.json that the cost depends on. Without `mlp_layer_types` the first
     `first_k_dense_replace` layers have one network."""

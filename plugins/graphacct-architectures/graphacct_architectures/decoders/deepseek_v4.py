@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.compressed import Chooser, Compressed, compressed_attention
 from graphacct_architectures.decoders.parts.compressor import Compressor
@@ -78,7 +78,7 @@ def compress_rates() -> Any:
     return fields.checked_field(check, None, metadata=fields.OPTIONAL)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DeepseekV4Config(DecoderConfig):
     """The keys of the published config.json that the cost depends on. Older files have `compress_ratios`,
     `compress_rate_csa`, `compress_rate_hca`, `num_hash_layers` and `qk_rope_head_dim` in place of lists and shares."""

@@ -6,16 +6,14 @@ DiffLlamaForCausalLM (5.23).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields
+from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields, frozen
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
 from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DiffLlamaConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

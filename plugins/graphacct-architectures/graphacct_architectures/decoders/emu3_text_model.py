@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders import llama
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import decoder
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Emu3TextConfig(llama.LlamaConfig):
     """The keys that the cost depends on."""
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
@@ -19,7 +17,7 @@ from graphacct_architectures.decoders.parts.usual import around, network, rotate
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ErnieConfig(DecoderConfig):
     """The keys that the models with and without experts have; `use_bias` is for every projection."""
 
@@ -29,7 +27,7 @@ class ErnieConfig(DecoderConfig):
     use_bias: bool = fields.flag(False)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ErnieDenseConfig(ErnieConfig):
     """The keys of the published config.json that the cost depends on."""
 

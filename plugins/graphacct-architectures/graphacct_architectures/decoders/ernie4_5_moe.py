@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, equal, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, equal, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.ernie4_5 import ErnieConfig, ernie, paired
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -32,7 +32,7 @@ def last_layer() -> Any:
     return fields.checked_field(check, -1)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ErnieMoeConfig(ErnieConfig):
     """The keys of the published config.json that the cost depends on.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, PresetFiles, brief, equal, fields
+from graphacct import ConfigError, PresetFiles, brief, equal, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.ernie4_5 import ernie
 from graphacct_architectures.decoders.ernie4_5_moe import ErnieMoeConfig
@@ -38,7 +38,7 @@ def kinds() -> Any:
     return fields.checked_field(check, None)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ErnieVLTextConfig(ErnieMoeConfig):
     """The keys of the published config.json that the cost depends on; an expert for text and one for images have the
     two widths of `moe_intermediate_size`."""

@@ -6,9 +6,7 @@ LG AI Research, 2024 (arXiv:2412.04862). The class of the published files stands
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.llama import LlamaConfig
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
@@ -19,7 +17,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL, first_class
 STEM = "Exaone"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ExaoneConfig(LlamaConfig):
     """The keys of the published config.json that the cost depends on."""
 

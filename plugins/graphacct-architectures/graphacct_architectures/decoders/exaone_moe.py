@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.exaone4 import Exaone4Config
 from graphacct_architectures.decoders.exaone4 import describe as exaone4
 from graphacct_architectures.decoders.parts.deepseek import corrected_experts
@@ -19,7 +19,7 @@ from graphacct_architectures.decoders.parts.usual import network
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ExaoneMoeConfig(Exaone4Config):
     """The keys of the published config.json that the cost depends on."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.olmo2 import NORM, normed_last
 from graphacct_architectures.decoders.olmoe import experts
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -16,7 +16,7 @@ from graphacct_architectures.decoders.parts.usual import around, rotated_attenti
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FlexOlmoConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -7,9 +7,7 @@ written out alone.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.gpt_oss import NORM
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -31,7 +29,7 @@ from graphacct_architectures.decoders.parts.usual import around, network, rotate
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FlintConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

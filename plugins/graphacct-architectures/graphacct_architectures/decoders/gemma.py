@@ -5,9 +5,7 @@ Gemma Team, 2024 (arXiv:2403.08295).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -20,7 +18,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 CENTRED = Norm(centred=True, upcast="all")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GemmaConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on; `gelu` always means the tanh form there."""
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.gemma import CENTRED
 from graphacct_architectures.decoders.parts.description.attention import Attention
@@ -30,7 +28,7 @@ from graphacct_architectures.decoders.parts.family import (
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Gemma2Config(DecoderConfig):
     """The keys of the published config.json that the cost depends on; without `layer_types` the first layer has a
     window."""

@@ -5,16 +5,14 @@ Gemma Team, 2025 (arXiv:2503.19786).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import ConfigError, Dim, PresetFiles, fields, floor_div
+from graphacct import ConfigError, Dim, PresetFiles, fields, floor_div, frozen
 from graphacct_architectures.decoders.gemma2 import Gemma2Config, sandwiched
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.family import FULL, SLIDING, decoder, kinds_of_attention, number
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Gemma3Config(Gemma2Config):
     """The keys of the published config.json that the cost depends on.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields, floor_div
+from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields, floor_div, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder, Middle
@@ -81,7 +81,7 @@ def _by_layer() -> Any:
     return fields.checked_field(check, "", metadata=fields.OPTIONAL)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Gemma4TextConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on.
 

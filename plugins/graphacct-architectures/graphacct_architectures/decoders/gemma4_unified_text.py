@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders import gemma4_text
 from graphacct_architectures.decoders.gemma4_text import VISION, Gemma4TextConfig, both_ways
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -15,7 +15,7 @@ from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Gemma4UnifiedTextConfig(Gemma4TextConfig):
     """The keys of the published config.json that the cost depends on. The class has no part that the keys of experts
     and of layers' own inputs speak of, whatever a file says."""

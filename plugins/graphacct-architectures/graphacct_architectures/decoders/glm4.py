@@ -5,9 +5,7 @@ GLM Team, 2024 (arXiv:2406.12793); names and order as in the transformers librar
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -18,7 +16,7 @@ from graphacct_architectures.decoders.parts.rotary import LAYER
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Glm4Config(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

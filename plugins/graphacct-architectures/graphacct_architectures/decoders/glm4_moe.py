@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from graphacct import ConfigError, Dim, PresetFiles, fields, floor_div
+from graphacct import ConfigError, Dim, PresetFiles, fields, floor_div, frozen
 from graphacct_architectures.decoders.parts.deepseek import corrected_experts
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
@@ -20,7 +18,7 @@ from graphacct_architectures.decoders.parts.usual import around, network, rotate
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CorrectedConfig(DecoderConfig):
     """The keys of families with DeepSeek-V3's experts and attention of their own."""
 
@@ -44,7 +42,7 @@ class CorrectedConfig(DecoderConfig):
         return at_most(self.num_experts_per_tok, self.n_routed_experts, "num_experts_per_tok, n_routed_experts")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Glm4MoeConfig(CorrectedConfig):
     """The keys of the published config.json that the cost depends on."""
 

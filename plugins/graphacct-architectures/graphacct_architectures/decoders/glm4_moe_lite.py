@@ -5,9 +5,7 @@ Names and order as in the transformers library's Glm4MoeLiteForCausalLM.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.deepseek_v3 import DeepseekV3Config
 from graphacct_architectures.decoders.parts.deepseek import ATTENTION, corrected_experts, deepseek, inexact
@@ -18,7 +16,7 @@ from graphacct_architectures.decoders.parts.sparse import network_types, sparse_
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Glm4MoeLiteConfig(DeepseekV3Config):
     """The keys of the published config.json that the cost depends on. Without `mlp_layer_types` the first layer has one
     network."""

@@ -5,15 +5,13 @@ GLM-V Team, 2025 (arXiv:2507.01006).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.glm4_moe import Glm4MoeConfig, describe
 from graphacct_architectures.decoders.parts.family import decoder, fraction
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Glm4vMoeTextConfig(Glm4MoeConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, fields, frozen
 from graphacct_architectures.decoders.deepseek_v32 import NO_COST, DeepseekV32Config, indexed
 from graphacct_architectures.decoders.parts.deepseek import inexact
 from graphacct_architectures.decoders.parts.description.attention import Indexer
@@ -38,7 +38,7 @@ def sharing() -> Any:
     return fields.checked_field(check, None, metadata=fields.OPTIONAL)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GlmMoeDsaConfig(DeepseekV32Config):
     """The keys of the published config.json that the cost depends on. `indexer_types` says which layers have an indexer
     of their own, or else `index_topk_pattern`, or else one of `index_topk_freq` layers after the first ones."""

@@ -5,16 +5,14 @@ GLM-V Team, 2026 (GLM-OCR).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.glm4v_text import glm_text
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GlmOcrTextConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
-import attrs
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.activations import activation as activation_name
 from graphacct_architectures.crossing import Crossing
@@ -43,7 +41,7 @@ from graphacct_architectures.losses import cross_entropy
 CLASSES = (*USUAL, TWO_HEADS)
 
 
-@attrs.frozen
+@frozen
 class GPT2Config(HeadConfig):
     """The keys of the published config.json that the cost depends on, under their published names."""
 

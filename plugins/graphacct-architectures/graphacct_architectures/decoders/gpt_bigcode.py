@@ -5,9 +5,7 @@ Li et al., 2023 (arXiv:2305.06161); Ben Allal et al., 2023 (arXiv:2301.03988).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, exact_div, fields
+from graphacct import Dim, PresetFiles, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder, Positions
@@ -22,7 +20,7 @@ from graphacct_architectures.losses import cross_entropy
 NORM = Norm(LAYER_NORM, bias=True)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GPTBigCodeConfig(HeadConfig):
     """The keys of the published config.json that the cost depends on."""
 

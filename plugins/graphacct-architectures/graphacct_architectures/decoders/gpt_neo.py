@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder, Positions
@@ -53,7 +53,7 @@ def attention_types() -> Any:
     return fields.checked_field(check, None)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GPTNeoConfig(HeadConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,7 @@ Black et al., 2022 (arXiv:2204.06745) and Biderman et al., 2023 (arXiv:2304.0137
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -26,7 +24,7 @@ from graphacct_architectures.decoders.parts.joint import BY_HEAD
 NORM = Norm(LAYER_NORM, bias=True)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GPTNeoXConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -7,9 +7,7 @@ ABEJA, "GPT-NeoX Japanese 2.7B", 2022; names and order as in the transformers li
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -31,7 +29,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL
 NORM = Norm(LAYER_NORM, bias=True)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GPTNeoXJapaneseConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

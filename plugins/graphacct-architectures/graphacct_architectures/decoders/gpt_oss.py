@@ -6,9 +6,7 @@ the parameters of the library's class in bfloat16, and `--weights mxfp4` counts 
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -23,7 +21,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 NORM = Norm(upcast="all")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GptOssConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -6,9 +6,7 @@ Small Magellanic Cloud AI, "Refact-1.6B-fim", 2023. The class stands in the mode
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, ceil_div, exact_div, fields
+from graphacct import Dim, PresetFiles, ceil_div, exact_div, fields, frozen
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -23,7 +21,7 @@ MULTIPLE = 256
 NORM = Norm(LAYER_NORM)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GptRefactConfig(HeadConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,7 @@ Wang and Komatsuzaki, 2021 (github.com/kingoflolz/mesh-transformer-jax).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields
+from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -28,7 +26,7 @@ ALIASES = {
 }
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GPTJConfig(HeadConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, fields, frozen
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import FeedForward
 from graphacct_architectures.decoders.parts.description.layer import Layer
@@ -44,7 +44,7 @@ def _base(item: Any) -> bool:
     return isinstance(item, (int, float)) and not isinstance(item, bool) and item >= 0
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GraniteSWAConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

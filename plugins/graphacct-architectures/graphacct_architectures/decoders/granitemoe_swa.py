@@ -5,9 +5,7 @@ Names and order as in the transformers library's GraniteMoeSWAForCausalLM (5.23)
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.granite_swa import bases, with_sinks
 from graphacct_architectures.decoders.granitemoeshared import GraniteMoeSharedConfig, networks
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -15,7 +13,7 @@ from graphacct_architectures.decoders.parts.family import decoder, layer_types, 
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GraniteMoeSWAConfig(GraniteMoeSharedConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,7 @@ Names and order as in the transformers library's GraniteMoeSharedForCausalLM.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, equal, fields
+from graphacct import Dim, PresetFiles, equal, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.granitemoe import GraniteMoeConfig, experts, granite
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -16,7 +14,7 @@ from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GraniteMoeSharedConfig(GraniteMoeConfig):
     """The keys of the published config.json that the cost depends on."""
 

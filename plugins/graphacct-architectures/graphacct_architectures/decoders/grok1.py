@@ -7,9 +7,7 @@ which the file has one by one, are counted as stacked, as in the library's famil
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Experts
@@ -20,7 +18,7 @@ from graphacct_architectures.decoders.parts.usual import around, rotated_attenti
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Grok1Config(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

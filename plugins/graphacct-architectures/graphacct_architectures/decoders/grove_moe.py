@@ -10,11 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, prod
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen, prod
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.attention import attention, normed_by
+from graphacct_architectures.decoders.parts.attention import attention
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Experts
@@ -22,6 +20,7 @@ from graphacct_architectures.decoders.parts.description.layer import Layer, Whol
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.decoders.parts.feed_forward import chosen
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.router import routed
 from graphacct_architectures.decoders.parts.sparse import at_most
 from graphacct_architectures.decoders.parts.unmeasured import own_repository
@@ -33,7 +32,7 @@ SHARING, NARROW = 2, 128
 """How many experts share a small one, and its width: constants of the class."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GroveMoeConfig(Qwen3MoeConfig):
     """The keys of the published config.json that the cost depends on."""
 
@@ -41,7 +40,7 @@ class GroveMoeConfig(Qwen3MoeConfig):
     num_hidden_layers: Dim = fields.size(48)
 
 
-@attrs.frozen
+@frozen
 class Grove:
     """The parts of a layer with both kinds of experts."""
 

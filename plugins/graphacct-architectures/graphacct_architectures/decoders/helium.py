@@ -5,9 +5,7 @@ Kyutai, "Helium 1", 2025; names and order as in the transformers library's Heliu
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import ConfigError, Dim, PresetFiles, differ, fields
+from graphacct import ConfigError, Dim, PresetFiles, differ, fields, frozen
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.description.norm import Norm
@@ -17,7 +15,7 @@ from graphacct_architectures.decoders.parts.usual import around, network, rotate
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class HeliumConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, exact_div, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, exact_div, fields, frozen
 from graphacct_architectures.decoders.llama import LlamaConfig
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.decode import layer as layer_of
 from graphacct_architectures.decoders.parts.description.decoder import Decoder, Middle
 from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import decoder, number, whole
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention
 from graphacct_architectures.heads import ALONE, CAUSAL
 
@@ -38,7 +38,7 @@ def trained_runs() -> Any:
     return fields.checked_field(check, (2,))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class HrmTextConfig(LlamaConfig):
     """The keys of the published config.json that the cost depends on. A file that states `num_layers_per_stack` has as
     `num_hidden_layers` the layers of all runs together."""
@@ -76,7 +76,7 @@ class HrmTextConfig(LlamaConfig):
         return ((1,) * max(0, self.H_cycles - len(listed)) + listed)[: self.H_cycles]
 
 
-@attrs.frozen
+@frozen
 class Cycles:
     """How the stacks run.
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
@@ -39,7 +37,7 @@ SWITCHES: Mapping[str, tuple[Any, ...] | None] = {
 """Keys of the published files, with what the class does."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class HunyuanConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.hunyuan_v1_dense import SWITCHES, HunyuanConfig, normed_last
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -35,7 +35,7 @@ def _of_layers() -> Any:
     return fields.checked_field(check, 1)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class HunyuanMoeConfig(HunyuanConfig):
     """The keys of the published config.json that the cost depends on."""
 

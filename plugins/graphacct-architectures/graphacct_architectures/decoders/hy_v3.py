@@ -5,9 +5,7 @@ Tencent Hunyuan Team, 2026; names and order as in the transformers library's HYV
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Correction, Experts, Mlp
@@ -19,7 +17,7 @@ from graphacct_architectures.decoders.parts.usual import around, network, rotate
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class HYV3Config(DecoderConfig):
     """The keys of the published config.json that the cost depends on. Without `mlp_layer_types` the first layer has one
     network."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.deepseek_v32 import NO_COST, DeepseekV32Config, indexed_by
 from graphacct_architectures.decoders.glm_moe_dsa import own_indexers, sharing
@@ -28,7 +28,7 @@ from graphacct_architectures.decoders.parts.sparse import sparse_layers
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class HYV4Config(DeepseekV32Config):
     """The keys of the published config.json that the cost depends on. `indexer_types` says which layers have an indexer
     of their own; without it the first one does, and then every fourth from the second on."""

@@ -6,9 +6,7 @@ the transformers library: names, shapes and order are that file's.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -19,7 +17,7 @@ from graphacct_architectures.decoders.parts.joint import GROUPS
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InternLM2Config(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
-from graphacct_architectures.decoders.parts.attention import attended, normed_by, of_their_own
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
+from graphacct_architectures.decoders.parts.attention import attended, of_their_own
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder, Middle
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -21,6 +21,7 @@ from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, whole
 from graphacct_architectures.decoders.parts.feed_forward import mlp
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.unmeasured import own_repository
 from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention
 from graphacct_architectures.heads import CAUSAL
@@ -30,7 +31,7 @@ RUNS = 2
 NORM = Norm()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class IQuestLoopCoderConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
@@ -48,7 +49,7 @@ class IQuestLoopCoderConfig(DecoderConfig):
     loop_window_size: Dim = fields.size(64)
 
 
-@attrs.frozen
+@frozen
 class Loop:
     """How the layers run.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder, Positions
@@ -36,7 +36,7 @@ def activation_or_gated(default: str) -> Any:
     return fields.checked_field(check, default)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class JaisConfig(HeadConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,7 @@ MBZUAI, Cerebras and Inception, "Jais 2", 2025.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.arcee import ArceeConfig
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
@@ -19,7 +17,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL
 NORM = Norm(LAYER_NORM, bias=True)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Jais2Config(ArceeConfig):
     """The keys of the published config.json that the cost depends on."""
 

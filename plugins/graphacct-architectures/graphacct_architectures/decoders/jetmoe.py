@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
-
-from graphacct import Builder, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Builder, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import attended, normed_by
+from graphacct_architectures.decoders.parts.attention import attended
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.layer import Layer, Whole
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.rotary import both_rotated
 from graphacct_architectures.decoders.parts.sparse import at_most
 from graphacct_architectures.decoders.parts.usual import around
@@ -30,7 +29,7 @@ NORM = Norm()
 EXPERTS = "experts"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class JetMoeConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
@@ -52,7 +51,7 @@ class JetMoeConfig(DecoderConfig):
         return self.kv_channels if self.head_dim is None else self.head_dim
 
 
-@attrs.frozen
+@frozen
 class JetMoeLayer:
     """One layer.
 
@@ -75,7 +74,7 @@ class JetMoeLayer:
         return self.attention.heads // self.per_token
 
 
-@attrs.frozen
+@frozen
 class Routes:
     """Where the tokens of a layer go: the row that each place reads, the order of rows and of places, the ends of each
     expert's, and the weights."""

@@ -6,9 +6,7 @@ Aleph Alpha, "Kolibri 1", 2026; names and order as in the transformers library's
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Experts, Mlp
@@ -30,7 +28,7 @@ PERIOD = 5
 """Of as many layers the last sees all positions, unless a file names the kinds."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Kolibri1Config(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

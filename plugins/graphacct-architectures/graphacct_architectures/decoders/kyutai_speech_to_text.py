@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields, frozen
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.audio.parts.speaking import codec_resides, hears
 from graphacct_architectures.audio.parts.stream import streamed
@@ -23,7 +21,7 @@ from graphacct_architectures.losses import LOSSES, entropy_if
 LM = "KyutaiSpeechToTextForConditionalGeneration"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class KyutaiConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

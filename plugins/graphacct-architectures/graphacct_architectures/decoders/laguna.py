@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Correction, Experts, Mlp
@@ -59,7 +59,7 @@ def _gating() -> Any:
     return fields.checked_field(check, True)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LagunaConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

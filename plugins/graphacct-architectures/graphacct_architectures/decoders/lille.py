@@ -6,9 +6,7 @@ shapes and order are those of mlx-lm's `lille-130m.py`.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import ConfigError, Dim, PresetFiles, fields
+from graphacct import ConfigError, Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, width_over_heads
@@ -19,7 +17,7 @@ UNIT = 256
 """The network's width is the nearest multiple of it."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LilleConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -10,9 +10,7 @@ file has one by one, are counted as stacked.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import ConfigError, Dim, PresetFiles, equal, fields
+from graphacct import ConfigError, Dim, PresetFiles, equal, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Experts, Mlp
@@ -24,7 +22,7 @@ from graphacct_architectures.decoders.smollm3 import rope_layers
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LLaDAConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

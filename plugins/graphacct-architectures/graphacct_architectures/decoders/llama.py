@@ -5,9 +5,7 @@ Touvron et al., 2023 (arXiv:2302.13971, arXiv:2307.09288) and Dubey et al., 2024
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import PresetFiles, fields
+from graphacct import PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -16,7 +14,7 @@ from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LlamaConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

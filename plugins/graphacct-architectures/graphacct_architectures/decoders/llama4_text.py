@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Experts, Mlp
@@ -52,7 +52,7 @@ def _places() -> Any:
     return fields.checked_field(check, None, metadata=fields.OPTIONAL)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Llama4TextConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on.
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import attrs
-
-from graphacct import ConfigError, PresetFiles, fields
+from graphacct import ConfigError, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.llama import LlamaConfig
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
@@ -24,7 +22,7 @@ from graphacct_architectures.heads import CAUSAL
 NOTHING: Mapping[str, Any] = {}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LlamaLikeConfig(LlamaConfig):
     """Llama's keys, and as class variables what a class has otherwise.
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, differ, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, differ, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.attention import attention, normed_by
+from graphacct_architectures.decoders.parts.attention import attention
 from graphacct_architectures.decoders.parts.deepseek import ATTENTION, latent_of
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -25,12 +25,13 @@ from graphacct_architectures.decoders.parts.description.layer import Layer, Whol
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, whole
 from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.sparse import at_most
 from graphacct_architectures.derived import agree, derived
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LongcatFlashConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on. `num_hidden_layers` counts attentions, of which a
     layer has two."""
@@ -66,7 +67,7 @@ class LongcatFlashConfig(DecoderConfig):
         return whole(self.num_hidden_layers, "num_hidden_layers") // 2
 
 
-@attrs.frozen
+@frozen
 class Pair:
     """A layer of two attentions and two networks, all alike.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, fields, frozen
 from graphacct_architectures.decoders.mimo_v2_flash import MiMoV2FlashConfig
 from graphacct_architectures.decoders.parts.deepseek import corrected_experts
 from graphacct_architectures.decoders.parts.description.attention import Attention
@@ -38,7 +38,7 @@ def tower() -> Any:
     return fields.checked_field(check, None, metadata=fields.OPTIONAL)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MiMoV2Config(MiMoV2FlashConfig):
     """The keys of the published config.json that the cost depends on."""
 

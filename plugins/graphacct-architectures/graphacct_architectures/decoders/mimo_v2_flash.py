@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields, frozen
 from graphacct_architectures.decoders.glm4_moe import CorrectedConfig
 from graphacct_architectures.decoders.parts.deepseek import corrected_experts
 from graphacct_architectures.decoders.parts.description.attention import Attention
@@ -29,7 +29,7 @@ from graphacct_architectures.decoders.smollm3 import rope_layers
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MiMoV2FlashConfig(CorrectedConfig):
     """The keys of the published config.json that the cost depends on.
 

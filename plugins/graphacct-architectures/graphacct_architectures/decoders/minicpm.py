@@ -6,16 +6,14 @@ transformers library; its names are Llama's.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import PresetFiles, fields
+from graphacct import PresetFiles, fields, frozen
 from graphacct_architectures.decoders.granite import describe
 from graphacct_architectures.decoders.llama import LlamaConfig
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MiniCPMConfig(LlamaConfig):
     """The keys of the published config.json that the cost depends on."""
 

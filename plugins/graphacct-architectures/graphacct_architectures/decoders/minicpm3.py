@@ -5,9 +5,7 @@ Hu et al., 2024 (arXiv:2404.06395); names and order as in the transformers libra
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, exact_div, fields
+from graphacct import Dim, PresetFiles, exact_div, fields, frozen
 from graphacct_architectures.decoders.parts.deepseek import ATTENTION
 from graphacct_architectures.decoders.parts.description.attention import Attention, Latent
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -17,7 +15,7 @@ from graphacct_architectures.decoders.parts.usual import around, network
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MiniCPM3Config(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Correction, Experts
@@ -33,7 +33,7 @@ def whole_attention() -> Any:
     return fields.checked_field(check, None)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MiniMaxM2Config(DecoderConfig):
     """The keys of the published config.json that the cost depends on. `rotary_dim` is how many dimensions of a head are
     rotated, unless the rotary settings say what fraction is."""

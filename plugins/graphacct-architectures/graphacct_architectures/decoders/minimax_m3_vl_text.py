@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, fields, frozen
 from graphacct_architectures.decoders.parts.description.attention import Attention, BlockIndexer
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Correction, Experts, Mlp
@@ -89,7 +89,7 @@ def indexer_settings() -> Any:
     return fields.checked_field(check, None, metadata=fields.OPTIONAL)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MiniMaxM3TextConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on. Older files have the indexer's sizes in
     `sparse_attention_config`, and `moe_layer_freq` for the kinds of networks."""

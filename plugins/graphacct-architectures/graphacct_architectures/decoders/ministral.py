@@ -5,9 +5,7 @@ Mistral AI, "Un Ministral, des Ministraux", 2024; names as in the transformers l
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import PresetFiles
+from graphacct import PresetFiles, frozen
 from graphacct_architectures.decoders.mistral import MistralConfig
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
@@ -16,7 +14,7 @@ from graphacct_architectures.decoders.parts.usual import around, network, rotate
 from graphacct_architectures.decoders.parts.windows import alternating
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MinistralConfig(MistralConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
-from graphacct import ConfigError, Dim, PresetFiles, fields
+from graphacct import ConfigError, Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.mistral import MistralConfig
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
@@ -21,7 +19,7 @@ NEEDED = ("llama_4_scaling_beta", "original_max_position_embeddings")
 """Settings of the factor, which the class cannot do without; its default settings have them."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Ministral3Config(MistralConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,7 @@ Jiang et al., 2023 (arXiv:2310.06825).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -17,7 +15,7 @@ from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
 from graphacct_architectures.heads import first_class
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MistralConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

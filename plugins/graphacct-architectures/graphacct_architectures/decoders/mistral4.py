@@ -6,9 +6,7 @@ Mistral AI, "Mistral Small 4", 2026; names and order as in the transformers libr
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.ministral3 import check_settings
 from graphacct_architectures.decoders.parts.deepseek import ATTENTION, LatentConfig, deepseek
@@ -18,7 +16,7 @@ from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Mistral4Config(LatentConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,7 @@ Jiang et al., 2024 (arXiv:2401.04088).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -17,7 +15,7 @@ from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
 from graphacct_architectures.decoders.parts.sparse import at_most
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MixtralConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -8,11 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, Dim, PresetFiles, Value, Workload, equal, fields
+from graphacct import Builder, Dim, PresetFiles, Value, Workload, equal, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.attention import Attention, Mixing
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -20,6 +17,7 @@ from graphacct_architectures.decoders.parts.description.layer import Layer, Whol
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, whole, width_over_heads
 from graphacct_architectures.decoders.parts.feed_forward import mlp
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.sparse import layer_indices
 from graphacct_architectures.layers import linear, merge_heads, resident, split_heads
 from graphacct_architectures.multimodal.parts.cross import Asking, read
@@ -31,7 +29,7 @@ SPARE = 8
 """Rows of the embedding behind the vocabulary: the image's token."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MllamaTextConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
@@ -50,7 +48,7 @@ class MllamaTextConfig(DecoderConfig):
         return width_over_heads(self)
 
 
-@attrs.frozen
+@frozen
 class Crossed:
     """A layer that asks the tokens of images.
 

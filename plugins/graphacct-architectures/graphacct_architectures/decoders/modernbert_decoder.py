@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, floor_div
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, floor_div, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.decoders.parts.decode import decode
@@ -32,7 +32,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, check_outputs
 CLASSES = (CAUSAL, ALONE, SEQUENCE)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ModernBertDecoderConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
@@ -127,7 +127,7 @@ def classifier(config: ModernBertDecoderConfig) -> Classifier:
     )
 
 
-@attrs.frozen
+@frozen
 class ModernBertDecoding(Decoding):
     """The same, of a family with a classifier of its own."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, fields, frozen
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
@@ -33,7 +33,7 @@ def _layers() -> Any:
     return fields.checked_field(check, None, metadata=fields.OPTIONAL)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Molmo2TextConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

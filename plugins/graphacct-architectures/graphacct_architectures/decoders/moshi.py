@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.decode import serial
 from graphacct_architectures.decoders.parts.description.attention import Attention
@@ -24,7 +24,7 @@ from graphacct_architectures.decoders.parts.tables import rotary_tables
 TABLES = "rotary_emb"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MoshiConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,7 @@ MosaicML, "Introducing MPT-7B", 2023; names and order as in the transformers lib
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, exact_div, fields
+from graphacct import Dim, PresetFiles, exact_div, fields, frozen
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -20,7 +18,7 @@ from graphacct_architectures.losses import cross_entropy
 NORM = Norm(LAYER_NORM)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MptAttentionConfig:
     """The keys of `attn_config` that the cost depends on. The class adds slopes whatever `alibi` says."""
 
@@ -32,7 +30,7 @@ class MptAttentionConfig:
     alibi: bool = fields.always(True)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MptConfig(HeadConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -45,7 +45,7 @@ def thetas() -> Any:
     return fields.checked_field(check, None)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MuseGlimmerTextConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

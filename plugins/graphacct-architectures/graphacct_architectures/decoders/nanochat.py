@@ -6,9 +6,7 @@ Karpathy, "nanochat", 2025; names and order as in the transformers library's Nan
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import activation
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
@@ -20,7 +18,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL
 NORM = Norm(weight=False)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class NanoChatConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

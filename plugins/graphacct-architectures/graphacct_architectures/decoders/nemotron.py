@@ -5,9 +5,7 @@ Parmar et al., 2024 (arXiv:2402.16819) and Muralidharan et al., 2024 (arXiv:2407
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -19,7 +17,7 @@ from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
 NORM = Norm(LAYER_NORM, bias=True, centred=True)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class NemotronConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

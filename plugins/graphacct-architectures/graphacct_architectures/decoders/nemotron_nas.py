@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.llama import LlamaConfig
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -47,7 +47,7 @@ def _blocks() -> Any:
     return fields.checked_field(check, ())
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class NemotronNasConfig(LlamaConfig):
     """The keys of the published config.json that the cost depends on. Without `block_configs`, which every published
     file has, all layers are whole, with `num_key_value_heads` and `intermediate_size`."""

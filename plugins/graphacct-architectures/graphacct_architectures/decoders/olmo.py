@@ -6,9 +6,7 @@ Groeneveld et al., 2024 (arXiv:2402.00838).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
@@ -19,7 +17,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
 NORM = Norm(LAYER_NORM, weight=False, cast=True)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class OlmoConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,7 @@ Team OLMo, 2025 (arXiv:2512.13961).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.olmo2 import NORM, Olmo2Config, normed_last
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.family import FULL, SLIDING, decoder, kinds_of_attention, layer_types
@@ -15,7 +13,7 @@ from graphacct_architectures.decoders.parts.usual import around, rotated_attenti
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Olmo3Config(Olmo2Config):
     """The keys of the published config.json that the cost depends on."""
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Experts
@@ -20,7 +18,7 @@ from graphacct_architectures.decoders.parts.usual import around, rotated_attenti
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class OlmoeConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

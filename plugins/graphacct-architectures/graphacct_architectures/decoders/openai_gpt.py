@@ -6,9 +6,7 @@ decoding step is counted as one on keys and values that are kept.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, exact_div, fields
+from graphacct import Dim, PresetFiles, exact_div, fields, frozen
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder, Positions
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -22,7 +20,7 @@ OPERATORS = {"gelu": "gelu_new", "relu": "relu", "silu": "silu", "swish": "silu"
 """The class's own names of activations."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class OpenAIGPTConfig(HeadConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -44,7 +44,7 @@ def _positive(item: Any, kind: Any) -> bool:
     return isinstance(item, kind) and not isinstance(item, bool) and bool(item > 0)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class OpenELMConfig(HeadConfig):
     """The keys of the published config.json that the cost depends on. Published files list the heads and the networks'
     multipliers of all layers; without the lists, the class gives every layer what its defaults are."""

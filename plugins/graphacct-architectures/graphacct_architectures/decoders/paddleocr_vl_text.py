@@ -5,9 +5,7 @@ Cui et al., 2025 (arXiv:2510.14528).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.ernie4_5 import ErnieDenseConfig
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
@@ -16,7 +14,7 @@ from graphacct_architectures.decoders.parts.usual import around, network, rotate
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PaddleOCRTextConfig(ErnieDenseConfig):
     """The keys of the published config.json that the cost depends on."""
 

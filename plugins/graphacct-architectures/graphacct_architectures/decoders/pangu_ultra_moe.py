@@ -7,9 +7,7 @@ in that class and is not counted.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.deepseek import ATTENTION, LatentConfig, latent_of
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -21,7 +19,7 @@ from graphacct_architectures.decoders.parts.sparse import layered
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PanguUltraMoEConfig(LatentConfig):
     """The keys of the published config.json that the cost depends on, under DeepSeek's names or its own."""
 

@@ -5,9 +5,7 @@ Adept, "Releasing Persimmon-8B", 2023.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import activation
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
@@ -26,7 +24,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 NORM = Norm(LAYER_NORM, bias=True)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PersimmonConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

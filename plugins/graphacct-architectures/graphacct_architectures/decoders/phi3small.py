@@ -7,9 +7,7 @@ computed all scores under their mask: their kernel skips the blocks that no quer
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, Workload, fields
+from graphacct import Dim, PresetFiles, Workload, fields, frozen
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.layer import Layer
@@ -23,7 +21,7 @@ from graphacct_architectures.heads import CAUSAL
 NORM = Norm(LAYER_NORM, bias=True)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Phi3SmallConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

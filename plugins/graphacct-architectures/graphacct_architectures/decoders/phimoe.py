@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
-from graphacct import Dim, PresetFiles, Workload, fields
+from graphacct import Dim, PresetFiles, Workload, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Experts
@@ -26,7 +24,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
 NORM = Norm(LAYER_NORM, bias=True)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PhimoeConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

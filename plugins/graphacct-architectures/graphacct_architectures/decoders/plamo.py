@@ -6,9 +6,7 @@ transformers library: names, shapes and order are that file's.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, ceil_div, fields
+from graphacct import Dim, PresetFiles, ceil_div, fields, frozen
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
@@ -17,7 +15,7 @@ from graphacct_architectures.decoders.parts.usual import around, network
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PlamoConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, fields, frozen
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.description.norm import Norm
@@ -46,7 +46,7 @@ def _whole(value: Any, field: attrs.Attribute[Any]) -> Dim:
     raise ConfigError(f"{field.name} is a number of positions, or a list of them, not {brief(value)}")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Plamo3Config(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

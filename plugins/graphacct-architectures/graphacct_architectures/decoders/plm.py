@@ -8,9 +8,7 @@ changed, the first version's default). llama.cpp loads the same shapes, with a t
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import activation
 from graphacct_architectures.decoders.parts.deepseek import ATTENTION, latent_of
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -21,7 +19,7 @@ from graphacct_architectures.decoders.parts.usual import around, network
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PlmConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

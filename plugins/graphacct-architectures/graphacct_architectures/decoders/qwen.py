@@ -6,9 +6,7 @@ transformers library: names, shapes and order are that file's.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields, same
+from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields, frozen, same
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -17,7 +15,7 @@ from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class QwenConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

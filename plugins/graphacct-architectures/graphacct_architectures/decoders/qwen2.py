@@ -5,9 +5,7 @@ Yang et al., 2024 (arXiv:2407.10671, arXiv:2412.15115).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -17,7 +15,7 @@ from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
 from graphacct_architectures.decoders.parts.windows import alternating
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class QwenConfig(DecoderConfig):
     """The keys that all generations of Qwen have; a window counts only if `use_sliding_window` is true."""
 
@@ -36,7 +34,7 @@ class QwenConfig(DecoderConfig):
         return self.sliding_window if self.use_sliding_window else None
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Qwen2Config(QwenConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Dim, PresetFiles, equal, fields
+from graphacct import Dim, PresetFiles, equal, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -21,7 +21,7 @@ from graphacct_architectures.decoders.parts.windows import alternating
 from graphacct_architectures.decoders.qwen2 import QwenConfig
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SparseQwenConfig(QwenConfig):
     """The keys that both generations with experts have."""
 
@@ -43,7 +43,7 @@ class SparseQwenConfig(QwenConfig):
         return not self.mlp_only_layers and self.decoder_sparse_step == 1
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Qwen2MoeConfig(SparseQwenConfig):
     """The keys of the published config.json that the cost depends on."""
 

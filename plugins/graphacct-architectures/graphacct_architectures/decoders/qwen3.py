@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -19,7 +17,7 @@ from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
 from graphacct_architectures.decoders.qwen2 import QwenConfig, upper_layers
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Qwen3Config(QwenConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, equal, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, equal, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Experts, Mlp
@@ -21,7 +21,7 @@ from graphacct_architectures.decoders.qwen3 import normed_heads, qwen3
 from graphacct_architectures.heads import CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Qwen3MoeConfig(SparseQwenConfig):
     """The keys of the published config.json that the cost depends on.
 

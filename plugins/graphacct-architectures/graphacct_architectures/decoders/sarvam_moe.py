@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.bailing_moe import BailingMoeConfig, ling_experts
 from graphacct_architectures.decoders.bailing_moe import describe as ling
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -24,7 +24,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL, first_class
 STEM = "SarvamMoE"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SarvamMoeConfig(BailingMoeConfig):
     """The keys of the published config.json that the cost depends on, with the defaults of transformers' class."""
 

@@ -5,16 +5,14 @@ ByteDance Seed Team, "Seed-OSS Open-Source Models", 2025.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
 from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SeedOssConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, fields, prod
-from graphacct_architectures.decoders.parts.attention import attention, normed_by
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, fields, frozen, prod
+from graphacct_architectures.decoders.parts.attention import attention
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Experts
@@ -20,6 +18,7 @@ from graphacct_architectures.decoders.parts.description.layer import Layer, Whol
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, whole
 from graphacct_architectures.decoders.parts.feed_forward import chosen
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.router import TOP_SIGMOID, TOP_SOFTMAX, routed
 from graphacct_architectures.decoders.parts.sparse import at_most
 from graphacct_architectures.decoders.parts.unmeasured import own_repository
@@ -28,7 +27,7 @@ from graphacct_architectures.decoders.smollm3 import rope_layers
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SmallThinkerConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on: two lists say which layers have positions and
     which a window."""
@@ -49,7 +48,7 @@ class SmallThinkerConfig(DecoderConfig):
     moe_primary_router_apply_softmax: bool = fields.flag(False)
 
 
-@attrs.frozen
+@frozen
 class Early:
     """The parts of a layer whose experts are chosen before attention."""
 

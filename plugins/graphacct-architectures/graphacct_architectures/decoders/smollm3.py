@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -38,7 +38,7 @@ def rope_layers() -> Any:
     return fields.checked_field(check, None, metadata=fields.OPTIONAL)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SmolLM3Config(DecoderConfig):
     """The keys of the published config.json that the cost depends on.
 

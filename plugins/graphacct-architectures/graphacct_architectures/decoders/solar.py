@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, PresetFiles, Value, Workload, brief, fields
+from graphacct import Builder, ConfigError, PresetFiles, Value, Workload, brief, fields, frozen
 from graphacct_architectures.decoders.llama import LlamaConfig
 from graphacct_architectures.decoders.llama import describe as llama
 from graphacct_architectures.decoders.parts.decode import After, Merge, decode
@@ -35,7 +35,7 @@ def shares() -> Any:
     return fields.checked_field(check, (1.0, 1.0))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SolarConfig(LlamaConfig):
     """The keys of the published config.json that the cost depends on: layers before which the stream is remembered
     (`bskcn_1`, `bskcn_2`), and those before which it is mixed in (`bskcn_3`, `bskcn_4`)."""
@@ -47,7 +47,7 @@ class SolarConfig(LlamaConfig):
     bskcn_tv: tuple[float, ...] = shares()
 
 
-@attrs.frozen
+@frozen
 class SolarDecoding(Decoding):
     """Llama's graph with the skip connections."""
 

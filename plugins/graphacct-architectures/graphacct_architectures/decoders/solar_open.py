@@ -5,9 +5,7 @@ Upstage, "Solar Open", 2026; names and order as in the transformers library's So
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.glm4_moe import CorrectedConfig
 from graphacct_architectures.decoders.parts.deepseek import corrected_experts
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -17,7 +15,7 @@ from graphacct_architectures.decoders.parts.usual import around, rotated_attenti
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SolarOpenConfig(CorrectedConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,7 @@ Bellagente et al., 2024 (arXiv:2402.17834).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -27,7 +25,7 @@ NORM = Norm(LAYER_NORM, bias=True)
 HEAD_NORM = Norm(LAYER_NORM)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class StableLmConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

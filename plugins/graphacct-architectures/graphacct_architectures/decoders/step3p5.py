@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Experts, Mlp
@@ -90,7 +90,7 @@ def other_heads() -> Any:
     return fields.checked_field(check, None, metadata={"settings": HEAD_KEYS})
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Step3p5Config(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
@@ -23,7 +23,7 @@ def _not_read(value: Any, field: attrs.Attribute[Any]) -> str:
     return "silu"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TeleChat2Config(DecoderConfig):
     """The keys of the published config.json that the cost depends on. Published files name an activation that the class
     does not read."""

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from functools import partial
 
-import attrs
-
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, exact_div, fields
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 from graphacct_architectures.layers import embedding, for_logits, linear, merge_heads, rms_norm, split_heads, with_cache
 from graphacct_architectures.losses import LOSSES
 
 
-@attrs.frozen
+@frozen
 class TransformerLMConfig:
     """The sizes of the worksheet's model; `d_ff` is 6,400 in all of its tables."""
 

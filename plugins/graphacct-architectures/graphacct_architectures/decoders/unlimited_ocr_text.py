@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.deepseek_ocr2_text import DeepseekOcr2TextConfig, describe
 from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UnlimitedOcrTextConfig(DeepseekOcr2TextConfig):
     """The keys of the published config.json that the cost depends on."""
 

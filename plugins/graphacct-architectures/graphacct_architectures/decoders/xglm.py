@@ -5,9 +5,7 @@ Lin et al., 2021 (arXiv:2112.10668).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, exact_div, fields
+from graphacct import Dim, PresetFiles, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder, Positions
@@ -22,7 +20,7 @@ SPARE = 2
 """Rows of the position table before the first position."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class XGLMConfig(HeadConfig):
     """The keys of the published config.json that the cost depends on."""
 

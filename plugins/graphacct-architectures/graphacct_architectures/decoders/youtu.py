@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.minicpm3 import MiniCPM3Config
 from graphacct_architectures.decoders.minicpm3 import describe as minicpm3
 from graphacct_architectures.decoders.parts.deepseek import ATTENTION
@@ -17,7 +17,7 @@ from graphacct_architectures.decoders.parts.family import decoder
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class YoutuConfig(MiniCPM3Config):
     """The keys of the published config.json that the cost depends on."""
 

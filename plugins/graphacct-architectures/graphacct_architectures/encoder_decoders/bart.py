@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from graphacct import Dim, PresetFiles, exact_div, fields
+from graphacct import Dim, PresetFiles, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -30,7 +28,7 @@ SPARE = 2
 """Rows of the position tables before the first position."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BartConfig:
     """The keys of the published config.json that the cost depends on."""
 

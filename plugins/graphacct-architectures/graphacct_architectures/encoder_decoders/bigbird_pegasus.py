@@ -10,11 +10,11 @@ from functools import partial
 
 import attrs
 
-from graphacct import Builder, Dim, PresetFiles, Value, Workload, equal, exact_div, fields, less
+from graphacct import Builder, Dim, PresetFiles, Value, Workload, equal, exact_div, fields, frozen, less
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.activations import activation as activation_key
 from graphacct_architectures.banded import padded_length
-from graphacct_architectures.decoders.parts.attention import normed_by
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.encoder_decoders.bart import KEYS, BartConfig, like_bart
 from graphacct_architectures.encoder_decoders.parts.description import Attention, EncoderDecoder, Head, Positions, Stack
 from graphacct_architectures.encoder_decoders.parts.family import encoder_decoder
@@ -27,7 +27,7 @@ LM, MODEL = f"{STEM}ForConditionalGeneration", f"{STEM}Model"
 SPARSE, FULL = "block_sparse", "original_full"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BigBirdPegasusConfig(BartConfig):
     """The keys of the published config.json that the cost depends on."""
 

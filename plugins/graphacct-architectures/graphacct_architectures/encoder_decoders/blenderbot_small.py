@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.encoder_decoders.bart import KEYS, BartConfig, like_bart
 from graphacct_architectures.encoder_decoders.parts.description import EncoderDecoder, Positions
 from graphacct_architectures.encoder_decoders.parts.family import encoder_decoder
@@ -15,7 +15,7 @@ from graphacct_architectures.encoder_decoders.parts.family import encoder_decode
 LM, MODEL = "BlenderbotSmallForConditionalGeneration", "BlenderbotSmallModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BlenderbotSmallConfig(BartConfig):
     """The keys of the published config.json that the cost depends on."""
 

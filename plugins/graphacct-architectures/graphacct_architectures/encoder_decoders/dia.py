@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, differ, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, differ, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.stream import streamed
 from graphacct_architectures.decoders.parts.description.attention import Attention
@@ -25,7 +23,7 @@ LM, MODEL = "DiaForConditionalGeneration", "DiaModel"
 NORMS = (("pre_sa_norm", ""), ("pre_ca_norm", ""), ("pre_mlp_norm", ""))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DiaEncoderConfig:
     """The keys of the encoder."""
 
@@ -40,7 +38,7 @@ class DiaEncoderConfig:
     hidden_act: str = activation("silu")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DiaDecoderConfig(DiaEncoderConfig):
     """The keys of the decoder."""
 
@@ -57,7 +55,7 @@ class DiaDecoderConfig(DiaEncoderConfig):
     num_channels: Dim = fields.size(9)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DiaConfig:
     """The keys of the published config.json that the cost depends on."""
 

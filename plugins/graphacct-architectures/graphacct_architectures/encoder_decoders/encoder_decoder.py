@@ -5,15 +5,13 @@ Rothe et al., 2019 (arXiv:1907.12461).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import PresetFiles, SubModel, fields
+from graphacct import PresetFiles, SubModel, fields, frozen
 from graphacct_architectures.encoder_decoders.parts.pair import PairConfig, decoder_model, encoder_model, pair
 
 MODEL = "EncoderDecoderModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class EncoderDecoderConfig(PairConfig):
     """The keys of the published config.json that the cost depends on: two models."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import ConfigError, DeclinedError, Dim, PresetFiles, Workload, brief, fields
+from graphacct import ConfigError, DeclinedError, Dim, PresetFiles, Workload, brief, fields, frozen
 from graphacct_architectures.activations import activation
 from graphacct_architectures.encoder_decoders.bart import KEYS, BartConfig, like_bart
 from graphacct_architectures.encoder_decoders.parts.description import EncoderDecoder, Head, Positions
@@ -17,7 +17,7 @@ from graphacct_architectures.encoder_decoders.parts.family import encoder_decode
 LM, MODEL = "FSMTForConditionalGeneration", "FSMTModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FsmtConfig(BartConfig):
     """The keys of the published config.json that the cost depends on."""
 

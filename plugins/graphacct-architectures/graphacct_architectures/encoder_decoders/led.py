@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Dim, PresetFiles, exact_div, fields, floor_div
+from graphacct import Dim, PresetFiles, exact_div, fields, floor_div, frozen
 from graphacct_architectures.activations import activation
 from graphacct_architectures.banded import Band, windows_of
 from graphacct_architectures.encoder_decoders.bart import like_bart
@@ -36,7 +36,7 @@ def window() -> Any:
     return fields.checked_field(check, (512,))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LEDConfig:
     """The keys of the published config.json that the cost depends on."""
 

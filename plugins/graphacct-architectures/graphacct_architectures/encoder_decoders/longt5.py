@@ -10,13 +10,13 @@ from functools import partial
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, floor_div
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, floor_div, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.banded import padded_length
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.feed_forward import mlp
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.encoder_decoders.parts.description import EncoderDecoder, Stack
 from graphacct_architectures.encoder_decoders.parts.family import encoder_decoder
 from graphacct_architectures.encoder_decoders.parts.run import embedded
@@ -29,7 +29,7 @@ MODULES = {LOCAL: "LocalSelfAttention", GLOBAL: "TransientGlobalSelfAttention"}
 NORM = Norm(upcast="statistics")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LongT5Config(T5Config):
     """The keys of the published config.json that the cost depends on."""
 

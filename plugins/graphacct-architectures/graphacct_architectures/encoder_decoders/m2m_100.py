@@ -5,9 +5,7 @@ Fan et al., 2020 (arXiv:2010.11125); NLLB Team, 2022 (arXiv:2207.04672). The tab
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import activation
 from graphacct_architectures.encoder_decoders.bart import KEYS, SPARE, BartConfig, like_bart
 from graphacct_architectures.encoder_decoders.parts.description import EncoderDecoder, Positions
@@ -16,7 +14,7 @@ from graphacct_architectures.encoder_decoders.parts.family import encoder_decode
 LM, MODEL = "M2M100ForConditionalGeneration", "M2M100Model"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class M2M100Config(BartConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.encoder_decoders.bart import KEYS, BartConfig, like_bart
 from graphacct_architectures.encoder_decoders.parts.description import EncoderDecoder, Positions
 from graphacct_architectures.encoder_decoders.parts.family import encoder_decoder
@@ -18,7 +16,7 @@ from graphacct_architectures.encoder_decoders.parts.family import encoder_decode
 LM, MODEL, CAUSAL = "MarianMTModel", "MarianModel", "MarianForCausalLM"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MarianConfig(BartConfig):
     """The keys of the published config.json that the cost depends on."""
 

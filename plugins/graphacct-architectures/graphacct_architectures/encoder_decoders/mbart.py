@@ -5,9 +5,7 @@ Liu et al., 2020 (arXiv:2001.08210).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import PresetFiles, fields
+from graphacct import PresetFiles, fields, frozen
 from graphacct_architectures.encoder_decoders.bart import KEYS, BartConfig, like_bart
 from graphacct_architectures.encoder_decoders.parts.description import EncoderDecoder
 from graphacct_architectures.encoder_decoders.parts.family import encoder_decoder
@@ -16,7 +14,7 @@ LM, MODEL = "MBartForConditionalGeneration", "MBartModel"
 CLASSES = (LM, MODEL, "MBartForSequenceClassification", "MBartForQuestionAnswering", "MBartForCausalLM")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MBartConfig(BartConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -10,7 +10,19 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, ceil_div, differ, fields, floor_div
+from graphacct import (
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    ceil_div,
+    differ,
+    fields,
+    floor_div,
+    frozen,
+)
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.stem import convolution
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -36,7 +48,7 @@ ROTATED = 0.9
 NORM = Norm(LAYER_NORM)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MoonshineConfig:
     """The keys of the published config.json that the cost depends on. The class gives the encoder's heads to the
     decoder too, whatever the file says."""

@@ -25,6 +25,7 @@ from graphacct import (
     exact_div,
     fields,
     floor_div,
+    frozen,
 )
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.stem import convolution
@@ -64,7 +65,7 @@ def milliseconds(default: float) -> Any:
     return fields.checked_field(check, default)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class HeardConfig:
     """The encoder's keys that the cost depends on."""
 
@@ -93,7 +94,7 @@ class HeardConfig:
         return round(self.sample_rate * self.frame_ms / 1000.0)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MoonshineStreamingConfig:
     """The keys of the published config.json that the cost depends on."""
 

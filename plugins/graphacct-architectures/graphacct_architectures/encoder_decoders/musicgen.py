@@ -20,6 +20,7 @@ from graphacct import (
     Workload,
     differ,
     fields,
+    frozen,
     same,
 )
 from graphacct_architectures.audio.parts.speaking import codec_resides, hears
@@ -41,7 +42,7 @@ def reads_text(architecture: Any, key: str) -> None:
         )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MusicgenConfig:
     """The keys of the published config.json that the cost depends on."""
 

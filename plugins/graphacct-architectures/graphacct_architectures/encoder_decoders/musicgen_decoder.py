@@ -8,9 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import attrs
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
@@ -29,7 +27,7 @@ from graphacct_architectures.losses import SUM_ALONE
 LM, MODEL = "MusicgenForCausalLM", "MusicgenModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MusicgenDecoderConfig:
     """The keys of the published config.json that the cost depends on."""
 

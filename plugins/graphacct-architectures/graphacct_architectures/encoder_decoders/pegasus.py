@@ -5,9 +5,7 @@ Zhang et al., 2019 (arXiv:1912.08777). The table is among the parameters, but is
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import PresetFiles, fields
+from graphacct import PresetFiles, fields, frozen
 from graphacct_architectures.encoder_decoders.bart import KEYS, BartConfig, like_bart
 from graphacct_architectures.encoder_decoders.parts.description import EncoderDecoder, Positions
 from graphacct_architectures.encoder_decoders.parts.family import encoder_decoder
@@ -15,7 +13,7 @@ from graphacct_architectures.encoder_decoders.parts.family import encoder_decode
 LM, MODEL = "PegasusForConditionalGeneration", "PegasusModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PegasusConfig(BartConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -10,12 +10,12 @@ from functools import partial
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, exact_div, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.banded import padded_length, runs
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.decoders.parts.family import whole
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.encoder_decoders.bart import KEYS, BartConfig, like_bart
 from graphacct_architectures.encoder_decoders.parts.description import (
     Attention,
@@ -31,7 +31,7 @@ NORM = Norm(LAYER_NORM, bias=True)
 LM, MODEL = "PegasusXForConditionalGeneration", "PegasusXModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PegasusXConfig(BartConfig):
     """The keys of the published config.json that the cost depends on."""
 
@@ -45,7 +45,7 @@ class PegasusXConfig(BartConfig):
     stagger_local_blocks: bool = fields.flag(True)
 
 
-@attrs.frozen
+@frozen
 class Part:
     """The names and sizes of the encoder's attention.
 

@@ -9,11 +9,23 @@ from typing import Any
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, exact_div, fields
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    brief,
+    exact_div,
+    fields,
+    frozen,
+)
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.encoder_decoders.parts.description import (
     Attention,
     EncoderDecoder,
@@ -43,7 +55,7 @@ def _none() -> Any:
     return fields.checked_field(check, 0.0)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TextConfig:
     """The decoder's keys that the cost depends on."""
 
@@ -58,7 +70,7 @@ class TextConfig:
     dense_act_fn: str = activation("gelu_new")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VisionConfig:
     """The encoder's keys that the cost depends on."""
 
@@ -74,7 +86,7 @@ class VisionConfig:
     seq_len: Dim = fields.size(4096)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Pix2StructConfig:
     """The keys of the published config.json that the cost depends on."""
 

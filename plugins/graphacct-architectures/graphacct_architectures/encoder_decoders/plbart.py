@@ -5,9 +5,7 @@ Ahmad et al., 2021 (arXiv:2103.06333).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.encoder_decoders.bart import KEYS, BartConfig, like_bart
 from graphacct_architectures.encoder_decoders.parts.description import EncoderDecoder
 from graphacct_architectures.encoder_decoders.parts.family import encoder_decoder
@@ -15,7 +13,7 @@ from graphacct_architectures.encoder_decoders.parts.family import encoder_decode
 LM, MODEL = "PLBartForConditionalGeneration", "PLBartModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PLBartConfig(BartConfig):
     """The keys of the published config.json that the cost depends on."""
 

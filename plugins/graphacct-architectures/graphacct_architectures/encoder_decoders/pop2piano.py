@@ -10,7 +10,7 @@ from functools import partial
 
 import attrs
 
-from graphacct import Builder, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Builder, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.encoder_decoders import t5
 from graphacct_architectures.encoder_decoders.parts.description import EncoderDecoder, Entry, Head
@@ -23,7 +23,7 @@ FRAMES = 256
 """Frames of a spectrum unless a workload says so."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Pop2PianoConfig(T5Config):
     """The keys of the published config.json that the cost depends on."""
 

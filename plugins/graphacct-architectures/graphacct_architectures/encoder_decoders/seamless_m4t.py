@@ -6,9 +6,7 @@ name: a file that names one of them, or the whole model, is read with `--set arc
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, exact_div, fields
+from graphacct import Dim, PresetFiles, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
@@ -27,7 +25,7 @@ SPARE = 2
 """Rows of the position tables before the first position."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SeamlessConfig:
     """The keys of the published config.json that the cost of a text's translation depends on."""
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import ClassVar
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.stem import convolution
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -33,7 +31,7 @@ SPARE = 2
 """Rows of the position tables before the first position."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Speech2TextConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -10,9 +10,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.description import EACH, FIRST, Convolved, Masks, Stem
 from graphacct_architectures.audio.parts.encode import masked
@@ -45,7 +43,7 @@ SPARE = 2
 DISTANCES = "position_bias"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SpeechT5Config:
     """The keys of the published config.json that the cost depends on."""
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, Workload, brief, fields, same, suggest
+from graphacct import ConfigError, Dim, PresetFiles, Workload, brief, fields, frozen, same, suggest
 from graphacct_architectures.activations import ACTIVATIONS, optional_activation
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -45,7 +45,7 @@ def projection(default: str = "relu") -> Any:
     return fields.checked_field(check, default)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class T5Config:
     """The keys of the published config.json that the cost depends on."""
 

@@ -20,6 +20,7 @@ from graphacct import (
     Workload,
     equal,
     fields,
+    frozen,
 )
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.decoders.parts.description.attention import Attention
@@ -44,7 +45,7 @@ AROUND = (
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class T5GemmaConfig:
     """The keys of the published config.json that the cost depends on."""
 

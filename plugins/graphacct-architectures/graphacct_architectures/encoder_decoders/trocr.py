@@ -5,9 +5,7 @@ Li et al., 2021 (arXiv:2109.10282). The library's class writes attention out.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, exact_div, fields
+from graphacct import Dim, PresetFiles, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
@@ -25,7 +23,7 @@ from graphacct_architectures.encoder_decoders.parts.family import encoder_decode
 CAUSAL = "TrOCRForCausalLM"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TrOCRConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,15 +5,13 @@ Li et al., 2021 (arXiv:2109.10282); Kim et al., 2021 (arXiv:2111.15664).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import PresetFiles, SubModel, fields
+from graphacct import PresetFiles, SubModel, fields, frozen
 from graphacct_architectures.encoder_decoders.parts.pair import PairConfig, decoder_model, encoder_model, pair
 
 MODEL = "VisionEncoderDecoderModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VisionEncoderDecoderConfig(PairConfig):
     """The keys of the published config.json that the cost depends on: two models."""
 

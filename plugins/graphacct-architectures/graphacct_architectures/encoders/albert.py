@@ -5,9 +5,7 @@ Lan et al., 2019 (arXiv:1909.11942).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.encoders.bert import like_bert
@@ -35,7 +33,7 @@ NAMES = Names(
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AlbertConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
-
-from graphacct import Builder, ConfigError, PresetFiles, Value, Workload, fields
+from graphacct import Builder, ConfigError, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.encoders.parts.description import Encoder, Head, Names
@@ -25,7 +23,7 @@ COLBERT, COLBERT_WIDTH = "HF_ColBERT", 128
 """ColBERT's class (stanford-futuredata/ColBERT), and the width of its projection, which no file states."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BertConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

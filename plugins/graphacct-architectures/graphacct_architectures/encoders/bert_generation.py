@@ -5,9 +5,7 @@ Rothe et al., 2019 (arXiv:1907.12461).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.description import Encoder, Head
 from graphacct_architectures.encoders.parts.family import EncoderConfig, encoder
@@ -15,7 +13,7 @@ from graphacct_architectures.encoders.parts.family import EncoderConfig, encoder
 ENCODER, DECODER = "BertGenerationEncoder", "BertGenerationDecoder"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BertGenerationConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, less
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, frozen, less
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.activations import activation as activation_key
 from graphacct_architectures.banded import padded_length
@@ -30,7 +30,7 @@ BERTS["BigBirdForCausalLM"] = CAUSAL
 SPARSE, FULL = "block_sparse", "original_full"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BigBirdConfig(BertConfig):
     """The keys of the published config.json that the cost depends on."""
 

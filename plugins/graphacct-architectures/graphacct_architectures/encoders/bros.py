@@ -5,9 +5,7 @@ Hong et al., 2021 (arXiv:2108.04539).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, floor_div
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, floor_div, frozen
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.description import Encoder
 from graphacct_architectures.encoders.parts.embeddings import embedded
@@ -26,7 +24,7 @@ SIDES = 8
 """Coordinates of a box's four corners, which its sides are written out as."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BrosConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -10,7 +10,7 @@ from functools import partial
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.classifier import Classifier, classified, scored, token
 from graphacct_architectures.encoders.bert import like_bert
@@ -33,7 +33,7 @@ MODEL, SEQUENCE, TOKENS, SPANS, CHOICE = (
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CanineConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.encode import encode
@@ -18,7 +16,7 @@ from graphacct_architectures.losses import SUM_ALONE
 MODEL, PROJECTED = "ClapTextModel", "ClapTextModelWithProjection"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ClapTextConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on; positions begin after `pad_token_id`."""
 

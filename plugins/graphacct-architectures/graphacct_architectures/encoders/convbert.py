@@ -7,9 +7,19 @@ from __future__ import annotations
 
 from functools import partial
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, exact_div, fields, floor_div
+from graphacct import (
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    equal,
+    exact_div,
+    fields,
+    floor_div,
+    frozen,
+)
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.encoders.bert import like_bert
@@ -25,7 +35,7 @@ SEQUENCE, TOKENS = "ConvBertForSequenceClassification", "ConvBertForTokenClassif
 SPANS, CHOICE = "ConvBertForQuestionAnswering", "ConvBertForMultipleChoice"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ConvBertConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,7 @@ He et al., 2020 (arXiv:2006.03654).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import PresetFiles, fields
+from graphacct import PresetFiles, fields, frozen
 from graphacct_architectures.encoders.deberta_v2 import DebertaConfig, heads_width, like_deberta
 from graphacct_architectures.encoders.parts.description import Disentangled, Encoder
 from graphacct_architectures.encoders.parts.disentangled import stream
@@ -18,7 +16,7 @@ SEQUENCE, TOKENS = "DebertaForSequenceClassification", "DebertaForTokenClassific
 SPANS = "DebertaForQuestionAnswering"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DebertaV1Config(DebertaConfig):
     """The keys of the published config.json that the cost depends on."""
 

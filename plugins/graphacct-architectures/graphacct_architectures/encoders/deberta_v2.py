@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, differ, exact_div, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, differ, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.encoders.bert import like_bert
@@ -58,7 +58,7 @@ def word(default: str) -> Any:
     return fields.checked_field(check, default)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DebertaConfig(EncoderConfig):
     """The keys of both versions' published config.json that the cost depends on."""
 
@@ -86,7 +86,7 @@ class DebertaConfig(EncoderConfig):
         return self.max_position_embeddings if self.max_relative_positions < 1 else self.max_relative_positions
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DebertaV2Config(DebertaConfig):
     """The keys of the published config.json that the cost depends on."""
 

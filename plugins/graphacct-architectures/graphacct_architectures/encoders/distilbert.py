@@ -5,9 +5,7 @@ Sanh et al., 2019 (arXiv:1910.01108).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.encoders.parts.description import Encoder, Head, Names
@@ -32,7 +30,7 @@ NAMES = Names(
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DistilBertConfig:
     """The keys of the published config.json that the cost depends on."""
 

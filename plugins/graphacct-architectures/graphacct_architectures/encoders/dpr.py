@@ -5,9 +5,7 @@ Karpukhin et al., 2020 (arXiv:2004.04906).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, frozen
 from graphacct_architectures.classifier import Classifier, classified
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.encode import stream
@@ -19,7 +17,7 @@ PLACES = {QUESTION: "question_encoder", CONTEXT: "ctx_encoder", READER: "span_pr
 """The encoder's module in each class."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DPRConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

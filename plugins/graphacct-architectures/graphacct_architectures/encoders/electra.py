@@ -5,9 +5,7 @@ Clark et al., 2020 (arXiv:2003.10555).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import ConfigError, Dim, PresetFiles, equal, fields
+from graphacct import ConfigError, Dim, PresetFiles, equal, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.encoders.bert import like_bert
@@ -22,7 +20,7 @@ SUMMARIES = {"first": "first", "last": "last", "mean": "mean", "cls_index": "las
 """The input of each `summary_type`; without a token's index, the last token."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ElectraConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

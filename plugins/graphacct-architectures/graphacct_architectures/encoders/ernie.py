@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import attrs
 
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.encoders.bert import CAUSAL, CLASSES, BertConfig, of_class
 from graphacct_architectures.encoders.parts.description import Encoder
 from graphacct_architectures.encoders.parts.family import encoder
@@ -19,7 +19,7 @@ BERTS = {f"Ernie{name.removeprefix('Bert')}": name for name in CLASSES if name !
 """BERT's class for each of ERNIE's."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ErnieConfig(BertConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.description import Encoder, Head, Names
 from graphacct_architectures.encoders.parts.encode import through
@@ -31,7 +31,7 @@ GELU = "gelu_python"
 NAMES = Names(attention_norm="attention.LayerNorm", norm="LayerNorm")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class EsmConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on; the vocabulary is
     that of ESM, which its class leaves out."""

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, Dim, PresetFiles, Value, Workload, exact_div, fields
+from graphacct import Builder, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.decode import decode
 from graphacct_architectures.decoders.parts.description.attention import Attention
@@ -25,7 +23,7 @@ MODEL, MASKED = "EuroBertModel", "EuroBertForMaskedLM"
 SEQUENCE, TOKENS = "EuroBertForSequenceClassification", "EuroBertForTokenClassification"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class EuroBertConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import PresetFiles, fields
+from graphacct import PresetFiles, fields, frozen
 from graphacct_architectures.encoders.parts.family import built
 from graphacct_architectures.encoders.xlm import (
     ALIASES,
@@ -27,7 +27,7 @@ NAMES = {name.replace(STEM, "Flaubert", 1): name for name in CLASSES}
 """XLM's class for each of FlauBERT's."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FlaubertConfig(XLMConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.activations import activation
 from graphacct_architectures.encoders.bert import CAUSAL, CLASSES, BertConfig, of_class
 from graphacct_architectures.encoders.parts.description import Encoder
@@ -21,7 +21,7 @@ BERTS = {f"FNet{name.removeprefix('Bert')}": name for name in CLASSES if name !=
 """BERT's class for each of FNet's."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FNetConfig(BertConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, fields
+from graphacct import ConfigError, Dim, PresetFiles, fields, frozen
 from graphacct_architectures.encoders.parts.description import Encoder
 from graphacct_architectures.encoders.parts.family import encoder
 from graphacct_architectures.encoders.roberta import CAUSAL, CLASSES, RobertaConfig, of_class
@@ -18,7 +18,7 @@ ROBERTAS = {f"IBert{name.removeprefix('Roberta')}": name for name in CLASSES if 
 """RoBERTa's class for each of I-BERT's."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class IBertConfig(RobertaConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from graphacct import Builder, DeclinedError, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Builder, DeclinedError, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.encoders.bert import CAUSAL, CLASSES, BertConfig, of_class
 from graphacct_architectures.encoders.parts.description import Encoder, Names
 from graphacct_architectures.encoders.parts.embeddings import embedded
@@ -31,7 +31,7 @@ ALIBI = "alibi"
 NORMALIZED = "qk-post-norm"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class JinaBertConfig(BertConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.description import Encoder, Head
@@ -24,7 +24,7 @@ PUBLISHED = {name.replace(STEM, "XLMRoberta"): name for name in (MODEL, MASKED, 
 """The names of classes in files of the model's own code, and the library's."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class JinaEmbeddingsV3Config(RotaryEncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import attrs
 
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.encoders.bert import MASKED, MODEL, SEQUENCE, SPANS, TOKENS, BertConfig, of_class
 from graphacct_architectures.encoders.parts.description import Encoder
 from graphacct_architectures.encoders.parts.family import encoder
@@ -18,7 +18,7 @@ BERTS = {f"LayoutLM{name.removeprefix('Bert')}": name for name in (MODEL, MASKED
 """BERT's class for each of LayoutLM's."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LayoutLMConfig(BertConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, floor_div
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, floor_div, frozen
 from graphacct_architectures.classifier import Classifier, classified
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.description import Encoder
@@ -29,7 +29,7 @@ FEW = 10
 """Labels from which on a classifier of tokens has two projections."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LayoutLMv3Config(EncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

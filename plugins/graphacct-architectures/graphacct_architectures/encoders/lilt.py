@@ -9,7 +9,7 @@ from functools import partial
 
 import attrs
 
-from graphacct import Builder, Dim, PresetFiles, Value, Workload, fields, floor_div
+from graphacct import Builder, Dim, PresetFiles, Value, Workload, fields, floor_div, frozen
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.description import Encoder, Names
 from graphacct_architectures.encoders.parts.embeddings import embedded
@@ -37,7 +37,7 @@ LAYOUT = Names(
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LiltConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, floor_div
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, floor_div, frozen
 from graphacct_architectures.banded import Band, banded, padded_length, runs, widest, windows_of
 from graphacct_architectures.encoders.parts.description import Encoder
 from graphacct_architectures.encoders.parts.embeddings import embedded
@@ -34,7 +34,7 @@ def window() -> Any:
     return fields.checked_field(check, 512)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LongformerConfig(RobertaConfig):
     """The keys of the published config.json that the cost depends on."""
 

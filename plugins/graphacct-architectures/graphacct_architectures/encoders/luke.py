@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from graphacct import Builder, Dim, PresetFiles, Value, Workload, equal, fields
+from graphacct import Builder, Dim, PresetFiles, Value, Workload, equal, fields, frozen
 from graphacct_architectures.encoders.parts.description import Encoder
 from graphacct_architectures.encoders.parts.embeddings import embedded
 from graphacct_architectures.encoders.parts.encode import through
@@ -24,7 +24,7 @@ ROBERTAS = {f"Luke{name.removeprefix('Roberta')}": name for name in CLASSES if n
 MASKED = "LukeForMaskedLM"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LukeConfig(RobertaConfig):
     """The keys of the published config.json that the cost depends on."""
 

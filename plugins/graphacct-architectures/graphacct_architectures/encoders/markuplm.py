@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.description import Encoder
 from graphacct_architectures.encoders.parts.embeddings import embedded
@@ -26,7 +24,7 @@ MODEL, SEQUENCE, TOKENS, SPANS = (
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MarkupLMConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

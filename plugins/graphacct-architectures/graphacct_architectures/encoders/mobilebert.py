@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, differ, equal, exact_div, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, differ, equal, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.activations import activation as activation_key
 from graphacct_architectures.classifier import classified
@@ -27,7 +27,7 @@ BERTS = {f"Mobile{name}": name for name in CLASSES if name != CAUSAL}
 NO_NORM, LAYER_NORM = "no_norm", "layer_norm"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MobileBertConfig(BertConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -9,9 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, exact_div, fields, floor_div
+from graphacct import (
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    equal,
+    exact_div,
+    fields,
+    floor_div,
+    frozen,
+)
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.classifier import Classifier, classified, scored, token
 from graphacct_architectures.decoders.parts.decode import decode
@@ -32,7 +42,7 @@ SPANS, CHOICE = "ModernBertForQuestionAnswering", "ModernBertForMultipleChoice"
 TABLE = "embeddings.tok_embeddings"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ModernBertConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,7 @@ Song et al., 2020 (arXiv:2004.09297). The biases' table is T5's, read once for a
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.description import Encoder, Head, Names
 from graphacct_architectures.encoders.parts.family import (
@@ -34,7 +32,7 @@ NAMES = Names(
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MPNetConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

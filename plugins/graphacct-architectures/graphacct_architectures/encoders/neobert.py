@@ -9,9 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, Dim, PresetFiles, Value, Workload, equal, exact_div, fields, floor_div
+from graphacct import Builder, Dim, PresetFiles, Value, Workload, equal, exact_div, fields, floor_div, frozen
 from graphacct_architectures.classifier import Classifier, classified, scored, token
 from graphacct_architectures.encoders.parts.family import built
 from graphacct_architectures.encoders.parts.rotation import angles
@@ -22,7 +20,7 @@ MULTIPLE = 8
 """What the network's width is a multiple of."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class NeoBERTConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, fields
+from graphacct import ConfigError, Dim, PresetFiles, brief, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.encoders.bert import like_bert
@@ -26,7 +26,7 @@ MODEL, MASKED, SEQUENCE, TOKENS, SPANS = (
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class NomicBertConfig(RotaryEncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

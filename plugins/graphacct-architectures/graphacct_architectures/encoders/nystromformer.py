@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from functools import partial
 
-import attrs
-
 from graphacct import (
     Builder,
     ConfigError,
@@ -20,6 +18,7 @@ from graphacct import (
     exact_div,
     fields,
     floor_div,
+    frozen,
     same,
 )
 from graphacct_architectures.activations import activation
@@ -36,7 +35,7 @@ ROUNDS = 6
 """Steps of the inverse's approximation."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class NystromformerConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,7 @@ Chung et al., 2020 (arXiv:2010.12821).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.description import Encoder, Head
@@ -19,7 +17,7 @@ SPANS, CHOICE = "RemBertForQuestionAnswering", "RemBertForMultipleChoice"
 CLASSES = (MODEL, MASKED, CAUSAL, SEQUENCE, TOKENS, SPANS, CHOICE)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RemBertConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

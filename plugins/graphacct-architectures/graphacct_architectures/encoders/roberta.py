@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from graphacct import DeclinedError, Dim, PresetFiles, fields
+from graphacct import DeclinedError, Dim, PresetFiles, fields, frozen
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.description import Encoder, Head, Names
 from graphacct_architectures.encoders.parts.family import (
@@ -30,7 +30,7 @@ FIRST = Names(attention_norm="attention.self_attn_layer_norm", norm="LayerNorm")
 CLASSES = (MODEL, MASKED, CAUSAL, SEQUENCE, TOKENS, SPANS, CHOICE)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RobertaConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on; positions begin after `pad_token_id`."""
 

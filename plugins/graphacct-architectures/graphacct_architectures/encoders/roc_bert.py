@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import attrs
 
-from graphacct import Builder, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Builder, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.encoders.bert import CAUSAL, CLASSES, NEXT, PRETRAINING, BertConfig, of_class
 from graphacct_architectures.encoders.parts.description import Encoder
 from graphacct_architectures.encoders.parts.embeddings import embedded
@@ -23,7 +23,7 @@ BERTS = {f"RoC{name}": name for name in CLASSES if name not in (CAUSAL, NEXT)} |
 """BERT's class for each of RoCBert's."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RoCBertConfig(BertConfig):
     """The keys of the published config.json that the cost depends on."""
 

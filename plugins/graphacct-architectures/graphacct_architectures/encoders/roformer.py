@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, exact_div, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.encoders.bert import like_bert
@@ -25,7 +25,7 @@ SEQUENCE, TOKENS = "RoFormerForSequenceClassification", "RoFormerForTokenClassif
 SPANS, CHOICE = "RoFormerForQuestionAnswering", "RoFormerForMultipleChoice"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RoFormerConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

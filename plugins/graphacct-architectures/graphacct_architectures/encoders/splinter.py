@@ -6,9 +6,7 @@ counted.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, PresetFiles, Value, Workload, fields
+from graphacct import Builder, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.description import Encoder
 from graphacct_architectures.encoders.parts.embeddings import embedded
@@ -21,7 +19,7 @@ MODEL, SPANS, PRETRAINING = "SplinterModel", "SplinterForQuestionAnswering", "Sp
 HEAD = "splinter_qass"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SplinterConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -10,7 +10,19 @@ from typing import ClassVar
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, differ, exact_div, fields, floor_div
+from graphacct import (
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    differ,
+    exact_div,
+    fields,
+    floor_div,
+    frozen,
+)
 from graphacct_architectures.encoders.bert import CHOICE, MASKED, MODEL, SEQUENCE, SPANS, TOKENS, BertConfig, of_class
 from graphacct_architectures.encoders.parts.description import Encoder, Names
 from graphacct_architectures.encoders.parts.embeddings import embedded
@@ -23,7 +35,7 @@ BERTS = {f"Squeeze{name}": name for name in (MODEL, MASKED, SEQUENCE, TOKENS, SP
 """BERT's class for each of SqueezeBERT's."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SqueezeBertConfig(BertConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, equal, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, equal, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.description import Encoder, Head
@@ -38,7 +38,7 @@ def table_sizes() -> Any:
     return fields.checked_field(check, TYPES)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TapasConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Builder, Value, Workload, fields
+from graphacct import Builder, Value, Workload, fields, frozen
 from graphacct_architectures.encoders.bert import MODEL, BertConfig, of_class
 from graphacct_architectures.encoders.parts.encode import encode
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BertKeys(BertConfig):
     """The keys of a BERT inside another model."""
 

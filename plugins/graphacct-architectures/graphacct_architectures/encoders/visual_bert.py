@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Builder, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.encoders.bert import like_bert
@@ -25,7 +25,7 @@ from graphacct_architectures.residing import reside
 MODEL, PRETRAINING = "VisualBertModel", "VisualBertForPreTraining"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VisualBertConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, equal, exact_div, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, equal, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.classifier import Classifier, classified, scored, token
 from graphacct_architectures.encoders.electra import SUMMARIES
@@ -45,7 +45,7 @@ def optional_activation() -> Any:
     return fields.checked_field(check, None)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class XLMConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -11,7 +11,19 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, differ, exact_div, fields, floor_div
+from graphacct import (
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    differ,
+    exact_div,
+    fields,
+    floor_div,
+    frozen,
+)
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.classifier import Classifier, classified, scored, token
 from graphacct_architectures.encoders.electra import SUMMARIES
@@ -26,7 +38,7 @@ SPANS, CHOICE = "XLNetForQuestionAnsweringSimple", "XLNetForMultipleChoice"
 TABLE = "word_embedding"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class XLNetConfig:
     """The keys of the published config.json that the cost depends on."""
 

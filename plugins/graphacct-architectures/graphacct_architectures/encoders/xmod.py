@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, fields, floor_div
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, fields, floor_div, frozen
 from graphacct_architectures.encoders.parts.description import Encoder, Names
 from graphacct_architectures.encoders.parts.embeddings import embedded
 from graphacct_architectures.encoders.parts.encode import through
@@ -47,7 +47,7 @@ def language() -> Any:
     return fields.checked_field(check, None, metadata=fields.OPTIONAL)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class XmodConfig(RobertaConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, floor_div
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, floor_div, frozen
 from graphacct_architectures.encoders.parts.description import Encoder
 from graphacct_architectures.encoders.parts.embeddings import embedded
 from graphacct_architectures.encoders.parts.encode import through
@@ -22,7 +20,7 @@ from graphacct_architectures.layers import merge_heads
 STEM = "Yoso"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class YosoConfig(EncoderConfig):
     """The keys of the published config.json that the cost depends on."""
 

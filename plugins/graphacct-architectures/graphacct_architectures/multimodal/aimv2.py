@@ -5,11 +5,9 @@ Fini et al., 2024 (arXiv:2411.14402); Zhai et al., 2022 (arXiv:2111.07991).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
-from graphacct_architectures.decoders.parts.attention import normed_by
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.decoders.parts.description.norm import Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import embedding, linear
 from graphacct_architectures.losses import SUM
 from graphacct_architectures.multimodal.aimv2_vision import LayerKeys, VisionConfig, described, images
@@ -19,7 +17,7 @@ from graphacct_architectures.tower import tower
 BOTH = "Aimv2Model"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TextConfig(LayerKeys):
     """The text tower's keys that the cost depends on."""
 
@@ -31,7 +29,7 @@ class TextConfig(LayerKeys):
     max_position_embeddings: Dim = fields.size(77)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Aimv2Config:
     """The keys of the published config.json that the cost depends on."""
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import attrs
-
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, exact_div, fields
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import linear, merge_heads, split_heads
 from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.multimodal.clip import positioned
@@ -23,7 +21,7 @@ from graphacct_architectures.tower import Tower, check_image, patch_count, patch
 VISION = "Aimv2VisionModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LayerKeys:
     """The keys of a tower's layers that the cost depends on."""
 
@@ -37,7 +35,7 @@ class LayerKeys:
     mlp_bias: bool = fields.flag(False)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VisionConfig(LayerKeys):
     """The image tower's keys that the cost depends on."""
 
@@ -48,7 +46,7 @@ class VisionConfig(LayerKeys):
     is_native: bool = fields.flag(False)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Aimv2VisionConfig(VisionConfig):
     """The tower's keys, and its class."""
 

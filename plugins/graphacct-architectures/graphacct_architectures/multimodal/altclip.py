@@ -5,9 +5,7 @@ Chen et al., 2022 (arXiv:2211.06679).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.encoders.parts.description import Encoder, Names
 from graphacct_architectures.encoders.parts.encode import encode
@@ -18,7 +16,7 @@ from graphacct_architectures.multimodal import clip
 BOTH = "AltCLIPModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TextConfig:
     """The text tower's keys that the cost depends on."""
 
@@ -36,7 +34,7 @@ class TextConfig:
     project_dim: Dim = fields.size(768)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AltCLIPConfig:
     """The keys of the published config.json that the cost depends on. Of each tower's keys those under `…_config_dict`
     count if a file has both."""

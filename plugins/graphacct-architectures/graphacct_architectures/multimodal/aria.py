@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, PresetFiles, SubModel, Value, Workload, brief, fields
+from graphacct import Builder, ConfigError, PresetFiles, SubModel, Value, Workload, brief, fields, frozen
 from graphacct_architectures.derived import agree, derived
 from graphacct_architectures.layers import layer_norm, linear
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
@@ -44,7 +44,7 @@ def _count(value: Any, name: str) -> int:
     return int(text)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AriaConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,7 @@ Goel et al., 2025 (arXiv:2507.08128).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, SubModel, fields
+from graphacct import Dim, SubModel, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.multimodal.parts.compose import described, text_model
 from graphacct_architectures.multimodal.parts.projector import Activated, Linear, Step
@@ -16,7 +14,7 @@ from graphacct_architectures.multimodal.parts.sounds import Chosen, audio_model,
 CLASSES = ("AudioFlamingo3ForConditionalGeneration", "AudioFlamingo3Model")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AudioFlamingo3Config:
     """The keys of the published config.json that the cost depends on."""
 

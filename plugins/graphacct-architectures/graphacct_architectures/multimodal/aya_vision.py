@@ -5,9 +5,7 @@ Dash et al., 2025 (arXiv:2505.08751).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, SubModel, fields, floor_div
+from graphacct import Dim, PresetFiles, SubModel, fields, floor_div, frozen
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.multimodal.parts.compose import Composition, described, text_model
 from graphacct_architectures.multimodal.parts.family import ONE_TILE, composition, layer_indices
@@ -28,7 +26,7 @@ VISION = {
 """The tower of a file without one."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AyaVisionConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -6,9 +6,7 @@ reads.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import PresetFiles, SubModel, fields
+from graphacct import PresetFiles, SubModel, fields, frozen
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.multimodal.llava_next import pictured
 from graphacct_architectures.multimodal.llava_onevision import ANYRES, VISION, LlavaOnevisionConfig
@@ -23,7 +21,7 @@ TIMES = 4
 """How many times as wide as the text the projector is."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BeeConfig(LlavaOnevisionConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.encoders.parts.description import Encoder, Head, Names
 from graphacct_architectures.encoders.parts.encode import encode
@@ -22,7 +22,7 @@ from graphacct_architectures.residing import reside
 CAPTIONS, PAIRS, FITS = "BlipForConditionalGeneration", "BlipModel", "BlipForImageTextRetrieval"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TextConfig:
     """The text model's keys that the cost depends on."""
 
@@ -39,7 +39,7 @@ class TextConfig:
     tie_word_embeddings: bool = fields.flag(True)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VisionConfig:
     """The tower's keys that the cost depends on; images have three channels."""
 
@@ -54,7 +54,7 @@ class VisionConfig:
     qkv_bias: bool = fields.always(True)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class BlipConfig:
     """The keys of the published config.json that the cost depends on."""
 

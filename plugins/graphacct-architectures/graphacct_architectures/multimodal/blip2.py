@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields, frozen
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described
 from graphacct_architectures.multimodal.parts.family import composition
@@ -21,7 +21,7 @@ from graphacct_architectures.multimodal.parts.towers import looked, vision_model
 GENERATION = "Blip2ForConditionalGeneration"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Blip2Config:
     """The keys of the published config.json that the cost depends on."""
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import attrs
-
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.layers import layer_norm
@@ -19,7 +17,7 @@ from graphacct_architectures.tower import Tower, check_image, patch_count, patch
 VISION = "Blip2VisionModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Blip2VisionConfig:
     """The tower's keys that the cost depends on; images have three channels."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, exact_div, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -38,7 +38,7 @@ def _sizes() -> Any:
     return fields.checked_field(check, ())
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ChameleonVqConfig(VqConfig):
     """The encoder's keys that the cost depends on."""
 
@@ -56,7 +56,7 @@ class ChameleonVqConfig(VqConfig):
         return self.attn_type == VANILLA
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ChameleonConfig:
     """The keys of the published config.json that the cost depends on."""
 

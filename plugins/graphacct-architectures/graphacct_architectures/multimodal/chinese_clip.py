@@ -5,9 +5,7 @@ Yang et al., 2022 (arXiv:2211.01335).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.encoders.parts.description import Encoder, Names
 from graphacct_architectures.encoders.parts.encode import encode
@@ -17,7 +15,7 @@ from graphacct_architectures.multimodal import clip
 BOTH = "ChineseCLIPModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TextConfig:
     """The text tower's keys that the cost depends on."""
 
@@ -33,7 +31,7 @@ class TextConfig:
     type_vocab_size: Dim = fields.size(2)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ChineseCLIPConfig:
     """The keys of the published config.json that the cost depends on. Of each tower's keys those under `…_config_dict`
     count if a file has both."""

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import attrs
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.layers import embedding, layer_norm, linear
@@ -20,7 +18,7 @@ from graphacct_architectures.tower import Tower, check_image, patch_count, patch
 BOTH, CLASSIFIER = "CLIPModel", "CLIPForImageClassification"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TextConfig:
     """The text tower's keys that the cost depends on."""
 
@@ -34,7 +32,7 @@ class TextConfig:
     attention_dropout: float = fields.probability(0.0)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VisionConfig:
     """The image tower's keys that the cost depends on."""
 
@@ -49,7 +47,7 @@ class VisionConfig:
     attention_dropout: float = fields.probability(0.0)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CLIPConfig:
     """The keys of the published config.json that the cost depends on.
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.layers import linear
 from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.multimodal.clip import VisionConfig, images
@@ -12,7 +10,7 @@ from graphacct_architectures.multimodal.clip import VisionConfig, images
 VISION, PROJECTED = "CLIPVisionModel", "CLIPVisionModelWithProjection"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CLIPVisionConfig(VisionConfig):
     """The image tower's keys, its class and the width of its projection."""
 

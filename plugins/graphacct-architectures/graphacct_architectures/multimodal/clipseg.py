@@ -20,6 +20,7 @@ from graphacct import (
     exact_div,
     fields,
     floor_div,
+    frozen,
 )
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -47,7 +48,7 @@ def _layers(value: Any, field: attrs.Attribute[Any]) -> tuple[int, ...]:
     return tuple(value)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class CLIPSegConfig:
     """The keys of the published config.json that the cost depends on."""
 

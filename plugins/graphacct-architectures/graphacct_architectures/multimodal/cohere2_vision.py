@@ -5,9 +5,7 @@ Cohere, 2025 (Command A Vision).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, SubModel, fields, floor_div
+from graphacct import Dim, PresetFiles, SubModel, fields, floor_div, frozen
 from graphacct_architectures.multimodal.parts.compose import Composition, described, text_model
 from graphacct_architectures.multimodal.parts.family import ONE_TILE, composition
 from graphacct_architectures.multimodal.parts.images import seen
@@ -25,7 +23,7 @@ VISION = {
 """The tower of a file without one."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Cohere2VisionConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,15 +5,13 @@ Teiletche et al., 2025 (arXiv:2510.01149).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, SubModel, fields
+from graphacct import Dim, SubModel, fields, frozen
 from graphacct_architectures.multimodal.parts.retrieval import inner_model, retrieval
 
 CLASS = "ColModernVBertForRetrieval"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ColModernVBertConfig:
     """The keys of the published config.json that the cost depends on."""
 

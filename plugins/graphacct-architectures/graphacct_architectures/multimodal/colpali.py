@@ -5,15 +5,13 @@ Faysse et al., 2024 (arXiv:2407.01449).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, SubModel, fields
+from graphacct import Dim, SubModel, fields, frozen
 from graphacct_architectures.multimodal.parts.retrieval import inner_model, retrieval
 
 CLASS = "ColPaliForRetrieval"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ColPaliConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,7 @@ NVIDIA, 2026 (Cosmos 3). What generates images and actions is not in the library
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, Dim, SubModel, Value, fields
+from graphacct import Builder, Dim, SubModel, Value, fields, frozen
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.multimodal.parts.compose import described, text_model
 from graphacct_architectures.multimodal.parts.grid import Extent
@@ -17,7 +15,7 @@ from graphacct_architectures.multimodal.parts.qwen_vl import grid_model, section
 CLASSES = ("Cosmos3EdgeForConditionalGeneration", "Cosmos3EdgeModel")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The keys of the published config.json that the cost depends on."""
 

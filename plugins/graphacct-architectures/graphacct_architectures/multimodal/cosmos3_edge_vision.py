@@ -5,9 +5,7 @@ NVIDIA, 2026 (Cosmos 3).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, Dim, Value, exact_div, fields
+from graphacct import Builder, Dim, Value, exact_div, fields, frozen
 from graphacct_architectures.activations import activation
 from graphacct_architectures.multimodal.parts.grid import Extent, Grid
 from graphacct_architectures.multimodal.parts.grid_ends import table
@@ -18,7 +16,7 @@ from graphacct_architectures.multimodal.parts.siglip_grid import siglip_grid
 VISION = "Cosmos3EdgeVisionModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The tower's keys that the cost depends on."""
 
@@ -36,7 +34,7 @@ class Config:
     dtype: str | None = fields.dtype()
 
 
-@attrs.frozen
+@frozen
 class Resized:
     """A square table, interpolated to an image's rows and columns, in the order of its squares of patches.
 

@@ -5,9 +5,7 @@ Lu et al., 2024 (arXiv:2403.05525).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import PresetFiles, SubModel, fields
+from graphacct import PresetFiles, SubModel, fields, frozen
 from graphacct_architectures.multimodal.parts.compose import Composition, described, text_model
 from graphacct_architectures.multimodal.parts.family import composition
 from graphacct_architectures.multimodal.parts.images import seen
@@ -17,7 +15,7 @@ from graphacct_architectures.multimodal.parts.towers import vision_model
 CLASSES = ("DeepseekVLForConditionalGeneration", "DeepseekVLModel")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DeepseekVLConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,7 @@ Li et al., 2025 (arXiv:2512.02498); names as in the model's repository, whose co
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, PresetFiles, SubModel, Value, Workload, fields
+from graphacct import Builder, PresetFiles, SubModel, Value, Workload, fields, frozen
 from graphacct_architectures.decoders.qwen2 import Qwen2Config
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
 from graphacct_architectures.multimodal.parts.family import composition, own_or_text
@@ -17,7 +15,7 @@ from graphacct_architectures.multimodal.parts.qwen_vl import grid_model, grid_of
 HEADED = "DotsOCRForCausalLM"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,7 @@ Li et al., 2025 (arXiv:2512.02498); names as in the model's repository, whose co
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, fields
+from graphacct import Dim, fields, frozen
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.multimodal.parts.grid import Grid
@@ -18,7 +16,7 @@ from graphacct_architectures.multimodal.parts.qwen_vl import tower_alone
 VISION = "DotsVisionTransformer"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The tower's keys that the cost depends on."""
 

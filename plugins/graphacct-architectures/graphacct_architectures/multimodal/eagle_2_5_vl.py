@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
-from graphacct import PresetFiles, SubModel, fields
+from graphacct import PresetFiles, SubModel, fields, frozen
 from graphacct_architectures.multimodal.internvl_chat import NO_COST, InternVLChatConfig, compose, size
 from graphacct_architectures.multimodal.parts.compose import text_model
 from graphacct_architectures.multimodal.parts.family import ONE_TILE, composition
@@ -19,7 +17,7 @@ from graphacct_architectures.multimodal.parts.towers import vision_model
 GENERATION = "Eagle2_5_VLForConditionalGeneration"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Eagle25Config(InternVLChatConfig):
     """The keys of the published config.json that the cost depends on."""
 

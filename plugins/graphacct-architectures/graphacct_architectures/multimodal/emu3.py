@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, exact_div, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, exact_div, fields, frozen
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
 from graphacct_architectures.multimodal.parts.family import composition, own_or_text
 from graphacct_architectures.multimodal.parts.film_code import FilmCode, coded, drawn
@@ -19,7 +19,7 @@ SIDE = 512
 """Pixels of a side of an image whose size is not given: the processor's least area is that of such a square."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Emu3Config:
     """The keys of the published config.json that the cost depends on."""
 

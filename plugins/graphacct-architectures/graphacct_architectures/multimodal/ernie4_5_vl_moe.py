@@ -7,13 +7,11 @@ processor says with `moe_mm_token_type_ids`.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, SubModel, Value, exact_div, fields
-from graphacct_architectures.decoders.parts.attention import normed_by
+from graphacct import Builder, SubModel, Value, exact_div, fields, frozen
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.decoders.parts.modal_experts import with_images
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import described, text_model
 from graphacct_architectures.multimodal.parts.grid import Extent
@@ -22,7 +20,7 @@ from graphacct_architectures.multimodal.parts.qwen_vl import grid_model, section
 CLASSES = ("Ernie4_5_VLMoeForConditionalGeneration", "Ernie4_5_VLMoeModel")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,16 +5,14 @@ LG AI Research, 2026 (EXAONE 4.5).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import SubModel, fields
+from graphacct import SubModel, fields, frozen
 from graphacct_architectures.multimodal.parts.compose import text_model
 from graphacct_architectures.multimodal.parts.qwen_vl import grid_model, whole
 
 CLASSES = ("Exaone4_5_ForConditionalGeneration", "Exaone4_5_Model")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The keys of the published config.json that the cost depends on."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Dim, fields
+from graphacct import Dim, fields, frozen
 from graphacct_architectures.multimodal import qwen2_5_vl_vision
 from graphacct_architectures.multimodal.parts.grid import Grid
 from graphacct_architectures.multimodal.parts.grid_layers import Looking
@@ -16,7 +16,7 @@ from graphacct_architectures.multimodal.parts.qwen_vl import tower_alone
 VISION = "Exaone4_5_VisionModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config(qwen2_5_vl_vision.Config):
     """The tower's keys that the cost depends on."""
 

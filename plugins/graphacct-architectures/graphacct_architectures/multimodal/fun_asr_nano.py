@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, SubModel, Value, Workload, differ, fields, prod
+from graphacct import Builder, ConfigError, Dim, SubModel, Value, Workload, differ, fields, frozen, prod
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.memory import Remembering, stacked
 from graphacct_architectures.layers import activation as activated
@@ -25,7 +23,7 @@ TEXT: dict[str, Any] = {
 """The text model's keys if a file has none."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AdaptorConfig:
     """The projector's keys that the cost depends on."""
 
@@ -40,7 +38,7 @@ class AdaptorConfig:
     projector_hidden_size: Dim = fields.size(2048)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FunAsrNanoConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,7 @@ Adept, "Fuyu-8B", 2023.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, Dim, PresetFiles, SubModel, Value, Workload, exact_div, fields
+from graphacct import Builder, Dim, PresetFiles, SubModel, Value, Workload, exact_div, fields, frozen
 from graphacct_architectures.decoders.persimmon import PersimmonConfig
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
@@ -17,7 +15,7 @@ from graphacct_architectures.multimodal.parts.qwen_vl import nested_text
 CLASSES = ("FuyuForCausalLM", "FuyuModel")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FuyuConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from math import isqrt
 
-import attrs
-
-from graphacct import ConfigError, Dim, PresetFiles, SubModel, fields, floor_div
+from graphacct import ConfigError, Dim, PresetFiles, SubModel, fields, floor_div, frozen
 from graphacct_architectures.decoders.gemma import CENTRED
 from graphacct_architectures.multimodal.parts.compose import Composition, described, text_model
 from graphacct_architectures.multimodal.parts.family import composition
@@ -20,7 +18,7 @@ from graphacct_architectures.multimodal.parts.towers import vision_model
 CLASSES = ("Gemma3ForConditionalGeneration", "Gemma3Model")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Gemma3Config:
     """The keys of the published config.json that the cost depends on."""
 

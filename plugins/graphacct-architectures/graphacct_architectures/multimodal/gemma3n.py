@@ -11,10 +11,22 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, DeclinedError, Dim, PresetFiles, SubModel, Value, Workload, equal, fields
+from graphacct import (
+    Builder,
+    ConfigError,
+    DeclinedError,
+    Dim,
+    PresetFiles,
+    SubModel,
+    Value,
+    Workload,
+    equal,
+    fields,
+    frozen,
+)
 from graphacct_architectures.audio.gemma3n_audio import FRAMES, FRAMES_PER_SECOND, heard
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.gemma4 import GAINLESS, NORM
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import embedding, linear
 from graphacct_architectures.losses import SUM
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described
@@ -38,7 +50,7 @@ def _fits(name: str) -> Any:
     return check
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Gemma3nConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, Dim, PresetFiles, SubModel, Value, Workload, fields
+from graphacct import Builder, Dim, PresetFiles, SubModel, Value, Workload, fields, frozen
 from graphacct_architectures.audio.gemma4_audio import FRAMES, FRAMES_PER_SECOND, heard
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.gemma4 import GAINLESS
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.gemma4_vision import looked
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
@@ -23,7 +21,7 @@ from graphacct_architectures.multimodal.parts.images import of_images
 CLASSES = ("Gemma4ForConditionalGeneration", "Gemma4Model")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Gemma4Config:
     """The keys of the published config.json that the cost depends on; a file without a tower has none."""
 

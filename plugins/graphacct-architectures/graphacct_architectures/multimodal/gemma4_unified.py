@@ -8,9 +8,19 @@ from __future__ import annotations
 from math import isqrt
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, ceil_div, differ, fields
+from graphacct import (
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    SubModel,
+    Value,
+    Workload,
+    ceil_div,
+    differ,
+    fields,
+    frozen,
+)
 from graphacct_architectures.layers import layer_norm, linear
 from graphacct_architectures.multimodal.gemma4 import count, embedded
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
@@ -22,7 +32,7 @@ CHANNELS, TOKENS = 3, 280
 SAMPLES_PER_SECOND, SECONDS = 16000, 30
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PatchesConfig:
     """The keys of an image's patches that the cost depends on."""
 
@@ -38,14 +48,14 @@ class PatchesConfig:
         return self.patch_size * self.pooling_kernel_size
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SamplesConfig:
     """The keys of a sound's stretches that the cost depends on."""
 
     audio_embed_dim: Dim = fields.size(640)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Gemma4UnifiedConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -10,13 +10,24 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isqrt
 from typing import Any
 
-import attrs
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, exact_div, fields
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    equal,
+    exact_div,
+    fields,
+    frozen,
+)
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import attended, head_normed, normed_by
+from graphacct_architectures.decoders.parts.attention import attended, head_normed
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.gemma4 import GAINLESS, NORM
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.multimodal.parts.clipped import clipped
@@ -25,7 +36,7 @@ VISION = "Gemma4VisionModel"
 CHANNELS = 3
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Gemma4VisionConfig:
     """The tower's keys that the cost depends on."""
 

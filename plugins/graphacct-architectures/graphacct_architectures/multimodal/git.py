@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, equal, fields
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, equal, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.encoders.parts.description import Encoder, Names
 from graphacct_architectures.encoders.parts.embeddings import embedded
@@ -24,14 +24,14 @@ from graphacct_architectures.residing import reside
 CLASSES = ("GitForCausalLM", "GitModel")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VisionConfig(clip.VisionConfig):
     """The tower's keys that the cost depends on."""
 
     patch_size: tuple[Dim, Dim] = fields.sides(16)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GitConfig:
     """The keys of the published config.json that the cost depends on."""
 

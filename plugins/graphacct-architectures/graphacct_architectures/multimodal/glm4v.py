@@ -5,9 +5,7 @@ GLM-V Team, 2025 (arXiv:2507.01006).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import SubModel, fields
+from graphacct import SubModel, fields, frozen
 from graphacct_architectures.multimodal.parts.compose import text_model
 from graphacct_architectures.multimodal.parts.family import own_or_text
 from graphacct_architectures.multimodal.parts.qwen_vl import grid_model, sections_left_out, whole
@@ -15,7 +13,7 @@ from graphacct_architectures.multimodal.parts.qwen_vl import grid_model, section
 CLASSES = ("Glm4vForConditionalGeneration", "Glm4vModel")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The keys of the published config.json that the cost depends on."""
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Builder, Dim, Value, fields, floor_div
+from graphacct import Builder, Dim, Value, fields, floor_div, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.decoders.parts.feed_forward import mlp
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.grid import Extent, Grid
 from graphacct_architectures.multimodal.parts.grid_ends import Sampled, convolved
@@ -23,7 +23,7 @@ from graphacct_architectures.multimodal.parts.qwen_vl import tower_alone
 VISION = "Glm4vVisionModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Sizes:
     """The sizes of this tower and of GLM-OCR's."""
 
@@ -42,7 +42,7 @@ class Sizes:
     dtype: str | None = fields.dtype()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config(Sizes):
     """The tower's keys that the cost depends on."""
 
@@ -50,7 +50,7 @@ class Config(Sizes):
     image_size: Dim = fields.size(336)
 
 
-@attrs.frozen
+@frozen
 class Merging:
     """A convolution over squares of patches, a projection with a norm, and a gated network, all as wide as the text.
 

@@ -5,9 +5,7 @@ GLM-V Team, 2026 (GLM-OCR).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, fields
+from graphacct import Dim, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import Norm
@@ -19,7 +17,7 @@ from graphacct_architectures.multimodal.parts.qwen_vl import tower_alone
 VISION = "GlmOcrVisionModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config(Sizes):
     """The tower's keys that the cost depends on."""
 

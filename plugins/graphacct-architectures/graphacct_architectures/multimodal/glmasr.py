@@ -8,9 +8,7 @@ from __future__ import annotations
 from math import gcd
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, Dim, SubModel, Value, fields, floor_div
+from graphacct import Builder, Dim, SubModel, Value, fields, floor_div, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.frames import FRAMES_PER_POSITION
 from graphacct_architectures.multimodal.parts.compose import described, text_model
@@ -27,7 +25,7 @@ MERGED = 4
 """How many positions are one token."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GlmAsrConfig:
     """The keys of the published config.json that the cost depends on."""
 
@@ -39,7 +37,7 @@ class GlmAsrConfig:
     dtype: str | None = fields.dtype()
 
 
-@attrs.frozen
+@frozen
 class Merged:
     """Positions beside one another, as wide as the encoder's network, through two linear layers; of them the rows that
     are no padding: one for each MERGED positions."""

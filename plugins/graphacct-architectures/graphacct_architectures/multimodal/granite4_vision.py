@@ -11,7 +11,19 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, brief, exact_div, fields
+from graphacct import (
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    SubModel,
+    Value,
+    Workload,
+    brief,
+    exact_div,
+    fields,
+    frozen,
+)
 from graphacct_architectures.layers import dropped, layer_norm, linear
 from graphacct_architectures.multimodal.llava_next import RESOLUTIONS
 from graphacct_architectures.multimodal.parts.anyres import AnySize, packed, resolutions
@@ -29,7 +41,7 @@ HEAD = 64
 """The width of a head of the Q-Former."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class WindowConfig(QFormerConfig):
     """The Q-Former's keys; its width is the tower's."""
 
@@ -77,7 +89,7 @@ def _targets() -> Any:
     return fields.checked_field(check, (12, 15, 18, 21))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Granite4VisionConfig:
     """The keys of the published config.json that the cost depends on."""
 
@@ -96,7 +108,7 @@ class Granite4VisionConfig:
     dtype: str | None = fields.dtype()
 
 
-@attrs.frozen
+@frozen
 class Windows:
     """One projector.
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, SubModel, Value, Workload, ceil_div, fields, same
+from graphacct import Builder, ConfigError, Dim, SubModel, Value, Workload, ceil_div, fields, frozen, same
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
 from graphacct_architectures.multimodal.parts.qformer import QFormerConfig, asked
@@ -18,7 +16,7 @@ from graphacct_architectures.multimodal.parts.sounds import audio_model, encoded
 CLASSES = ("GraniteSpeechForConditionalGeneration", "GraniteSpeechModel")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GraniteSpeechConfig:
     """The keys of the published config.json that the cost depends on."""
 

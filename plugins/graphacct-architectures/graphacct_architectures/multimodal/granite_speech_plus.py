@@ -5,16 +5,14 @@ Saon et al., 2025 (arXiv:2505.08699).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import SubModel, fields
+from graphacct import SubModel, fields, frozen
 from graphacct_architectures.multimodal.granite_speech import GraniteSpeechConfig, audios, compose
 from graphacct_architectures.multimodal.parts.sounds import audio_model, sounding
 
 CLASSES = ("GraniteSpeechPlusForConditionalGeneration", "GraniteSpeechPlusModel")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class GraniteSpeechPlusConfig(GraniteSpeechConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import SubModel, fields
+from graphacct import SubModel, fields, frozen
 from graphacct_architectures.decoders.hunyuan_vl_text import HunyuanVLTextConfig
 from graphacct_architectures.multimodal.hunyuan_vl_vision import describe
 from graphacct_architectures.multimodal.parts.compose import described, text_model
@@ -35,7 +35,7 @@ def older_kind(content: Mapping[str, Any]) -> Mapping[str, Any]:
     return result
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The keys of the published config.json that the cost depends on."""
 

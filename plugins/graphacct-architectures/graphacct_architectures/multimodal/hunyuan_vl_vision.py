@@ -6,12 +6,10 @@ Tencent Hunyuan Team, 2025 (HunyuanOCR).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, Dim, Value, exact_div, fields, floor_div
+from graphacct import Builder, Dim, Value, exact_div, fields, floor_div, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.norm import Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import linear, resident
 from graphacct_architectures.multimodal.parts.grid import Extent, Grid
@@ -22,7 +20,7 @@ from graphacct_architectures.multimodal.parts.siglip_grid import siglip_grid
 VISION = "HunYuanVLVisionTransformer"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The tower's keys that the cost depends on."""
 
@@ -46,7 +44,7 @@ class Config:
         return 0.0
 
 
-@attrs.frozen
+@frozen
 class Interpolated:
     """A square table, behind one spare row, interpolated to an image's rows and columns in float32.
 
@@ -79,7 +77,7 @@ class Interpolated:
         return found
 
 
-@attrs.frozen
+@frozen
 class Merging:
     """What makes the tokens: a norm, two convolutions, an end of each row, a linear layer, both ends, a norm.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Builder, SubModel, Value, fields
+from graphacct import Builder, SubModel, Value, fields, frozen
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import described, text_model
 from graphacct_architectures.multimodal.parts.grid import Extent
@@ -17,7 +17,7 @@ CLASSES = ("HyperCLOVAXVisionV2ForConditionalGeneration", "HyperCLOVAXVisionV2Mo
 OLDER = {"HCXVisionV2ForCausalLM": CLASSES[0]}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The keys of the published config.json that the cost depends on."""
 

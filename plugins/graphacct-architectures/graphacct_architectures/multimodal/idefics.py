@@ -22,9 +22,9 @@ from graphacct import (
     equal,
     exact_div,
     fields,
+    frozen,
 )
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.decode import decode
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -33,6 +33,7 @@ from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import whole
 from graphacct_architectures.decoders.parts.feed_forward import mlp
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import dropped, for_logits, layer_norm, linear, merge_heads, resident, split_heads
 from graphacct_architectures.losses import CROSS_ENTROPY, SUM, check_entropy, entropy_if, next_token, total
 from graphacct_architectures.multimodal import clip
@@ -43,7 +44,7 @@ CLASSES = ("IdeficsForVisionText2Text", "IdeficsModel")
 FROZEN = ("freeze_text_layers", "freeze_vision_layers", "freeze_lm_head")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VisionConfig(clip.VisionConfig):
     """The tower's keys that the cost depends on; its width is `embed_dim` in published files."""
 
@@ -60,7 +61,7 @@ class VisionConfig(clip.VisionConfig):
         return self if self.embed_dim is None else attrs.evolve(self, hidden_size=self.embed_dim)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PerceiverConfig:
     """The keys of the queries that make an image's tokens fewer."""
 
@@ -71,7 +72,7 @@ class PerceiverConfig:
     qk_layer_norms_perceiver: bool = fields.flag(False)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class IdeficsConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import attrs
-
-from graphacct import Builder, Dim, PresetFiles, SubModel, Value, Workload, equal, fields
+from graphacct import Builder, Dim, PresetFiles, SubModel, Value, Workload, equal, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.feed_forward import mlp
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
 from graphacct_architectures.multimodal.parts.cross import Asking, asked
@@ -28,7 +26,7 @@ TEXT = {"model_type": "mistral", "max_position_embeddings": 32768}
 """The text model of a file without one."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PerceiverConfig:
     """The resampler's keys that the cost depends on; its width is the text's."""
 
@@ -42,7 +40,7 @@ class PerceiverConfig:
     attention_dropout: float = fields.probability(0.0)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Idefics2Config:
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,7 @@ Laurençon et al., 2024 (arXiv:2408.12637); Marafioti et al., 2025 (arXiv:2504.0
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, SubModel, fields
+from graphacct import Dim, PresetFiles, SubModel, fields, frozen
 from graphacct_architectures.multimodal.parts.compose import Composition, described, text_model
 from graphacct_architectures.multimodal.parts.family import ONE_TILE, composition
 from graphacct_architectures.multimodal.parts.images import seen
@@ -17,7 +15,7 @@ from graphacct_architectures.multimodal.parts.towers import vision_model
 CLASSES = ("Idefics3ForConditionalGeneration", "Idefics3Model")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Idefics3Config:
     """The keys of the published config.json that the cost depends on."""
 

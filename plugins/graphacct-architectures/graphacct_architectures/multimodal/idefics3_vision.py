@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import attrs
-
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.activations import activation
 from graphacct_architectures.layers import embedding, layer_norm
 from graphacct_architectures.losses import SUM_ALONE
@@ -20,7 +18,7 @@ from graphacct_architectures.tower import patch_count, patches, tower_states
 VISION = "Idefics3VisionTransformer"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Idefics3VisionConfig:
     """The tower's keys that the cost depends on."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, Dim, PresetFiles, SubModel, Value, Workload, fields, minimum
+from graphacct import Builder, Dim, PresetFiles, SubModel, Value, Workload, fields, frozen, minimum
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.blip2 import beside_text, width, with_pairs
 from graphacct_architectures.multimodal.parts.compose import Composition
@@ -24,7 +24,7 @@ from graphacct_architectures.multimodal.parts.towers import looked, vision_model
 GENERATION = "InstructBlipForConditionalGeneration"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InstructBlipConfig:
     """The keys of the published config.json that the cost depends on."""
 

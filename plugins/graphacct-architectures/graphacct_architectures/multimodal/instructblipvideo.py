@@ -5,9 +5,7 @@ Dai et al., 2023 (arXiv:2305.06500).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import PresetFiles, fields
+from graphacct import PresetFiles, fields, frozen
 from graphacct_architectures.multimodal.blip2 import with_pairs
 from graphacct_architectures.multimodal.instructblip import NO_COST, InstructBlipConfig, compose
 from graphacct_architectures.multimodal.parts.family import composition
@@ -17,7 +15,7 @@ FRAMES = 4
 """Frames of a film, as the published model takes them."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InstructBlipVideoConfig(InstructBlipConfig):
     """The keys of the published config.json that the cost depends on."""
 

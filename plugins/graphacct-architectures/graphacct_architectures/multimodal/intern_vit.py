@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import attrs
-
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, floor_div
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, floor_div, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
@@ -21,7 +19,7 @@ VISION = "InternVisionModel"
 NORMS = {"layer_norm": Norm(LAYER_NORM, bias=True), "rms_norm": Norm()}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InternVisionConfig:
     """The tower's keys that the cost depends on; images have three channels."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, PresetFiles, SubModel, brief, fields
+from graphacct import ConfigError, PresetFiles, SubModel, brief, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.multimodal.parts.compose import Composition, described, text_model
@@ -33,7 +33,7 @@ def ratio() -> Any:
     return fields.checked_field(check, 0.5)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InternVLConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import attrs
-
-from graphacct import ConfigError, Dim, PresetFiles, SubModel, fields
+from graphacct import ConfigError, Dim, PresetFiles, SubModel, fields, frozen
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.multimodal.internvl import ratio
 from graphacct_architectures.multimodal.parts.compose import Composition, described, text_model
@@ -31,7 +29,7 @@ NO_COST: Mapping[str, tuple[Any, ...] | None] = {
 """Keys that say how pictures are cut, and adapters that were merged."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InternVLChatConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-import attrs
-
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
@@ -22,7 +20,7 @@ VISION = "InternVLVisionModel"
 NORMS = {"layer_norm": Norm(LAYER_NORM, bias=True), "rms_norm": Norm()}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class InternVLVisionConfig:
     """The tower's keys that the cost depends on."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, brief, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, brief, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.layers import activation as activated
@@ -49,7 +49,7 @@ def _none() -> Any:
     return fields.checked_field(check, 0.0)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VisionConfig:
     """The tower's keys that the cost depends on."""
 
@@ -70,7 +70,7 @@ class VisionConfig:
     depth: int = fields.size(2)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class JanusVqConfig(VqConfig):
     """The code's keys that the cost depends on."""
 
@@ -87,7 +87,7 @@ class JanusVqConfig(VqConfig):
         return level == self.levels - 1
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class JanusConfig:
     """The keys of the published config.json that the cost depends on."""
 

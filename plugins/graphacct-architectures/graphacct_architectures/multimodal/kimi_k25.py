@@ -10,9 +10,9 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, SubModel, Value, differ, fields
-from graphacct_architectures.decoders.parts.attention import normed_by
+from graphacct import Builder, ConfigError, Dim, SubModel, Value, differ, fields, frozen
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import described, text_model
 from graphacct_architectures.multimodal.parts.grid import Extent
@@ -23,7 +23,7 @@ REPOSITORY = "KimiK25ForConditionalGeneration"
 """The class of the model's repository, whose files are read as the library's class reads them."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The keys of the published config.json that the cost depends on."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, equal, exact_div, fields
+from graphacct import Builder, ConfigError, Dim, Value, equal, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
@@ -21,7 +21,7 @@ NEAREST = 16
 """Rows of the table that a patch reads: 4 × 4 of them, for an interpolation by cubics."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The tower's keys that the cost depends on."""
 
@@ -47,7 +47,7 @@ class Config:
         return high
 
 
-@attrs.frozen
+@frozen
 class Cubic:
     """Each patch adds the weighted sum of the rows of a table that are nearest to it, and that of its frame.
 
@@ -81,7 +81,7 @@ class Cubic:
         return found
 
 
-@attrs.frozen
+@frozen
 class Pooled:
     """The patches of each square side by side in memory, as a mean over all frames: (squares, merge², width).
 

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, Dim, PresetFiles, SubModel, Value, Workload, exact_div, fields
-from graphacct_architectures.decoders.parts.attention import normed_by
+from graphacct import Builder, Dim, PresetFiles, SubModel, Value, Workload, exact_div, fields, frozen
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
 from graphacct_architectures.multimodal.parts.family import composition
@@ -21,7 +19,7 @@ from graphacct_architectures.multimodal.parts.qwen_vl import grid_model, grid_of
 HEADED = "KimiVLForConditionalGeneration"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The keys of the published config.json that the cost depends on."""
 

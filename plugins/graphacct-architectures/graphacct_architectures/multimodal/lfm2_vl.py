@@ -7,10 +7,22 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, equal, exact_div, fields
+from graphacct import (
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    SubModel,
+    Value,
+    Workload,
+    equal,
+    exact_div,
+    fields,
+    frozen,
+)
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
@@ -21,7 +33,7 @@ from graphacct_architectures.multimodal.siglip2 import images, usual_size
 CLASSES = ("Lfm2VlForConditionalGeneration", "Lfm2VlModel")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Lfm2VlConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,7 @@ LightOn, 2025 (LightOnOCR).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import ConfigError, Dim, PresetFiles, SubModel, fields
+from graphacct import ConfigError, Dim, PresetFiles, SubModel, fields, frozen
 from graphacct_architectures.multimodal.mistral3 import VISION, Projector, size, through
 from graphacct_architectures.multimodal.parts.compose import Composition, text_model
 from graphacct_architectures.multimodal.parts.family import composition
@@ -29,7 +27,7 @@ TEXT = {
 """The text model of a file without one."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LightOnOcrConfig:
     """The keys of the published config.json that the cost depends on."""
 

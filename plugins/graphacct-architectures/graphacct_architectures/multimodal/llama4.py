@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, ConfigError, PresetFiles, SubModel, Value, Workload, differ, fields, prod
+from graphacct import Builder, ConfigError, PresetFiles, SubModel, Value, Workload, differ, fields, frozen, prod
 from graphacct_architectures.layers import linear, resident
 from graphacct_architectures.multimodal.llama4_vision import check_sizes, seen
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
@@ -19,7 +17,7 @@ from graphacct_architectures.multimodal.parts.images import of_images
 CLASS = "Llama4ForConditionalGeneration"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Llama4Config:
     """The keys of the published config.json that the cost depends on."""
 

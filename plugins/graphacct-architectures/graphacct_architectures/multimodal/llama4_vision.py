@@ -24,6 +24,7 @@ from graphacct import (
     exact_div,
     fields,
     floor_div,
+    frozen,
 )
 from graphacct_architectures.activations import activation
 from graphacct_architectures.decoders.parts.attention import attended
@@ -48,7 +49,7 @@ def _share(default: float) -> Any:
     return fields.checked_field(check, default)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Llama4VisionConfig:
     """The tower's keys that the cost depends on. The class has GELU whatever `hidden_act` says."""
 

@@ -5,9 +5,7 @@ Liu et al., 2023 (arXiv:2304.08485, arXiv:2310.03744).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import PresetFiles, SubModel, fields
+from graphacct import PresetFiles, SubModel, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.multimodal.parts.compose import Composition, described, text_model
 from graphacct_architectures.multimodal.parts.family import composition, layer_indices, own_or_text
@@ -28,7 +26,7 @@ VISION = {
 """The tower of a file without one."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LlavaConfig:
     """The keys of the published config.json that the cost depends on."""
 

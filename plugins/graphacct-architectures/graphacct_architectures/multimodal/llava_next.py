@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import attrs
-
-from graphacct import PresetFiles, SubModel, fields
+from graphacct import PresetFiles, SubModel, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.multimodal.llava import VISION
 from graphacct_architectures.multimodal.parts.anyres import AnySize, Film, pictures, resolutions
@@ -23,7 +21,7 @@ CLASSES = ("LlavaNextForConditionalGeneration", "LlavaNextModel")
 RESOLUTIONS = ((336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LlavaNextConfig:
     """The keys of the published config.json that the cost depends on."""
 

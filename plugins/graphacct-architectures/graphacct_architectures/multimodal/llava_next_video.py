@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Builder, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.layers import resident
 from graphacct_architectures.multimodal.llava_next import LlavaNextConfig, pictured
 from graphacct_architectures.multimodal.parts.anyres import AnySize
@@ -21,7 +21,7 @@ CLASSES = ("LlavaNextVideoForConditionalGeneration", "LlavaNextVideoModel")
 POOLS = {"average": "avg_pool", "max": "max_pool", "conv": "convolution"}
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LlavaNextVideoConfig(LlavaNextConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, brief, ceil_div, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, brief, ceil_div, fields, frozen
 from graphacct_architectures.multimodal.llava_next import LlavaNextConfig, pictured
 from graphacct_architectures.multimodal.parts.anyres import AnySize, resolutions
 from graphacct_architectures.multimodal.parts.compose import Composition, text_model
@@ -45,7 +45,7 @@ def _ratio() -> Any:
     return fields.checked_field(check, "anyres_max_9")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LlavaOnevisionConfig(LlavaNextConfig):
     """The keys of the published config.json that the cost depends on."""
 

@@ -22,6 +22,7 @@ from graphacct import (
     exact_div,
     fields,
     floor_div,
+    frozen,
 )
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
 from graphacct_architectures.multimodal.parts.family import composition
@@ -43,7 +44,7 @@ def place() -> Any:
     return fields.checked_field(check, 6)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MiniCPMVConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -6,9 +6,7 @@ MiniMax, 2026 (MiniMax-M3).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, Dim, SubModel, Value, exact_div, fields
+from graphacct import Builder, Dim, SubModel, Value, exact_div, fields, frozen
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import described, text_model
 from graphacct_architectures.multimodal.parts.family import own_or_text
@@ -18,7 +16,7 @@ from graphacct_architectures.multimodal.parts.qwen_vl import grid_model, whole
 CLASSES = ("MiniMaxM3SparseForConditionalGeneration", "MiniMaxM3VLModel")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The keys of the published config.json that the cost depends on."""
 

@@ -5,9 +5,7 @@ MiniMax, 2026 (MiniMax-M3).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, fields
+from graphacct import Dim, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
@@ -18,7 +16,7 @@ from graphacct_architectures.multimodal.parts.qwen_vl import tower_alone
 VISION = "MiniMaxM3VLVisionModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The tower's keys that the cost depends on."""
 

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields, floor_div
+from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields, floor_div, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.norm import Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
 from graphacct_architectures.multimodal.parts.family import composition, layer_indices
@@ -43,7 +41,7 @@ VISION = {
 """The text model and the tower of a file without them."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Mistral3Config:
     """The keys of the published config.json that the cost depends on."""
 
@@ -75,7 +73,7 @@ def compose(config: Mistral3Config, root: str) -> Composition:
     return through(projector, config, root)
 
 
-@attrs.frozen
+@frozen
 class Projector:
     """A norm, squares of patches as one, and two linear layers.
 

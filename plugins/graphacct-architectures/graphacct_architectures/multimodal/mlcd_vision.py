@@ -5,9 +5,19 @@ An et al., 2024 (arXiv:2407.17331).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, exact_div, fields, floor_div, prod
+from graphacct import (
+    Architecture,
+    Builder,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    exact_div,
+    fields,
+    floor_div,
+    frozen,
+    prod,
+)
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.layers import layer_norm
@@ -17,7 +27,7 @@ from graphacct_architectures.tower import Tower, patches, tower
 VISION = "MLCDVisionModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MLCDVisionConfig:
     """The keys of the published config.json that the cost depends on."""
 

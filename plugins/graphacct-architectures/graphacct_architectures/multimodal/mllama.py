@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, brief, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, brief, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.mllama_text import MASK, ROWS, STATES, describe
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -59,7 +59,7 @@ def _is_ratio(pair: tuple[Any, ...]) -> bool:
     return len(pair) == 2 and all(type(side) is int and side > 0 for side in pair)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VisionConfig:
     """The tower's keys that the cost depends on."""
 
@@ -89,7 +89,7 @@ class VisionConfig:
         return patch_count(self.image_size, self.patch_size) + 1
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MllamaConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -9,7 +9,19 @@ from typing import Any
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields, floor_div
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    SubModel,
+    Value,
+    Workload,
+    fields,
+    floor_div,
+    frozen,
+)
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.classifier import Classifier, classified, token
 from graphacct_architectures.encoders.modernbert import MODEL as TEXT_MODEL
@@ -25,7 +37,7 @@ MASKED, ALONE = "ModernVBertForMaskedLM", "ModernVBertModel"
 SEQUENCE, TOKENS = "ModernVBertForSequenceClassification", "ModernVBertForTokenClassification"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ModernVBertConfig:
     """The keys of the published config.json that the cost depends on."""
 
@@ -40,7 +52,7 @@ class ModernVBertConfig:
     dtype: str | None = fields.dtype()
 
 
-@attrs.frozen
+@frozen
 class Missing:
     """A token of an image that the class cannot see, as wide as its projection takes."""
 

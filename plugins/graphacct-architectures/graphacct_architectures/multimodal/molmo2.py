@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
 from graphacct import (
     Builder,
     ConfigError,
@@ -24,6 +22,7 @@ from graphacct import (
     differ,
     fields,
     floor_div,
+    frozen,
     prod,
 )
 from graphacct_architectures.activations import ACTIVATIONS, activation
@@ -44,7 +43,7 @@ SIDE = 2
 """Patches on a side of the squares that become a token."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class HeadKeys:
     """The keys of attention that the tower and the adapter have."""
 
@@ -56,7 +55,7 @@ class HeadKeys:
     attention_bias: bool = fields.flag(True)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VisionConfig(HeadKeys):
     """The tower's keys that the cost depends on."""
 
@@ -69,7 +68,7 @@ class VisionConfig(HeadKeys):
     num_channels: Dim = fields.size(3)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AdapterConfig(HeadKeys):
     """The adapter's keys that the cost depends on."""
 
@@ -80,7 +79,7 @@ class AdapterConfig(HeadKeys):
     mlp_bias: bool = fields.flag(False)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Molmo2Config:
     """The keys of the published config.json that the cost depends on."""
 

@@ -6,9 +6,7 @@ Kimi Team, 2025 (arXiv:2504.07491); names as in the model's repository, whose co
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, Value, equal, fields, same
+from graphacct import Builder, ConfigError, Dim, Value, equal, fields, frozen, same
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.multimodal.parts.grid import Extent, Grid
@@ -19,7 +17,7 @@ from graphacct_architectures.multimodal.parts.siglip_grid import squares
 VISION = "MoonVitPretrainedModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The tower's keys that the cost depends on."""
 
@@ -43,7 +41,7 @@ class Config:
         return high
 
 
-@attrs.frozen
+@frozen
 class Learned:
     """A table of positions, interpolated to an image's rows and columns unless it has as many.
 
@@ -74,7 +72,7 @@ class Learned:
         return found
 
 
-@attrs.frozen
+@frozen
 class Squared:
     """Squares of patches as one row each.
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from graphacct import Dim, SubModel, fields
+from graphacct import Dim, SubModel, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.multimodal.parts.compose import described, text_model
@@ -24,7 +22,7 @@ TEXT: dict[str, Any] = {
 """The text model's keys if a file has none."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MossTranscribeDiarizeConfig:
     """The keys of the published config.json that the cost depends on."""
 

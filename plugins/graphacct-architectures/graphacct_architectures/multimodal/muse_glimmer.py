@@ -6,12 +6,10 @@ Meta, 2026 (Muse Glimmer).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, SubModel, Value, differ, fields
+from graphacct import Builder, ConfigError, Dim, SubModel, Value, differ, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.norm import Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import described, text_model
@@ -21,7 +19,7 @@ from graphacct_architectures.multimodal.parts.qwen_vl import grid_model, whole
 CLASSES = ("MuseGlimmerForConditionalGeneration", "MuseGlimmerModel")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The keys of the published config.json that the cost depends on."""
 

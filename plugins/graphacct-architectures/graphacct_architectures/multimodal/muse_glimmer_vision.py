@@ -9,12 +9,12 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, brief, exact_div, fields
+from graphacct import Builder, ConfigError, Dim, Value, brief, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.decoders.parts.family import whole
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.multimodal.parts.grid import Extent, Grid
 from graphacct_architectures.multimodal.parts.grid_ends import Corners
 from graphacct_architectures.multimodal.parts.grid_layers import Looking
@@ -38,7 +38,7 @@ def kinds() -> Any:
     return fields.checked_field(check, None)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The tower's keys that the cost depends on."""
 
@@ -62,7 +62,7 @@ class Config:
         return self.merge_size
 
 
-@attrs.frozen
+@frozen
 class Shuffled:
     """A norm, and squares of patches as one row each, the parts of each element beside one another.
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, SubModel, Value, fields
+from graphacct import Builder, ConfigError, Dim, SubModel, Value, fields, frozen
 from graphacct_architectures.decoders.parts.family import fraction, rotary_dims
 from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
 from graphacct_architectures.multimodal.audioflamingo3 import AudioFlamingo3Config
@@ -22,7 +20,7 @@ from graphacct_architectures.multimodal.parts.sounds import audio_model, sounds_
 CLASSES = ("MusicFlamingoForConditionalGeneration", "MusicFlamingoModel")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MusicFlamingoConfig(AudioFlamingo3Config):
     """The keys of the published config.json that the cost depends on."""
 
@@ -40,7 +38,7 @@ class MusicFlamingoConfig(AudioFlamingo3Config):
         return width
 
 
-@attrs.frozen
+@frozen
 class Turned:
     """Rows whose first dimensions are rotated, in float64: by angles of the window that a sound is cut into, and of the
     place in it.

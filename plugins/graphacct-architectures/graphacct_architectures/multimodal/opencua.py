@@ -5,9 +5,7 @@ Wang et al., 2025 (arXiv:2508.09123); names as in the model's repository, whose 
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, PresetFiles, SubModel, Value, Workload, fields
+from graphacct import Builder, PresetFiles, SubModel, Value, Workload, fields, frozen
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
 from graphacct_architectures.multimodal.parts.family import composition
 from graphacct_architectures.multimodal.parts.grid import grid_rows
@@ -27,7 +25,7 @@ VISION = {"hidden_size": 1280}
 """The text model and the tower of a file without them: Qwen2.5-VL's of 7 billion parameters, which it was made of."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The keys of the published config.json that the cost depends on."""
 

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, differ, fields
-from graphacct_architectures.decoders.parts.attention import normed_by
+from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, differ, fields, frozen
 from graphacct_architectures.decoders.parts.description.norm import Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import layer_norm, linear
 from graphacct_architectures.multimodal import aimv2_vision
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
@@ -23,7 +21,7 @@ CLASSES = ("Ovis2ForConditionalGeneration", "Ovis2Model")
 SOFT, HARD, DRAWN = "softmax", "st_argmax", "gumbel_argmax"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VisionConfig(aimv2_vision.VisionConfig):
     """The tower's keys that the cost depends on."""
 
@@ -35,7 +33,7 @@ class VisionConfig(aimv2_vision.VisionConfig):
     is_native: bool = fields.always(False)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Ovis2Config:
     """The keys of the published config.json that the cost depends on."""
 

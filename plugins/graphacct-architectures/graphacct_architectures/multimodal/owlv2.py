@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
-from graphacct import Dim, PresetFiles, fields
+from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.multimodal.clip import VisionConfig
 from graphacct_architectures.multimodal.owlvit import BOTH, DETECTION, OwlVisionConfig, OwlViTConfig, family
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Owlv2VisionConfig(OwlVisionConfig):
     """The image tower's keys that the cost depends on."""
 
     patch_size: tuple[Dim, Dim] = fields.sides(16)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Owlv2Config(OwlViTConfig):
     """The keys of the published config.json that the cost depends on."""
 

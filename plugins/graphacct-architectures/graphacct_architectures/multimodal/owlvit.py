@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, frozen
 from graphacct_architectures.layers import layer_norm, linear
 from graphacct_architectures.losses import SUM, total
 from graphacct_architectures.multimodal.clip import SIZES, TextConfig, VisionConfig, first_total, images, texts
@@ -15,21 +13,21 @@ BOTH, DETECTION = "Model", "ForObjectDetection"
 BOX = 4
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class OwlTextConfig(TextConfig):
     """The text tower's keys that the cost depends on."""
 
     max_position_embeddings: Dim = fields.size(16)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class OwlVisionConfig(VisionConfig):
     """The image tower's keys that the cost depends on."""
 
     image_size: tuple[Dim, Dim] = fields.sides(768)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class OwlViTConfig:
     """The keys of the published config.json that the cost depends on. Each image has one text to look for."""
 

@@ -5,12 +5,10 @@ Cui et al., 2025 (arXiv:2510.14528).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, SubModel, Value, fields
+from graphacct import Builder, SubModel, Value, fields, frozen
 from graphacct_architectures.decoders.paddleocr_vl_text import PaddleOCRTextConfig
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import described, text_model
 from graphacct_architectures.multimodal.parts.family import own_or_text
@@ -21,7 +19,7 @@ from graphacct_architectures.multimodal.parts.siglip_grid import squares
 CLASSES = ("PaddleOCRVLForConditionalGeneration", "PaddleOCRVLModel")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The keys of the published config.json that the cost depends on."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Dim, fields, floor_div
+from graphacct import Dim, fields, floor_div, frozen
 from graphacct_architectures.activations import activation
 from graphacct_architectures.multimodal.parts.grid import Grid
 from graphacct_architectures.multimodal.parts.grid_ends import Corners
@@ -18,7 +18,7 @@ from graphacct_architectures.multimodal.parts.siglip_grid import siglip_grid
 VISION = "PaddleOCRVisionModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The tower's keys that the cost depends on."""
 

@@ -5,9 +5,7 @@ Beyer et al., 2024 (arXiv:2407.07726).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim, PresetFiles, SubModel, fields
+from graphacct import Dim, PresetFiles, SubModel, fields, frozen
 from graphacct_architectures.multimodal.parts.compose import Composition, described, text_model
 from graphacct_architectures.multimodal.parts.family import composition
 from graphacct_architectures.multimodal.parts.images import seen
@@ -35,7 +33,7 @@ TEXT = {
 """The tower and the text model of a file without them."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PaliGemmaConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields, frozen
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.decoders.phi3 import Phi3Config, describe
 from graphacct_architectures.layers import activation, linear
@@ -32,7 +32,7 @@ LARGE: dict[str, Any] = {
 }
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ImageConfig:
     """The keys of the images' part that the cost depends on."""
 
@@ -44,7 +44,7 @@ class ImageConfig:
     type_feature: str = fields.choice("patch", ("patch",))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class LayerConfig:
     """How the crops' tokens are put together: one way is read, which both published models have."""
 
@@ -61,7 +61,7 @@ def _layer(value: Any, field: attrs.Attribute[Any]) -> int:
     return value
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Phi3VConfig(Phi3Config):
     """The keys of the published config.json that the cost depends on."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, equal, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, equal, fields, frozen
 from graphacct_architectures.activations import activation
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.audio.parts.phi4_audio import AudioConfig, heard
@@ -28,7 +28,7 @@ FRAMES = 1000
 """Frames of ten seconds of sound."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VisionConfig:
     """The tower's keys that the cost depends on."""
 
@@ -72,7 +72,7 @@ def whole(value: Any, field: attrs.Attribute[Any]) -> int:
     return value
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Phi4MultimodalConfig(Phi3Config):
     """The keys of the published config.json that the cost depends on."""
 

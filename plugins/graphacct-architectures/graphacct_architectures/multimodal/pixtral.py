@@ -9,23 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import attrs
-
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, exact_div, fields, floor_div
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, exact_div, fields, floor_div, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.decode import layer
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.names import mask_name
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.losses import SUM_ALONE
 
 VISION = "PixtralVisionModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class PixtralVisionConfig:
     """The tower's keys that the cost depends on."""
 

@@ -5,9 +5,7 @@ Baidu Qianfan Team, 2026 (Qianfan-OCR).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import PresetFiles, SubModel, fields
+from graphacct import PresetFiles, SubModel, fields, frozen
 from graphacct_architectures.multimodal.internvl import InternVLConfig, compose
 from graphacct_architectures.multimodal.parts.compose import text_model
 from graphacct_architectures.multimodal.parts.family import ONE_TILE, composition
@@ -16,7 +14,7 @@ from graphacct_architectures.multimodal.parts.towers import vision_model
 CLASSES = ("QianfanOCRForConditionalGeneration", "QianfanOCRModel")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class QianfanOCRConfig(InternVLConfig):
     """The keys of the published config.json that the cost depends on."""
 

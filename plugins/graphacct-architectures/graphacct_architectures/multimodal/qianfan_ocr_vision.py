@@ -9,14 +9,14 @@ from typing import ClassVar
 
 import attrs
 
-from graphacct import PresetFiles, fields
+from graphacct import PresetFiles, fields, frozen
 from graphacct_architectures.multimodal.internvl_vision import ARCHITECTURE as INTERNVL
 from graphacct_architectures.multimodal.internvl_vision import InternVLVisionConfig
 
 VISION = "QianfanOCRVisionModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class QianfanOCRVisionConfig(InternVLVisionConfig):
     """The tower's keys that the cost depends on."""
 

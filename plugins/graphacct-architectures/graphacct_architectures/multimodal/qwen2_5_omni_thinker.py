@@ -5,9 +5,7 @@ Xu et al., 2025 (arXiv:2503.20215).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import SubModel, fields
+from graphacct import SubModel, fields, frozen
 from graphacct_architectures.multimodal.parts.compose import text_model
 from graphacct_architectures.multimodal.parts.omni import thinker
 from graphacct_architectures.multimodal.parts.qwen_vl import grid_model, sections_left_out
@@ -16,7 +14,7 @@ from graphacct_architectures.multimodal.parts.sounds import audio_model
 CLASSES = ("Qwen2_5OmniThinkerForConditionalGeneration", "Qwen2_5OmniThinkerModel")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The keys of the published config.json that the cost depends on."""
 

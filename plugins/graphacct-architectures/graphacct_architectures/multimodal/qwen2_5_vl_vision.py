@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
-from graphacct import Dim, fields
+from graphacct import Dim, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import Norm
@@ -21,7 +19,7 @@ from graphacct_architectures.multimodal.parts.qwen_vl import indices, tower_alon
 VISION = "Qwen2_5_VisionTransformerPretrainedModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The tower's keys that the cost depends on."""
 

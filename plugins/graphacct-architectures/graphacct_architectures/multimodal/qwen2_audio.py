@@ -5,9 +5,7 @@ Chu et al., 2024 (arXiv:2407.10759).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields, same
+from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields, frozen, same
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.layers import dropped, layer_norm, linear
@@ -18,7 +16,7 @@ from graphacct_architectures.tower import Tower, tower
 CLASSES = ("Qwen2AudioForConditionalGeneration", "Qwen2AudioModel")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class EncoderConfig:
     """The audio encoder's keys that the cost depends on."""
 
@@ -40,7 +38,7 @@ class EncoderConfig:
         return 2 * self.max_source_positions
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Qwen2AudioConfig:
     """The keys of the published config.json that the cost depends on."""
 

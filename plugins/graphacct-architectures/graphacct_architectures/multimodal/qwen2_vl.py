@@ -5,9 +5,7 @@ Wang et al., 2024 (arXiv:2409.12191).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import SubModel, fields
+from graphacct import SubModel, fields, frozen
 from graphacct_architectures.decoders.qwen2 import Qwen2Config
 from graphacct_architectures.multimodal.parts.compose import text_model
 from graphacct_architectures.multimodal.parts.family import own_or_text
@@ -16,7 +14,7 @@ from graphacct_architectures.multimodal.parts.qwen_vl import nested_text, sectio
 CLASSES = ("Qwen2VLForConditionalGeneration", "Qwen2VLModel")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The keys of the published config.json that the cost depends on."""
 

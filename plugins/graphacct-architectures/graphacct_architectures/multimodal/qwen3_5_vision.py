@@ -5,9 +5,7 @@ Qwen Team, 2026 (Qwen3.5).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import fields
+from graphacct import fields, frozen
 from graphacct_architectures.multimodal.parts.grid import Grid
 from graphacct_architectures.multimodal.parts.qwen_vl import tower_alone
 from graphacct_architectures.multimodal.qwen3_vl_vision import Sizes, grid
@@ -15,7 +13,7 @@ from graphacct_architectures.multimodal.qwen3_vl_vision import Sizes, grid
 VISION = "Qwen3_5VisionModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config(Sizes):
     """The tower's keys that the cost depends on."""
 

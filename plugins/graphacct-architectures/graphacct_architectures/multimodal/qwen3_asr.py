@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from graphacct import Dim, SubModel, fields
+from graphacct import Dim, SubModel, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.multimodal.parts.compose import described, text_model
 from graphacct_architectures.multimodal.parts.projector import Activated, Linear, Step
@@ -23,7 +21,7 @@ TEXT: dict[str, Any] = {
 """The text model's keys if a file has none."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Qwen3ASRConfig:
     """The keys of the published config.json that the cost depends on."""
 

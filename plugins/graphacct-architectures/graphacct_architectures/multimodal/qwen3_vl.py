@@ -5,16 +5,14 @@ Bai et al., 2025 (arXiv:2511.21631).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import SubModel, fields
+from graphacct import SubModel, fields, frozen
 from graphacct_architectures.multimodal.parts.compose import text_model
 from graphacct_architectures.multimodal.parts.qwen_vl import sections_left_out, whole
 
 CLASSES = ("Qwen3VLForConditionalGeneration", "Qwen3VLModel")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The keys of the published config.json that the cost depends on."""
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
-from graphacct import Dim, fields
+from graphacct import Dim, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
@@ -21,7 +19,7 @@ from graphacct_architectures.multimodal.parts.qwen_vl import indices, tower_alon
 VISION = "Qwen3VLVisionModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Sizes:
     """The sizes of this tower and of Qwen3.5's."""
 
@@ -44,7 +42,7 @@ class Sizes:
     dtype: str | None = fields.dtype()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config(Sizes):
     """The tower's keys that the cost depends on."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, frozen
 from graphacct_architectures.losses import SUM, SUM_ALONE
 from graphacct_architectures.multimodal import gemma3
 from graphacct_architectures.multimodal.parts.family import own_or_text
@@ -18,7 +18,7 @@ from graphacct_architectures.multimodal.parts.family import own_or_text
 CLASSES = ("ShieldGemma2ForImageClassification", gemma3.CLASSES[0])
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ShieldGemma2Config(gemma3.Gemma3Config):
     """The keys of the published config.json that the cost depends on. The head is tied if either the file or its text
     model says so."""

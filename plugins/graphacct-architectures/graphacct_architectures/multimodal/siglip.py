@@ -8,9 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import attrs
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, exact_div, fields
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    equal,
+    exact_div,
+    fields,
+    frozen,
+)
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.feed_forward import mlp
@@ -24,7 +34,7 @@ SIGMOID = "sigmoid"
 """The name of the loss of pairs."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TextConfig:
     """The text tower's keys that the cost depends on."""
 
@@ -39,7 +49,7 @@ class TextConfig:
     projection_size: Dim | None = fields.optional_size()
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VisionConfig:
     """The image tower's keys that the cost depends on."""
 
@@ -55,7 +65,7 @@ class VisionConfig:
     vision_use_head: bool = fields.flag(True)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SiglipConfig:
     """The keys of the published config.json that the cost depends on."""
 

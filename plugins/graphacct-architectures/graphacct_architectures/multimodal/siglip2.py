@@ -7,9 +7,19 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, exact_div, fields
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    equal,
+    exact_div,
+    fields,
+    frozen,
+)
 from graphacct_architectures.activations import activation
 from graphacct_architectures.layers import layer_norm, linear
 from graphacct_architectures.losses import CROSS_ENTROPY, SUM, check_entropy, classes, cross_entropy
@@ -21,7 +31,7 @@ from graphacct_architectures.tower import tower
 BOTH, CLASSIFIER = "Siglip2Model", "Siglip2ForImageClassification"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VisionConfig:
     """The image tower's keys that the cost depends on."""
 
@@ -37,7 +47,7 @@ class VisionConfig:
     vision_use_head: bool = fields.flag(True)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Siglip2Config:
     """The keys of the published config.json that the cost depends on."""
 

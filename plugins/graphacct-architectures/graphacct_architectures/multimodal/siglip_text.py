@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Architecture, Builder, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.multimodal.siglip import TextConfig, texts
 
 TEXT = "SiglipTextModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SiglipTextConfig(TextConfig):
     """The text tower's keys and its class."""
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Architecture, Builder, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.multimodal.siglip import VisionConfig, images
 
 VISION = "SiglipVisionModel"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SiglipVisionConfig(VisionConfig):
     """The image tower's keys and its class."""
 

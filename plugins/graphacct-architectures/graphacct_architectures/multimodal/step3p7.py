@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Builder, SubModel, Value, Workload, fields
+from graphacct import Builder, SubModel, Value, Workload, fields, frozen
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import described, text_model
 from graphacct_architectures.multimodal.parts.grid import Extent
@@ -16,7 +16,7 @@ from graphacct_architectures.multimodal.parts.qwen_vl import grid_model, whole
 CLASSES = ("Step3p7ForConditionalGeneration", "Step3p7Model")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The keys of the published config.json that the cost depends on."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, Dim, Value, fields, floor_div, same
+from graphacct import Builder, Dim, Value, fields, floor_div, frozen, same
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
@@ -23,7 +23,7 @@ VISION = "Step3p7VisionModel"
 RATIO = 8960 / 1536
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The tower's keys that the cost depends on."""
 
@@ -47,7 +47,7 @@ class Config:
         return int(width * ratio)
 
 
-@attrs.frozen
+@frozen
 class Interpolated:
     """A square table, interpolated to an image's rows and columns unless it has as many.
 
@@ -75,7 +75,7 @@ class Interpolated:
         return found
 
 
-@attrs.frozen
+@frozen
 class Downsampled:
     """Two convolutions that each halve rows and columns and double the width."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, SubModel, Value, brief, ceil_div, fields
+from graphacct import Builder, ConfigError, Dim, SubModel, Value, brief, ceil_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.multimodal.parts.compose import Composition, described, text_model
@@ -60,7 +60,7 @@ def stated() -> Any:
     return fields.checked_field(check, None)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class UltravoxConfig:
     """The keys of the published config.json that the cost depends on."""
 
@@ -77,7 +77,7 @@ class UltravoxConfig:
     dtype: str | None = fields.dtype()
 
 
-@attrs.frozen
+@frozen
 class Stacked:
     """So many positions beside one another as one, the last ones padded with zeros: a copy."""
 

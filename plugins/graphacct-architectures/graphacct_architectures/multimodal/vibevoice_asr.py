@@ -5,9 +5,7 @@ The sizes are those of the transformers library's configuration class.
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, Dim, PresetFiles, SubModel, Value, Workload, fields
+from graphacct import Builder, Dim, PresetFiles, SubModel, Value, Workload, fields, frozen
 from graphacct_architectures.audio.vibevoice_acoustic_tokenizer_encoder import RATE, latents
 from graphacct_architectures.layers import linear, rms_norm
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
@@ -18,7 +16,7 @@ CLASSES = ("VibeVoiceAsrForConditionalGeneration", "VibeVoiceAsrModel")
 ENCODER = "vibevoice_acoustic_tokenizer_encoder"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VibeVoiceAsrConfig:
     """The keys of the published config.json that the cost depends on."""
 

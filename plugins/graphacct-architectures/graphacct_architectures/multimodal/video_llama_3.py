@@ -5,9 +5,7 @@ Zhang et al., 2025 (arXiv:2501.13106).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, SubModel, Value, fields
+from graphacct import Builder, SubModel, Value, fields, frozen
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import described, text_model
 from graphacct_architectures.multimodal.parts.family import own_or_text
@@ -17,7 +15,7 @@ from graphacct_architectures.multimodal.parts.qwen_vl import grid_model, whole
 CLASSES = ("VideoLlama3ForConditionalGeneration", "VideoLlama3Model")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The keys of the published config.json that the cost depends on."""
 

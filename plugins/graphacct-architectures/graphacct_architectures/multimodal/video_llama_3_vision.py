@@ -5,9 +5,7 @@ Zhang et al., 2025 (arXiv:2501.13106).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, Dim, Value, exact_div, fields
+from graphacct import Builder, Dim, Value, exact_div, fields, frozen
 from graphacct_architectures.activations import activation
 from graphacct_architectures.multimodal.parts.grid import Extent, Grid
 from graphacct_architectures.multimodal.parts.qwen_vl import tower_alone
@@ -18,7 +16,7 @@ MERGE = 2
 """The side of the squares of a film's patches that become one token, which the processor gives the class."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Config:
     """The tower's keys that the cost depends on."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.layers import dropped, embedding, layer_norm, linear
@@ -18,7 +18,7 @@ from graphacct_architectures.tower import Tower, check_image, older, patch_count
 MODEL, ANSWERS = "ViltModel", "ViltForQuestionAnswering"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ViltConfig:
     """The keys of the published config.json that the cost depends on."""
 

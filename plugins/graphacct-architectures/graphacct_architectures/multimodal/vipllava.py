@@ -5,9 +5,7 @@ Cai et al., 2024 (arXiv:2312.00784).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import PresetFiles, SubModel, fields
+from graphacct import PresetFiles, SubModel, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.multimodal.parts.compose import Composition, described, text_model
@@ -29,7 +27,7 @@ VISION = {
 """The tower of a file without one."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VipLlavaConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -20,6 +20,7 @@ from graphacct import (
     Value,
     Workload,
     fields,
+    frozen,
 )
 from graphacct_architectures.layers import linear
 from graphacct_architectures.losses import CROSS_ENTROPY, SUM
@@ -41,7 +42,7 @@ def tower(default: str, size: str) -> Any:
     return fields.model(default, fits=fits)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DualConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -22,15 +22,16 @@ from graphacct import (
     exact_div,
     fields,
     floor_div,
+    frozen,
 )
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.decode import After, attended, decode, fed
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.layer import Layer, Whole
 from graphacct_architectures.decoders.parts.description.norm import Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
 from graphacct_architectures.layers import linear
 from graphacct_architectures.losses import NEXT_TOKEN_LOSSES, check_entropy, entropy_if
@@ -43,7 +44,7 @@ DELAY, NARROW = "t_cond", 32
 """The table of the delay, and the width of the network that reads it."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class TextConfig:
     """The text model's keys that the cost depends on."""
 
@@ -61,7 +62,7 @@ class TextConfig:
     attention_dropout: float = fields.probability(0.0)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VoxtralRealtimeConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import attrs
-
-from graphacct import DeclinedError, ReadError, brief
+from graphacct import DeclinedError, ReadError, brief, frozen
 from graphacct_architectures.translations import gguf_rules as rules
 from graphacct_architectures.translations.gguf_rules import (
     EXPERTS,
@@ -68,7 +66,7 @@ IDLE = (
 """Keys that change no cost, or that a family's rule below reads."""
 
 
-@attrs.frozen
+@frozen
 class Form:
     """An architecture: its family, keys besides the common ones, common ones that the family does not take, and what
     its tensors and other keys say."""

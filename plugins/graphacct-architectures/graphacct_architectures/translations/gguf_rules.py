@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import attrs
-
-from graphacct import ReadError, brief
+from graphacct import ReadError, brief, frozen
 
 HEADS, KV_HEADS, HEAD_DIM = "attention.head_count", "attention.head_count_kv", "attention.key_length"
 VALUE_DIM, ROTARY, EXPERTS = "attention.value_length", "rope.dimension_count", "expert_count"
 Said = Mapping[str, Any]
 
 
-@attrs.frozen
+@frozen
 class File:
     """What a file says: its keys without the architecture in front, and the sizes of its tensors."""
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
-from graphacct import PresetFiles, fields
+from graphacct import PresetFiles, fields, frozen
 from graphacct_architectures.vision.patched import Patched, family
 
 CLASSES = (
@@ -17,7 +15,7 @@ CLASSES = (
 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class DeiTConfig(Patched):
     """The keys of the published config.json that the cost depends on."""
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import attrs
-
-from graphacct import PresetFiles, fields
+from graphacct import PresetFiles, fields, frozen
 from graphacct_architectures.vision.patched import Patched, family
 
 CLASSES = ("IJepaModel", "IJepaForImageClassification")
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class IJepaConfig(Patched):
     """The keys of the published config.json that the cost depends on."""
 

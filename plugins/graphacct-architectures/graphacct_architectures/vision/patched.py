@@ -8,9 +8,7 @@ from __future__ import annotations
 from math import isqrt
 from typing import ClassVar
 
-import attrs
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.layers import activation as activated
@@ -23,7 +21,7 @@ CLASSIFIER, MASKED, TAUGHT = "ForImageClassification", "ForMaskedImageModeling",
 tokens."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class Patched:
     """The keys of the published config.json that the families share and that the cost depends on.
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div
+from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.feed_forward import mlp
@@ -19,7 +17,7 @@ FULL_CHUNK = 13
 """The positions that the classes with convolutions over the plane reckon for a whole chunk, whatever its frames."""
 
 
-@attrs.frozen
+@frozen
 class Chunked:
     """An encoder.
 
@@ -52,7 +50,7 @@ class Chunked:
     padded: bool = False
 
 
-@attrs.frozen
+@frozen
 class Cut:
     """How a sound is cut, all in numbers.
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, Parameter, Value, ceil_div, equal, exact_div, floor_div, prod
+from graphacct import Builder, ConfigError, Dim, Parameter, Value, ceil_div, equal, exact_div, floor_div, frozen, prod
 
 WEIGHT, GROUP = "weight_norm", "time_group_norm"
 """How a convolution is normalized: its weight is kept as a direction and a length, or its output has one norm."""
 
 
-@attrs.frozen
+@frozen
 class Seanet:
     """An encoder of samples, or a decoder.
 

@@ -5,14 +5,12 @@ Gulati et al., 2020 (arXiv:2005.08100).
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim
+from graphacct import Dim, frozen
 
 RELATIVE, ROTARY, KEYED = "relative", "rotary", "relative_key"
 
 
-@attrs.frozen
+@frozen
 class Places:
     """How attention knows positions.
 
@@ -29,7 +27,7 @@ class Places:
     stored: bool = False
 
 
-@attrs.frozen
+@frozen
 class Conformer:
     """A stack of conformer layers.
 

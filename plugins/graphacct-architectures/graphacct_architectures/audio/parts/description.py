@@ -5,9 +5,7 @@ Names are those of the published checkpoint's modules. None means that the model
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim
+from graphacct import Dim, frozen
 from graphacct_architectures.audio.parts.conformer_layers import Conformer
 from graphacct_architectures.encoders.parts.description import Encoder
 
@@ -15,7 +13,7 @@ FIRST, EACH = "group", "layer"
 """Where a stem is normalized: per channel after its first convolution, or per position after each."""
 
 
-@attrs.frozen
+@frozen
 class Stem:
     """Convolutions over samples, each with an activation.
 
@@ -34,7 +32,7 @@ class Stem:
     activation: str
 
 
-@attrs.frozen
+@frozen
 class Convolved:
     """Positions by a convolution in groups over the stream, which is added to it.
 
@@ -57,7 +55,7 @@ class Convolved:
     stride: Dim = 1
 
 
-@attrs.frozen
+@frozen
 class Gated:
     """Biases of the scores by the distance of query and key, from a table in the first layer, which each layer weights
     by gates of its input.
@@ -69,7 +67,7 @@ class Gated:
     buckets: Dim
 
 
-@attrs.frozen
+@frozen
 class Adapter:
     """Convolutions after the last layer, each with a gated linear unit.
 
@@ -85,7 +83,7 @@ class Adapter:
     stride: Dim
 
 
-@attrs.frozen
+@frozen
 class Masks:
     """What training masks by chance.
 
@@ -99,7 +97,7 @@ class Masks:
     channels: bool = False
 
 
-@attrs.frozen
+@frozen
 class Waves:
     """An encoder of a waveform.
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, Dim, Value, Workload, equal
+from graphacct import Builder, Dim, Value, Workload, equal, frozen
 from graphacct_architectures.audio.parts.stem import convolution
 from graphacct_architectures.layers import dropped, layer_norm, resident
 from graphacct_architectures.residing import unread
@@ -20,7 +18,7 @@ HALF = 1
 """Channels of each half of the noise, which has two."""
 
 
-@attrs.frozen
+@frozen
 class Durations:
     """A flow of noise.
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, exact_div
+from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, exact_div, frozen
 from graphacct_architectures.audio.parts.biases import biases, gated_attention
 from graphacct_architectures.audio.parts.conformer import conformed
 from graphacct_architectures.audio.parts.description import Masks, Waves
@@ -20,7 +18,7 @@ from graphacct_architectures.layers import activation, dropped, layer_norm, line
 from graphacct_architectures.tower import Tower, attention
 
 
-@attrs.frozen
+@frozen
 class Streams:
     """What an encoder makes of samples, all (batch, positions, width).
 

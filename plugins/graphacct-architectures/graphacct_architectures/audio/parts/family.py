@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-import attrs
-
-from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, equal, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, equal, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.description import EACH, FIRST, Adapter, Convolved, Masks, Stem, Waves
 from graphacct_architectures.audio.parts.encode import encoded
@@ -40,7 +38,7 @@ def known(stem: str, heads: Sequence[str]) -> Any:
     return fields.model_class(f"{stem}Model", (f"{stem}Model", *(f"{stem}{head}" for head in heads)))
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SoundConfig:
     """The keys that encoders of sound have in all their classes, with the defaults of wav2vec 2.0's."""
 
@@ -93,7 +91,7 @@ class SoundConfig:
         )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class WavesConfig(SoundConfig):
     """The keys that wav2vec 2.0 and related families have."""
 
@@ -116,7 +114,7 @@ class WavesConfig(SoundConfig):
                 )
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class QuantisedConfig(WavesConfig):
     """The keys of families that are pre-trained to tell quantised features apart."""
 
@@ -132,7 +130,7 @@ class QuantisedConfig(WavesConfig):
         return Codes(self.num_codevector_groups, self.num_codevectors_per_group, self.codevector_dim)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class SpeakersConfig(QuantisedConfig):
     """The keys of families with a class that knows speakers."""
 
@@ -142,7 +140,7 @@ class SpeakersConfig(QuantisedConfig):
     xvector_output_dim: Dim = fields.size(512)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AdaptedConfig(SpeakersConfig):
     """The keys of families whose encoder may end in an adapter."""
 

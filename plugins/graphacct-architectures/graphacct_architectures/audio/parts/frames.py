@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, differ, exact_div
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, differ, exact_div, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
@@ -27,7 +25,7 @@ FRAMES_PER_SECOND = 100
 """Of the spectrum that Whisper's preprocessor makes: a frame every 10 ms."""
 
 
-@attrs.frozen
+@frozen
 class Heard:
     """The sizes of an encoder of frames.
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, exact_div
+from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, exact_div, frozen
 from graphacct_architectures.audio.parts.encode import Streams
 from graphacct_architectures.layers import dropped, linear, resident, weighted_sum
 
 
-@attrs.frozen
+@frozen
 class Delayed:
     """A time-delay network's convolutions over positions.
 
@@ -26,7 +24,7 @@ class Delayed:
     outputs: Dim
 
 
-@attrs.frozen
+@frozen
 class Codes:
     """A quantiser: each feature is replaced by one of its vectors, in groups.
 

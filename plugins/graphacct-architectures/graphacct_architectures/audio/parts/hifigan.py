@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, brief, equal, fields, floor_div, prod
+from graphacct import Builder, ConfigError, Dim, Value, brief, equal, fields, floor_div, frozen, prod
 from graphacct_architectures.audio.parts.stem import convolution
 from graphacct_architectures.layers import resident
 
@@ -34,7 +34,7 @@ def positive(row: Any) -> bool:
     return isinstance(row, (list, tuple)) and 0 < len(row) <= 64 and all(type(n) is int and 0 < n < 1e6 for n in row)
 
 
-@attrs.frozen
+@frozen
 class HifiGan:
     """A vocoder.
 

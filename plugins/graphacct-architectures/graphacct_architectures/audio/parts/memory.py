@@ -6,9 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import partial
 
-import attrs
-
-from graphacct import Builder, Dim, Value, Workload, equal, exact_div, floor_div
+from graphacct import Builder, Dim, Value, Workload, equal, exact_div, floor_div, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.feed_forward import mlp
@@ -16,7 +14,7 @@ from graphacct_architectures.layers import dropped, layer_norm, linear, merge_he
 from graphacct_architectures.tower import Tower, attended
 
 
-@attrs.frozen
+@frozen
 class Remembering:
     """What equal layers are.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, fields, prod
+from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, fields, frozen, prod
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.codec import Seanet, convolution, decoded, encoded, transposed
 from graphacct_architectures.audio.parts.stream import streamed
@@ -34,7 +34,7 @@ def optional_rate() -> Any:
     return fields.checked_field(check, None)
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class MimiConfig:
     """The keys of the published config.json that the cost depends on."""
 

@@ -9,9 +9,20 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, Value, Workload, ceil_div, differ, equal, exact_div, fields, less
+from graphacct import (
+    Builder,
+    ConfigError,
+    Dim,
+    Value,
+    Workload,
+    ceil_div,
+    differ,
+    equal,
+    exact_div,
+    fields,
+    frozen,
+    less,
+)
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.activations import activation as named
 from graphacct_architectures.audio.parts.stem import convolution
@@ -25,7 +36,7 @@ CHUNK = 500
 """The most positions that see each other: a longer sound is cut."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class AudioConfig:
     """The keys of the published config.json that the cost depends on."""
 

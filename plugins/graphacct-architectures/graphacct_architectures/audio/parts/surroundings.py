@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, Dim, Value, ceil_div, exact_div
+from graphacct import Builder, Dim, Value, ceil_div, exact_div, frozen
 from graphacct_architectures.audio.gemma4_audio import shifted
 from graphacct_architectures.layers import linear
 
 POSITIONS = "relative_position_embedding"
 
 
-@attrs.frozen
+@frozen
 class Blocks:
     """Attention over blocks.
 

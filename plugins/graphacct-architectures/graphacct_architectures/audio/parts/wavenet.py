@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, floor_div
+from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, floor_div, frozen
 from graphacct_architectures.audio.parts.stem import convolution
 from graphacct_architectures.layers import dropped, resident
 
 
-@attrs.frozen
+@frozen
 class WaveNet:
     """Gated convolutions.
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
-
 from graphacct import Builder, ConfigError, Dim, Parameter, Value, Workload, equal, less
-from graphacct_architectures.decoders.parts.blocks import with_blocks
-from graphacct_architectures.decoders.parts.description.attention import Attention
-from graphacct_architectures.decoders.parts.description.norm import RMS, Norm
-from graphacct_architectures.decoders.parts.indexer import with_chosen
-from graphacct_architectures.decoders.parts.joint import UNEVEN, heads_of
-from graphacct_architectures.decoders.parts.latent import ABSORBED, absorbed, latent
+from graphacct_architectures.decoders.parts.description.attention import ABSORBED, Attention
+from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.names import ALIBI, POSITIONS, mask_name
+from graphacct_architectures.decoders.parts.norms import norm_upcast
+from graphacct_architectures.decoders.parts.norms import normed_by as normed_by
+from graphacct_architectures.decoders.parts.norms import projection as projection
 from graphacct_architectures.decoders.parts.rotary import both_rotated, scaled_by_position
-from graphacct_architectures.layers import conv1d, dropped, linear, merge_heads, norm, split_heads, with_cache
+from graphacct_architectures.layers import dropped, linear, merge_heads, norm, split_heads, with_cache
 
 WIDEST = 256
 """The largest width of a head for which torch's kernels accept shared heads."""
@@ -31,17 +28,25 @@ def attention(
     width = x.spec.shape[-1]
     b.hold(x)
     if a.latent is not None and workload.attention == ABSORBED:
+        from graphacct_architectures.decoders.parts.latent import absorbed  # few models have it
+
         y = absorbed(a, a.latent, workload, b, x, tables)
         y = gated(a, b, x, y) if a.gate else y
         return linear(b, a.out, y, width, bias=a.out_bias), ()
     gate: Value | None = None
     if a.latent is not None:
+        from graphacct_architectures.decoders.parts.latent import latent
+
         q, k, v, source, gate = latent(a, a.latent, workload, b, x, tables)
         if a.indexer is not None:
+            from graphacct_architectures.decoders.parts.indexer import with_chosen
+
             tables = with_chosen(a, a.indexer, workload, b, x, source, tables)
     else:
         q, k, v, gate = of_their_own(a, kind, workload, b, x, tables)
         if a.blocks is not None:
+            from graphacct_architectures.decoders.parts.blocks import with_blocks
+
             tables = with_blocks(a, a.blocks, workload, b, x, tables)
     y, weights = (differences if a.differential else attended)(a, workload, b, q, k, v, tables)
     if gate is not None:
@@ -148,11 +153,6 @@ def gated(a: Attention, b: Builder, x: Value, y: Value) -> Value:
     return b.apply("reshape", b.apply("mul", heads, gate, name="gated"), name="heads_joined", shape=(batch, seq, width))
 
 
-def projection(in_out: bool, b: Builder, name: str, x: Value, width: Dim, bias: bool) -> Value:
-    """Returns x projected by a weight stored (out, in), or (in, out)."""
-    return conv1d(b, name, x, width) if in_out else linear(b, name, x, width, bias=bias)
-
-
 def of_their_own(
     a: Attention, kind: Norm, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]
 ) -> tuple[Value, Value, Value, Value | None]:
@@ -181,6 +181,8 @@ def projections(
     parts: tuple[Value, ...] = ()
     counts = (a.heads, a.kv_heads, a.kv_heads)
     if a.joint:
+        from graphacct_architectures.decoders.parts.joint import UNEVEN, heads_of
+
         total = (a.heads + a.kv_heads) * a.d_head + a.kv_heads * a.value_width
         flat = projection(a.in_out, b, a.joint, x, total, a.bias)
         if a.clamped:
@@ -264,39 +266,6 @@ def with_gate(a: Attention, b: Builder, x: Value) -> tuple[Value, Value]:
     both = b.apply("reshape", both, name="q_and_gate", shape=(batch, seq, a.heads, 2 * a.d_head))
     q, gate = b.apply("split", both, name="q_gate", parts=2)
     return q, b.apply("reshape", gate, name="gate", shape=(batch, seq, a.heads * a.d_head))
-
-
-def normed_by(b: Builder, name: str, x: Value, kind: Norm) -> Value:
-    """Returns x normalized over its last dimension."""
-    dtype = x.spec.dtype
-    if kind.gate_rank is not None:
-        return gated_norm(b, name, x, kind, kind.gate_rank)
-    narrow = kind.cast and dtype != "float32"
-    if narrow:
-        x = b.apply("cast", x, name=f"{name}_wide", dtype="float32")
-    options = {"weight": kind.weight, "bias": kind.bias, "centred": kind.centred, "weight_wide": kind.weight_wide}
-    options["stored_wide"] = kind.stored_wide
-    y = norm(b, name, x, kind.kind, upcast=norm_upcast(kind), power=kind.power, **options)
-    return b.apply("cast", y, name=f"{name}_narrowed", dtype=dtype) if narrow else y
-
-
-def gated_norm(b: Builder, name: str, x: Value, kind: Norm, rank: Dim) -> Value:
-    """Returns x normalized, times the sigmoid of a projection of it, there and back, which runs in float32."""
-    with b.scope(name):
-        y = normed_by(b, "norm", x, attrs.evolve(kind, gate_rank=None))
-        b.hold(y)
-        with b.scope("mlp"):
-            gate = b.apply("silu", linear(b, "fc1", y, rank, bias=False), name="act")
-            gate = linear(b, "fc2", gate, x.spec.shape[-1], bias=False)
-        if gate.spec.dtype != "float32":
-            gate = b.apply("cast", gate, name="gate_wide", dtype="float32")
-        y = b.apply("mul", y, b.apply("sigmoid", gate, name="gate"), name="gated")
-        return y if y.spec.dtype == x.spec.dtype else b.apply("cast", y, name="narrowed", dtype=x.spec.dtype)
-
-
-def norm_upcast(kind: Norm) -> str:
-    """Returns which part of a norm is computed in float32; empty for torch's own LayerNorm."""
-    return kind.upcast if kind.kind == RMS or kind.upcast == "all" else ""
 
 
 def normed_with_gains(b: Builder, name: str, x: Value, kind: Norm) -> Value:

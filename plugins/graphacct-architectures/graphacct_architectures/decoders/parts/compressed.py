@@ -9,20 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
-
-from graphacct import Builder, Dim, Value, Workload, exact_div, minimum
-from graphacct_architectures.decoders.parts.attention import eager, fused, normed_by
+from graphacct import Builder, Dim, Value, Workload, exact_div, frozen, minimum
+from graphacct_architectures.decoders.parts.attention import eager, fused
 from graphacct_architectures.decoders.parts.compressor import Compressor, entries, turned_last
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.hyper import unweighted
 from graphacct_architectures.decoders.parts.indexer import ungraded, wide
 from graphacct_architectures.decoders.parts.names import mask_name
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import linear, split_heads, with_cache
 
 
-@attrs.frozen
+@frozen
 class Chooser:
     """Small heads that choose the entries each query sees, by entries of their own.
 
@@ -37,7 +36,7 @@ class Chooser:
     top: Dim
 
 
-@attrs.frozen
+@frozen
 class Compressed:
     """Attention with one head of keys, which are also the values.
 

@@ -11,18 +11,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, Dim, TensorSpec, Value, Workload, ceil_div, floor_div, less, minimum
-from graphacct_architectures.decoders.parts.attention import normed_by
+from graphacct import Builder, Dim, TensorSpec, Value, Workload, ceil_div, floor_div, frozen, less, minimum
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.indexer import known, ungraded
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import linear, resident
 
 CACHING = ("prefill", "decode")
 
 
-@attrs.frozen
+@frozen
 class Compressor:
     """How tokens become entries.
 
@@ -49,7 +47,7 @@ class Compressor:
         return 2 * self.width if self.overlapping else self.width
 
 
-@attrs.frozen
+@frozen
 class Windows:
     """The windows that a pass meets.
 

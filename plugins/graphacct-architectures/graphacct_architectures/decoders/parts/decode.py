@@ -7,8 +7,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload
-from graphacct_architectures.classifier import classified
-from graphacct_architectures.decoders.parts.attention import attention, capped, normed_by
+from graphacct_architectures.decoders.parts.attention import attention, capped
 from graphacct_architectures.decoders.parts.description.attention import Mixing
 from graphacct_architectures.decoders.parts.description.decoder import EMBEDDING, Decoder, Positions, Transform
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -17,6 +16,7 @@ from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
 from graphacct_architectures.decoders.parts.indexer import handed_on
 from graphacct_architectures.decoders.parts.names import CHOSEN, POSITIONS
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.stack import stack
 from graphacct_architectures.decoders.parts.tables import masks, rotary_tables, unread
 from graphacct_architectures.layers import activation, dropped, embedding, for_logits, linear
@@ -82,6 +82,8 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
     if d.stream_scaled and d.classifier is None:
         x = b.apply("scale", x, name="stream_scaled")
     if d.classifier is not None:
+        from graphacct_architectures.classifier import classified
+
         return classified(d.classifier, workload, b, x, ids)
     tied = f"{d.module}.{d.embedding}.weight" if d.tied else ""
     x = for_logits(b, x, workload)

@@ -7,14 +7,13 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, Workload, differ, exact_div, fields
+from graphacct import ConfigError, Dim, Workload, differ, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.description.attention import Attention, Indexer, Latent
+from graphacct_architectures.decoders.parts.description.attention import ABSORBED, Attention, Indexer, Latent
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Experts, Mlp
 from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import DecoderConfig, whole
-from graphacct_architectures.decoders.parts.latent import ABSORBED
 from graphacct_architectures.decoders.parts.router import SIGMOID
 from graphacct_architectures.decoders.parts.sparse import at_most, layered
 
@@ -38,7 +37,7 @@ def inexact(config: LatentConfig, workload: Workload, dtype: str) -> tuple[str, 
     )
 
 
-@attrs.frozen(kw_only=True, init=False, repr=False, eq=False)  # a base class of families, never instantiated itself
+@frozen(kw_only=True)
 class LatentConfig(DecoderConfig):
     """The keys that both generations have."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, brief, exact_div, fields, same
+from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, brief, exact_div, fields, frozen, same
 from graphacct_architectures.activations import activation
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.decoders.parts.decode import decode
@@ -70,7 +70,7 @@ def layer_types() -> Any:
     return fields.checked_field(check, None)
 
 
-@attrs.frozen(kw_only=True, init=False, repr=False, eq=False)  # a base class of families, never instantiated itself
+@frozen(kw_only=True)
 class DecoderConfig(HeadConfig):
     """The keys that most decoders have, under today's names, with the defaults of Llama's class."""
 
@@ -105,7 +105,7 @@ class DecoderConfig(HeadConfig):
         return shared
 
 
-@attrs.frozen
+@frozen
 class Decoding:
     """The function that builds a family's graph, which a model with this one inside takes apart.
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from graphacct import Builder, Dim, Value, Workload, ceil_div, equal, prod
-from graphacct_architectures.decoders.parts.attention import normed_by, projection
 from graphacct_architectures.decoders.parts.description.feed_forward import Experts, Mlp
 from graphacct_architectures.decoders.parts.description.norm import Norm
-from graphacct_architectures.decoders.parts.router import routed, scored
+from graphacct_architectures.decoders.parts.norms import normed_by, projection
 from graphacct_architectures.layers import activation, dropped, linear
 
 XIELU = "xielu"
@@ -106,6 +105,8 @@ def experts(e: Experts, b: Builder, x: Value, tokens: Value | None = None) -> Va
     rows = b.apply("reshape", x, name="tokens", shape=(batch * seq, width))
     if e.every:
         return through_every(e, b, rows, (batch, seq, width))
+    from graphacct_architectures.decoders.parts.router import routed  # most networks have no experts
+
     ids, weights = routed(e, b, rows, tokens)
     if e.latent is not None:
         rows = linear(b, e.latent_in, rows, e.latent, bias=e.latent_bias)
@@ -130,6 +131,8 @@ def experts(e: Experts, b: Builder, x: Value, tokens: Value | None = None) -> Va
 def through_every(e: Experts, b: Builder, rows: Value, shape: tuple[Dim, ...]) -> Value:
     """Returns the outputs of all experts added up, and the shared network's, in the shape of the stream. Each expert's
     input is the token times the sigmoid of its score, or 0 if it is not chosen."""
+    from graphacct_architectures.decoders.parts.router import scored
+
     tokens, width = rows.spec.shape
     scores = scored(e, b, rows)
     with b.scope(e.router):

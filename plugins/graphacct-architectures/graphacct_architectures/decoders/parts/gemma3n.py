@@ -10,10 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, Dim, Value, Workload
-from graphacct_architectures.decoders.parts.attention import normed_by
+from graphacct import Builder, Dim, Value, Workload, frozen
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -28,13 +25,14 @@ from graphacct_architectures.decoders.parts.lending import (
     own_input,
     per_layer_inputs,
 )
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import activation, linear, resident
 
 ALTUP = "altup"
 LAST: Mapping[str, Any] = {"dim": -1, "keepdim": True}
 
 
-@attrs.frozen
+@frozen
 class Streams:
     """Several streams beside one another, (streams, batch, seq, width).
 
@@ -51,7 +49,7 @@ class Streams:
     scaled: bool
 
 
-@attrs.frozen
+@frozen
 class Gemma3nLayer:
     """One layer.
 
@@ -74,7 +72,7 @@ class Gemma3nLayer:
     own_width: Dim
 
 
-@attrs.frozen
+@frozen
 class Gemma3nStack:
     """All layers.
 

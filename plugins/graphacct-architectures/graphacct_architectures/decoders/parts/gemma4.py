@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import attrs
-
-from graphacct import Builder, Dim, Value, Workload
-from graphacct_architectures.decoders.parts.attention import normed_by
+from graphacct import Builder, Dim, Value, Workload, frozen
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Experts, Mlp
@@ -23,13 +20,14 @@ from graphacct_architectures.decoders.parts.lending import (
     own_input,
     per_layer_inputs,
 )
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import activation, linear
 
 NORM = Norm(upcast="all", power=True, weight_wide=True)
 GAINLESS = Norm(weight=False, upcast="all", power=True)
 
 
-@attrs.frozen
+@frozen
 class Gemma4Layer:
     """One layer.
 
@@ -52,7 +50,7 @@ class Gemma4Layer:
     scalar: str = "layer_scalar"
 
 
-@attrs.frozen
+@frozen
 class Gemma4Stack:
     """All layers.
 

@@ -12,10 +12,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, Value, Workload
-from graphacct_architectures.decoders.parts.attention import attention, normed_by
+from graphacct import Builder, Value, Workload, frozen
+from graphacct_architectures.decoders.parts.attention import attention
 from graphacct_architectures.decoders.parts.decode import first_of, layer
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -25,6 +23,7 @@ from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
 from graphacct_architectures.decoders.parts.indexer import handed_on
 from graphacct_architectures.decoders.parts.names import CHOSEN
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.stack import stack
 
 TOKENS = "token_ids"
@@ -32,7 +31,7 @@ TOKENS = "token_ids"
 LAST: Mapping[str, Any] = {"dim": -1, "keepdim": True}
 
 
-@attrs.frozen
+@frozen
 class Streams:
     """Streams beside one another, (batch, seq, streams, width).
 
@@ -47,7 +46,7 @@ class Streams:
     tokens: bool = False
 
 
-@attrs.frozen
+@frozen
 class StreamLayer:
     """A layer between hyper-connections.
 

@@ -18,9 +18,6 @@ from graphacct_architectures.decoders.parts.names import POSITIONS
 from graphacct_architectures.decoders.parts.rotary import scaled_by_position
 from graphacct_architectures.layers import as_computed, linear, rms_norm, split_heads, with_cache
 
-ABSORBED = "absorbed"
-"""The kind of attention that expands no cached latent."""
-
 
 def latent(
     a: Attention, kind: Latent, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]

@@ -12,14 +12,15 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, equal
-from graphacct_architectures.decoders.parts.attention import attended, head_normed, normed_by, of_their_own, projection
+from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, frozen
+from graphacct_architectures.decoders.parts.attention import attended, head_normed, of_their_own
 from graphacct_architectures.decoders.parts.decode import layer
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.names import mask_name
+from graphacct_architectures.decoders.parts.norms import normed_by, projection
 from graphacct_architectures.decoders.parts.rotary import rotated
 from graphacct_architectures.decoders.parts.stack import stack
 from graphacct_architectures.layers import embedding, linear
@@ -29,7 +30,7 @@ PER_LAYER = "per_layer_inputs"
 OWN, LENDING, BORROWING = "own", "lending", "borrowing"
 
 
-@attrs.frozen
+@frozen
 class PerLayer:
     """Inputs of each layer (Gemma 3n): rows of a second table of the tokens, and projections of the stream.
 
@@ -48,7 +49,7 @@ class PerLayer:
     in_place: bool = False
 
 
-@attrs.frozen
+@frozen
 class Lender:
     """Whose keys and values a layer's attention reads.
 

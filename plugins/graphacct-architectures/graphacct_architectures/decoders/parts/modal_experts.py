@@ -9,20 +9,20 @@ from collections.abc import Mapping
 
 import attrs
 
-from graphacct import Builder, Dim, Value, Workload, ceil_div, equal, exact_div, prod
-from graphacct_architectures.decoders.parts.attention import normed_by
+from graphacct import Builder, Dim, Value, Workload, ceil_div, equal, exact_div, frozen, prod
 from graphacct_architectures.decoders.parts.decode import serial
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Experts, Mlp
 from graphacct_architectures.decoders.parts.description.layer import NOTHING, Layer, Whole
 from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import resident
 
 FRAMES = 2
 """Frames of a film that become one row of tokens."""
 
 
-@attrs.frozen
+@frozen
 class ModalExperts:
     """The experts.
 
@@ -40,7 +40,7 @@ class ModalExperts:
     module: str = "mlp"
 
 
-@attrs.frozen
+@frozen
 class Settings:
     """A layer, whose network is these experts."""
 

@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 import attrs
 
-from graphacct import Builder, Dim, Value, Workload
-from graphacct_architectures.decoders.parts.attention import attended, attention, normed_by
+from graphacct import Builder, Dim, Value, Workload, frozen
+from graphacct_architectures.decoders.parts.attention import attended, attention
 from graphacct_architectures.decoders.parts.decode import After, decode, first_of
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -18,6 +18,7 @@ from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.layer import Layer, Whole
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.feed_forward import mlp
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import dropped, linear, resident, split_heads
 from graphacct_architectures.residing import reside
 
@@ -26,7 +27,7 @@ STATES = "encoder_states"
 """The name of the encoder's output among the tables of a layer."""
 
 
-@attrs.frozen
+@frozen
 class Crossed:
     """One layer of the decoder: norms before and after attention, cross attention and the network.
 

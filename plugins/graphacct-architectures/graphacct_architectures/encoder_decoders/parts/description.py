@@ -8,16 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, Dim, Value, Workload, exact_div
+from graphacct import Builder, Dim, Value, Workload, exact_div, frozen
 from graphacct_architectures.banded import Band
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import Norm
 
 
-@attrs.frozen
+@frozen
 class Attention:
     """Attention with as many heads of keys and values as of queries.
 
@@ -71,7 +69,7 @@ class Attention:
         return self.bias if self.out_bias is None else self.out_bias
 
 
-@attrs.frozen
+@frozen
 class Part:
     """One part of a layer: a module and a norm, added to the stream.
 
@@ -91,7 +89,7 @@ class Part:
         return self.module.module if isinstance(self.module, Attention) else "mlp"
 
 
-@attrs.frozen
+@frozen
 class Positions:
     """A table of positions, learned or sinusoidal.
 
@@ -114,7 +112,7 @@ class Positions:
     after_norm: bool = False
 
 
-@attrs.frozen
+@frozen
 class Relative:
     """Biases of the scores by the distance of query and key: a table in the first layer, read once, that all layers
     add, or a table in each layer.
@@ -130,7 +128,7 @@ class Relative:
     each: bool = False
 
 
-@attrs.frozen
+@frozen
 class Frames:
     """Frames of a spectrogram, which two convolutions turn into half as many positions.
 
@@ -148,7 +146,7 @@ class Frames:
         return exact_div(self.count, 2, "frames / 2")
 
 
-@attrs.frozen
+@frozen
 class Entry:
     """What an encoder reads in the place of ids or of Whisper's frames.
 
@@ -162,7 +160,7 @@ class Entry:
     stream: Callable[[Workload, Builder, Value], Value]
 
 
-@attrs.frozen
+@frozen
 class Stack:
     """An encoder, or a decoder.
 
@@ -218,7 +216,7 @@ class Stack:
         return next(part.module for part in self.parts if isinstance(part.module, Attention))
 
 
-@attrs.frozen
+@frozen
 class Head:
     """The projection to logits.
 
@@ -235,7 +233,7 @@ class Head:
     bias: str = ""
 
 
-@attrs.frozen
+@frozen
 class EncoderDecoder:
     """A model with an encoder and usually a decoder.
 

@@ -10,7 +10,19 @@ from typing import Any
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, DeclinedError, Dim, SubModel, Value, Workload, fields, same
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    DeclinedError,
+    Dim,
+    SubModel,
+    Value,
+    Workload,
+    fields,
+    frozen,
+    same,
+)
 from graphacct_architectures.crossing import Crossing
 from graphacct_architectures.layers import linear
 from graphacct_architectures.losses import CROSS_ENTROPY, SUM, own_cross_entropy, total
@@ -21,7 +33,7 @@ OWN = {"encoder_seq_len": "seq_len"}
 """What a composition calls a size of its encoder, and the encoder itself."""
 
 
-@attrs.frozen(kw_only=True, init=False, repr=False, eq=False)  # a base class of families, never instantiated itself
+@frozen(kw_only=True)
 class PairConfig:
     """The keys that compositions have besides those of their two models."""
 

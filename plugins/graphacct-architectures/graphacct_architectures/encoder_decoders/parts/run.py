@@ -11,9 +11,9 @@ import attrs
 from graphacct import Builder, ConfigError, Dim, Parameter, Value, Workload, differ, equal
 from graphacct_architectures.banded import Band, banded, padded_length, runs, widest
 from graphacct_architectures.classifier import EOS, Classifier, classified, scored, token
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.feed_forward import mlp
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.encoder_decoders.parts.attention import (
     BIASES,
     CROSS_BIASES,

@@ -8,12 +8,10 @@ that matrix nor the index of 24 bytes per block that it is written by is counted
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Builder, Dim, Value, exact_div
+from graphacct import Builder, Dim, Value, exact_div, frozen
 
 
-@attrs.frozen(eq=False)
+@frozen(eq=False)
 class Blocks:
     """Queries, keys or values in blocks.
 

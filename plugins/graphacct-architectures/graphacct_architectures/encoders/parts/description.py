@@ -5,13 +5,11 @@ Names are those of the published checkpoint's modules. Empty or None means that 
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim
+from graphacct import Dim, frozen
 from graphacct_architectures.classifier import Classifier
 
 
-@attrs.frozen
+@frozen
 class Names:
     """The names of a layer's modules.
 
@@ -42,7 +40,7 @@ class Names:
     label: str = ""
 
 
-@attrs.frozen
+@frozen
 class Head:
     """A prediction for every token.
 
@@ -74,7 +72,7 @@ class Head:
     bias_tied: bool | None = None
 
 
-@attrs.frozen
+@frozen
 class Disentangled:
     """Scores of DeBERTa's: of contents, of contents with distances, and of distances with contents.
 
@@ -106,7 +104,7 @@ class Disentangled:
     talking: bool = False
 
 
-@attrs.frozen
+@frozen
 class Convolution:
     """A convolution along the tokens.
 
@@ -121,7 +119,7 @@ class Convolution:
     activation: str
 
 
-@attrs.frozen
+@frozen
 class Encoder:
     """An encoder in which every token sees all others.
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, brief, equal, fields
+from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, brief, equal, fields, frozen
 from graphacct_architectures.activations import activation
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.classifier import Classifier, scored
@@ -35,7 +35,7 @@ COMPUTED = ("alibi", "rope", "rotary")
 Model: TypeAlias = Callable[[Any, Workload, Builder], Value | tuple[Value, ...]]
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class EncoderConfig:
     """The keys that BERT and related families have, with the defaults of BERT's class."""
 

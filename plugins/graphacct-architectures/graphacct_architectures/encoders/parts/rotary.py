@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-import attrs
-
-from graphacct import Architecture, Builder, Dim, Value, Workload, equal, exact_div, fields
+from graphacct import Architecture, Builder, Dim, Value, Workload, equal, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.decode import After, decode
 from graphacct_architectures.decoders.parts.description.attention import Attention
@@ -25,7 +23,7 @@ from graphacct_architectures.layers import embedding
 TABLES = "rotary_emb"
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class RotaryEncoderConfig(EncoderConfig):
     """BERT's keys, and those of rotary positions."""
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, SubModel, Value, Workload, brief, equal, fields
+from graphacct import Builder, ConfigError, Dim, SubModel, Value, Workload, brief, equal, fields, frozen
 from graphacct_architectures.multimodal.parts.compose import Part
 from graphacct_architectures.multimodal.parts.images import without_first
 from graphacct_architectures.multimodal.parts.projector import Step, projected
@@ -43,7 +43,7 @@ def _is_pair(item: Any) -> bool:
     return len(pair) == 2 and all(type(side) is int and 0 < side <= MOST_PIXELS for side in pair)
 
 
-@attrs.frozen
+@frozen
 class Cut:
     """How a picture is cut.
 
@@ -104,7 +104,7 @@ def unpadded(size: tuple[int, int], height: int, width: int) -> tuple[int, int]:
     return height, width - 2 * padding
 
 
-@attrs.frozen
+@frozen
 class AnySize:
     """How a family cuts pictures.
 

@@ -11,14 +11,27 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from graphacct import Builder, ConfigError, DeclinedError, Dim, SubModel, Value, Workload, equal, fields, less, prod
+from graphacct import (
+    Builder,
+    ConfigError,
+    DeclinedError,
+    Dim,
+    SubModel,
+    Value,
+    Workload,
+    equal,
+    fields,
+    frozen,
+    less,
+    prod,
+)
 from graphacct_architectures.decoders.parts.decode import After, decode
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.family import Decoding
 from graphacct_architectures.residing import reside
 
 
-@attrs.frozen
+@frozen
 class Layered:
     """Rows of images or sounds that are added to the stream at their places, where it has zeros until then.
 
@@ -34,7 +47,7 @@ Features: TypeAlias = "Value | tuple[Value, ...] | Mapping[str, Value] | Layered
 """What a part makes."""
 
 
-@attrs.frozen
+@frozen
 class Part:
     """What stands in the place of some tokens.
 
@@ -54,7 +67,7 @@ class Part:
     raises: bool = False
 
 
-@attrs.frozen
+@frozen
 class Composition:
     """A text model with parts beside it.
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, Dim, Value, Workload, equal, exact_div
+from graphacct import Builder, Dim, Value, Workload, equal, exact_div, frozen
 from graphacct_architectures.layers import dropped, linear, merge_heads, split_heads
 
 
-@attrs.frozen
+@frozen
 class Asking:
     """The module.
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from graphacct import Architecture, Builder, ConfigError, Dim, SubModel, Value, Workload, brief, fields
 from graphacct_architectures.losses import CROSS_ENTROPY, SUM, check_entropy, entropy_if, next_token, total
 from graphacct_architectures.multimodal.parts.compose import Composition, composed, placeholders
-from graphacct_architectures.multimodal.parts.paired import Paired, paired
+
+if TYPE_CHECKING:
+    from graphacct_architectures.multimodal.parts.paired import Paired
 
 PREPROCESSING = dict.fromkeys(
     (
@@ -75,7 +77,9 @@ def composition(
         if config.architectures == alone and workload.logits == "last":
             raise ConfigError(f"{alone} has no logits of the vocabulary: leave logits='last' out")
         found = compose(config, "model." if config.architectures == headed else "")
-        if isinstance(found, Paired):
+        if not isinstance(found, Composition):
+            from graphacct_architectures.multimodal.parts.paired import paired  # few models have an encoder-decoder
+
             return paired(found, workload, b)
         if config.architectures == alone:
             found = attrs.evolve(found, head="")

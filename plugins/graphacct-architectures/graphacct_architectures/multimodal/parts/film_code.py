@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, brief, differ, exact_div, fields, prod
+from graphacct import Builder, ConfigError, Dim, Value, Workload, brief, differ, exact_div, fields, frozen, prod
 from graphacct_architectures.audio.parts.stem import batch_norm
 from graphacct_architectures.layers import dropped, linear
 from graphacct_architectures.multimodal.parts.vq import closest, convolved, group_normed, multipliers, swished
@@ -34,7 +34,7 @@ def _power(value: Any, field: attrs.Attribute[Any]) -> int:
     return value
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class FilmCode:
     """The keys of the code that the cost depends on."""
 

@@ -12,16 +12,16 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, ceil_div, exact_div, less
-from graphacct_architectures.decoders.parts.attention import normed_by
+from graphacct import Builder, ConfigError, Dim, Value, Workload, ceil_div, exact_div, frozen, less
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.stack import stack
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.grid_layers import Looking, apart, body, tables
 
 
-@attrs.frozen
+@frozen
 class Extent:
     """What a tower is given: how many images of how many rows and columns of patches; `times` of them, one after
     another, are a film (None for pictures)."""
@@ -42,7 +42,7 @@ class Extent:
         return self.images if self.times is None else exact_div(self.images, self.times, "images / those of a film")
 
 
-@attrs.frozen
+@frozen
 class Grid:
     """The tower.
 

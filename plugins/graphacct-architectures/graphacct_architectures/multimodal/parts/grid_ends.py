@@ -5,18 +5,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
-
-from graphacct import Builder, Dim, Value, exact_div
-from graphacct_architectures.decoders.parts.attention import normed_by
+from graphacct import Builder, Dim, Value, exact_div, frozen
 from graphacct_architectures.decoders.parts.description.norm import Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import embedding, linear
 
 if TYPE_CHECKING:
     from graphacct_architectures.multimodal.parts.grid import Extent
 
 
-@attrs.frozen
+@frozen
 class Corners:
     """Each patch reads four rows of a table, those nearest to it, and adds their sum, weighted in float32.
 
@@ -40,7 +38,7 @@ class Corners:
         return y
 
 
-@attrs.frozen
+@frozen
 class Sampled:
     """Each patch samples a square table at its place by cubic convolution, in float32, and adds what it finds.
 
@@ -88,7 +86,7 @@ def convolved(b: Builder, name: str, x: Value, merge: Dim, out: Dim) -> Value:
     return y
 
 
-@attrs.frozen
+@frozen
 class Merger:
     """A norm, and a network of one hidden layer as wide as the square.
 

@@ -6,15 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-import attrs
-
-from graphacct import Builder, Dim, Value, Workload, equal, exact_div, floor_div, same
-from graphacct_architectures.decoders.parts.attention import normed_by
+from graphacct import Builder, Dim, Value, Workload, equal, exact_div, floor_div, frozen, same
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.feed_forward import mlp
-from graphacct_architectures.layers import dropped, linear
-from graphacct_architectures.tower import scaled
+from graphacct_architectures.decoders.parts.norms import normed_by
+from graphacct_architectures.layers import dropped, linear, scaled
 
 Groups: TypeAlias = Sequence[tuple[Dim, Dim]]
 """So many sequences of so many patches, one after another."""
@@ -31,7 +28,7 @@ def apart(groups: Groups) -> Groups:
     return tuple((1, length) for count, length in groups for _ in range(count))
 
 
-@attrs.frozen
+@frozen
 class Looking:
     """Attention of a tower.
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, fields, floor_div
+from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, fields, floor_div, frozen
 from graphacct_architectures.activations import activation
-from graphacct_architectures.decoders.parts.attention import normed_by
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.stack import stack
 from graphacct_architectures.layers import embedding, linear
 from graphacct_architectures.multimodal.parts.grid import Extent, Grid, patches, windows
@@ -20,7 +20,7 @@ from graphacct_architectures.multimodal.parts.siglip_grid import siglip_grid
 from graphacct_architectures.residing import reside
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class VisionConfig:
     """The tower's keys that the cost depends on."""
 
@@ -36,7 +36,7 @@ class VisionConfig:
     window_kernel_size: tuple[Dim, Dim] = fields.sides(2)
 
 
-@attrs.frozen
+@frozen
 class Nearest:
     """Each patch adds the row of a table that is nearest to it."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, DeclinedError, SubModel, Value, Workload, equal, prod
+from graphacct import Builder, DeclinedError, SubModel, Value, Workload, equal, frozen, prod
 from graphacct_architectures.encoder_decoders.parts.description import EncoderDecoder, Head
 from graphacct_architectures.encoder_decoders.parts.run import run
 from graphacct_architectures.multimodal.parts.compose import (
@@ -25,7 +25,7 @@ from graphacct_architectures.multimodal.parts.compose import (
 from graphacct_architectures.residing import reside
 
 
-@attrs.frozen
+@frozen
 class Paired:
     """A text model of an encoder and a decoder with parts beside it.
 

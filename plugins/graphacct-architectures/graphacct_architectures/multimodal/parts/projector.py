@@ -9,15 +9,13 @@ from collections.abc import Callable, Sequence
 from math import isqrt
 from typing import TypeAlias
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, Value, exact_div
-from graphacct_architectures.decoders.parts.attention import normed_by
+from graphacct import Builder, ConfigError, Dim, Value, exact_div, frozen
 from graphacct_architectures.decoders.parts.description.norm import Norm
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import activation, linear
 
 
-@attrs.frozen
+@frozen
 class Linear:
     """A linear layer; `name` may have dots."""
 
@@ -29,7 +27,7 @@ class Linear:
         return linear(b, self.name, x, self.width, bias=self.bias)
 
 
-@attrs.frozen
+@frozen
 class Activated:
     """An activation: one operator, or several separated by spaces."""
 
@@ -40,7 +38,7 @@ class Activated:
         return activation(b, self.operators, x, self.name)
 
 
-@attrs.frozen
+@frozen
 class Normed:
     """A norm over the width."""
 
@@ -51,7 +49,7 @@ class Normed:
         return normed_by(b, self.name, x, self.kind)
 
 
-@attrs.frozen
+@frozen
 class Product:
     """A product with a matrix that is stored (in, out), a parameter of the projector itself."""
 
@@ -62,7 +60,7 @@ class Product:
         return b.apply("matmul", x, b.parameter(self.name, (x.spec.shape[-1], self.width)), name="product")
 
 
-@attrs.frozen
+@frozen
 class Pooled:
     """Means of squares of `kernel` by `kernel` tokens."""
 
@@ -80,7 +78,7 @@ class Pooled:
         return b.apply("transpose", x, name="tokens", dims=(1, 2))
 
 
-@attrs.frozen
+@frozen
 class Shuffled:
     """Squares of `factor` by `factor` tokens as one, whose width is all theirs beside one another: two copies."""
 
@@ -97,7 +95,7 @@ class Shuffled:
         return b.apply("reshape", x, name="shuffled", shape=(count, part * part, width * factor**2))
 
 
-@attrs.frozen
+@frozen
 class Gated:
     """The first half of the width times the activation of the second."""
 

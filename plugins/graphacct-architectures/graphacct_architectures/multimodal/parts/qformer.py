@@ -9,16 +9,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, fields, same
+from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, fields, frozen, same
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.stack import stack
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import dropped, embedding, layer_norm, linear, merge_heads, split_heads
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class QFormerConfig:
     """The Q-Former's keys that the cost depends on; `encoder_hidden_size` is the tower's width, whatever it says."""
 

@@ -20,6 +20,7 @@ from graphacct import (
     brief,
     equal,
     fields,
+    frozen,
 )
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -42,7 +43,7 @@ SHORT: Mapping[str, str] = {"num_hidden_layers": "depth", "num_attention_heads":
 """Other spellings of keys of towers that have short ones."""
 
 
-@attrs.frozen
+@frozen
 class Gridded:
     """The function that builds a tower's graph, which a model with this one inside takes apart.
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, Dim, Value, Workload, fields
-from graphacct_architectures.decoders.parts.attention import normed_by
+from graphacct import Builder, Dim, Value, Workload, fields, frozen
 from graphacct_architectures.decoders.parts.decode import layer
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.layer import Layer
+from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.decoders.parts.tables import masks, rotary_tables
 from graphacct_architectures.decoders.qwen2 import Qwen2Config, describe
 from graphacct_architectures.layers import layer_norm
@@ -18,12 +18,12 @@ from graphacct_architectures.multimodal import clip
 from graphacct_architectures.tower import patch_count, tower
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class QwenLayers(Qwen2Config):
     """The keys of Qwen2's layers."""
 
 
-@attrs.frozen(kw_only=True)
+@frozen(kw_only=True)
 class ClipLayers(clip.VisionConfig):
     """The keys of CLIP's layers, with the sizes of CLIP-L."""
 

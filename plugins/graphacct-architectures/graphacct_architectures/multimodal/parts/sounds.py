@@ -18,6 +18,7 @@ from graphacct import (
     Workload,
     exact_div,
     fields,
+    frozen,
     minimum,
     prod,
     same,
@@ -79,7 +80,7 @@ def heard(
     return Part("audios", features)
 
 
-@attrs.frozen
+@frozen
 class Regrouped:
     """The elements of all positions in rows of another width, of each sound or (`together`) of all sounds: a view."""
 
@@ -94,7 +95,7 @@ class Regrouped:
         return b.apply("reshape", x, name="regrouped", shape=shape)
 
 
-@attrs.frozen
+@frozen
 class Chosen:
     """The rows of each sound that are no padding: as many as `count` says, a copy."""
 
@@ -160,7 +161,7 @@ def sounding(
     )
 
 
-@attrs.frozen
+@frozen
 class Length:
     """How long a sound is by default, and how many frames a second of it has, as its encoder's family says."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Parameter, Value, Workload, brief, fields, prod
+from graphacct import Builder, ConfigError, Dim, Parameter, Value, Workload, brief, fields, frozen, prod
 from graphacct_architectures.layers import dropped
 
 GROUPS = 32
@@ -30,7 +30,7 @@ def multipliers(default: tuple[int, ...]) -> Any:
     return fields.checked_field(check, default)
 
 
-@attrs.frozen(kw_only=True, init=False)  # a base class of families
+@frozen(kw_only=True)
 class VqConfig:
     """The keys that such encoders have."""
 

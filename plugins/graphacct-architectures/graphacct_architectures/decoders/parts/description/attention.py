@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, Dim, Value, Workload
+from graphacct import Builder, Dim, Value, Workload, frozen
 from graphacct_architectures.decoders.parts.description.norm import Norm
 
+ABSORBED = "absorbed"
+"""The kind of attention that expands no cached latent."""
 
-@attrs.frozen
+
+@frozen
 class Latent:
     """Keys and values that are expanded from one latent shared by all heads.
 
@@ -34,7 +35,7 @@ class Latent:
     gated: bool = False
 
 
-@attrs.frozen
+@frozen
 class Indexer:
     """Small heads that choose the keys each query sees: the `top` with the best scores.
 
@@ -61,7 +62,7 @@ class Indexer:
     stored_wide: bool = False
 
 
-@attrs.frozen
+@frozen
 class BlockIndexer:
     """Small heads that choose the blocks of keys each query sees, one choice for each group of heads.
 
@@ -82,7 +83,7 @@ class BlockIndexer:
     module: str = "indexer"
 
 
-@attrs.frozen
+@frozen
 class Attention:
     """Self-attention, in which query heads may share heads of keys and values.
 
@@ -229,7 +230,7 @@ class Attention:
     sinks_alone: bool = False
 
 
-@attrs.frozen
+@frozen
 class Mixing:
     """What mixes positions in a layer without attention: a scan, linear attention, a convolution.
 

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, Dim, Value, Workload
+from graphacct import Builder, Dim, Value, Workload, frozen
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.description.norm import Norm
@@ -19,7 +17,7 @@ EMBEDDING = "embedding"
 """The name of the embedding's copy that layers are given."""
 
 
-@attrs.frozen
+@frozen
 class Middle:
     """What runs between the embedding and the last norm if it is more than the layers one after another.
 
@@ -34,7 +32,7 @@ class Middle:
     apply: Callable[[Any, Any, Workload, Builder, Value, Value, Mapping[str, Value]], Value]
 
 
-@attrs.frozen
+@frozen
 class Positions:
     """A table of learned positions.
 
@@ -51,7 +49,7 @@ class Positions:
     computed: bool = False
 
 
-@attrs.frozen
+@frozen
 class Transform:
     """A dense layer, an activation and a norm between a decoder's last norm and its head.
 
@@ -68,7 +66,7 @@ class Transform:
     norm: Norm
 
 
-@attrs.frozen
+@frozen
 class Decoder:
     """A decoder-only language model, or another class built on it.
 

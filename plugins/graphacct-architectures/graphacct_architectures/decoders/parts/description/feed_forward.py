@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-import attrs
-
-from graphacct import Dim
+from graphacct import Dim, frozen
 
 
-@attrs.frozen
+@frozen
 class Mlp:
     """A feed-forward network of one hidden layer.
 
@@ -53,7 +51,7 @@ class Mlp:
     clamped: bool = False
 
 
-@attrs.frozen
+@frozen
 class Correction:
     """One score per expert that is added for the choice of experts alone, so that their loads stay even.
 
@@ -72,7 +70,7 @@ class Correction:
     wide: bool = True
 
 
-@attrs.frozen
+@frozen
 class Experts:
     """Feed-forward networks of which a router chooses a few for each token.
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import attrs
-
-from graphacct import Builder, Value, Workload
+from graphacct import Builder, Value, Workload, frozen
 from graphacct_architectures.decoders.parts.description.attention import Attention, Mixing
 from graphacct_architectures.decoders.parts.description.feed_forward import FeedForward
 from graphacct_architectures.decoders.parts.description.norm import Norm
@@ -16,7 +14,7 @@ NOTHING = "nothing"
 """In place of a part that a layer does not have."""
 
 
-@attrs.frozen
+@frozen
 class Whole:
     """A layer of a shape of its own.
 
@@ -30,7 +28,7 @@ class Whole:
     apply: Callable[[Any, Workload, Builder, Value, Mapping[str, Value]], Any]
 
 
-@attrs.frozen
+@frozen
 class Layer:
     """One layer: attention and a feed-forward network, each added to the stream.
 

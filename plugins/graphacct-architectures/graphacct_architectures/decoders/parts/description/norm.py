@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import attrs
-
-from graphacct import Dim
+from graphacct import Dim, frozen
 
 RMS, LAYER_NORM = "rms_norm", "layer_norm"
 
 
-@attrs.frozen
+@frozen
 class Norm:
     """A kind of normalization.
 
