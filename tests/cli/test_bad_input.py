@@ -134,7 +134,7 @@ REQUESTS: list[tuple[str, list[str], int, list[str]]] = [
     ("unknown quantity", ["explain", "gpt2", "mlp.c_fc", "--quantity", "flop"], 1, ["'flop'", "'flops'"]),
     ("comparing nothing", ["compare"], 2, ["MODEL"]),
     ("comparing an unknown quantity", ["compare", "gpt2", "--quantity", "flop"], 1, ["'flop'", "'flops'"]),
-    ("comparing what takes other sizes", ["compare", "gpt2", "--image-size", "8"], 1, ["image_size"]),
+    ("comparing what takes other sizes", ["compare", "gpt2", "--image-size", "8"], 1, ["gpt2 has no --image-size"]),
     ("unknown kind", ["list", "architecture"], 2, ["'architecture'", "did you mean 'architectures'"]),
     (
         "too many tensors",

@@ -38,7 +38,7 @@ OUTPUTS = (
     ("audio_values",),
     ("latents",),
 )
-CASES = {**BESIDE_TEXT, **OTHERS}
+CASES = {**BESIDE_TEXT, **OTHERS, **VOICES}
 
 
 def model_of(content: Mapping[str, Any]) -> torch.nn.Module:
