@@ -22,6 +22,7 @@ from measure import flops_of, parameters, pattern
 from random_sounds import CASES as BESIDE_TEXT
 from random_sounds import Case
 from random_speech import CASES as OTHERS
+from random_voices import CASES as VOICES
 from torch.utils.flop_counter import FlopCounterMode
 from truth import MAIN
 
