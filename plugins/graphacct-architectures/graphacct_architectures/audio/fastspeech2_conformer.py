@@ -115,13 +115,14 @@ class FastSpeech2ConformerConfig:
         ):
             check_odd(key, getattr(self, key))
         if not self.use_cnn_in_conformer:
-            raise ConfigError("use_cnn_in_conformer is false: its class cannot run such layers")
+            raise ConfigError("use_cnn_in_conformer is false: its class cannot run such layers; set it to true")
         for side in ("encoder", "decoder"):
             for key, value in getattr(self, f"{side}_config").items():
                 own = getattr(self, f"{side}_{key}", value)
                 if value != own:
                     raise ConfigError(
-                        f"{side}_config.{key} is {brief(value)} and {side}_{key} {brief(own)}: they say the same"
+                        f"{side}_config.{key} is {brief(value)} and {side}_{key} {brief(own)}: they must "
+                        f"agree; leave {side}_config out"
                     )
 
     def stack(self, side: str) -> Stack:
@@ -135,7 +136,9 @@ def build(config: FastSpeech2ConformerConfig, workload: Workload, b: Builder) ->
     assert workload.frames is not None  # the architecture declares its default
     training = workload.phase == "train"
     if training and not equal(config.reduction_factor, 1):
-        raise ConfigError(f"reduction_factor is {config.reduction_factor}: its class trains with 1 alone")
+        raise ConfigError(
+            f"reduction_factor is {config.reduction_factor}: its class trains with 1 alone; leave the training out"
+        )
     batch, count = workload.batch, workload.seq_len
     assert count is not None
     frames = ceil_div(workload.frames, config.reduction_factor)
@@ -192,7 +195,7 @@ def predicted(
     )
     dropout = getattr(config, f"{name}_predictor_dropout{'_rate' if name == 'duration' else ''}")
     if type(layers) is not int:
-        raise ConfigError(f"{name}_predictor_layers is an integer: the first of them differs")
+        raise ConfigError(f"{name}_predictor_layers must be a number: the first of them differs")
     with b.scope(f"{name}_predictor"):
         y = b.apply("detach", x, name="detached") if stops else x
         y = b.apply("transpose", y, name="channels_first", dims=(1, 2))
@@ -223,7 +226,7 @@ def after(config: FastSpeech2ConformerConfig, workload: Workload, b: Builder, x:
     """Returns the frames (batch, frames, bins) of a stream: a projection, and convolutions that correct it."""
     bins, factor, count = config.num_mel_bins, config.reduction_factor, config.speech_decoder_postnet_layers
     if type(count) is not int:
-        raise ConfigError("speech_decoder_postnet_layers is an integer: its layers differ")
+        raise ConfigError("speech_decoder_postnet_layers must be a number: its layers differ")
     batch, seq, _ = x.spec.shape
     before = b.apply(
         "reshape", linear(b, "feat_out", x, bins * factor), name="frames", shape=(batch, seq * factor, bins)
