@@ -126,7 +126,8 @@ RELATIVES: tuple[RenamedArchitecture, ...] = (
         facts={"of_attention": BOTH_WAYS, "out_bias_by": "", "always_language_model": True},
         no_cost={"max_window_layers": None, "sliding_window": None},
     ),
-    relative(  # huggingface.co/radicalnumerics/RND1-Base-0910: Qwen3-MoE's layers, which see the whole sequence
+    relative(  # Qwen3-MoE's layers, which see the whole sequence: github.com/RadicalNumerics/RND1, rnd/modeling_rnd.py,
+        # and the sizes of its configuration_rnd.py, which are Qwen3-30B-A3B's
         "rnd1",
         "decoders.qwen3_moe",
         classes=("RND1", "Qwen3Moe"),

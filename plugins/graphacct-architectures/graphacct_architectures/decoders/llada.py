@@ -2,18 +2,20 @@
 
 Nie et al., "Large Language Diffusion Models", 2025 (arXiv:2502.09992); LLaDA-MoE, whose files have the same type: Zhu
 et al., 2025 (arXiv:2509.24389). The classes stand in the models' own repositories (`modeling_llada.py`,
-`modeling_lladamoe.py`), not in the transformers library: names, shapes and order are those files'. The experts'
-weights, which the file has one by one, are counted as stacked.
+`modeling_lladamoe.py`), not in the transformers library: names, shapes and order are those files'. LLaDA-MoE's were
+read in the copy of both its files in github.com/InfiniTensor/InfiniLM: a shared expert belongs to the layer, and the
+chosen experts' weights are not divided by their sum, whatever `norm_topk_prob` says. The experts' weights, which the
+file has one by one, are counted as stacked.
 """
 
 from __future__ import annotations
 
-from graphacct import ConfigError, Dim, PresetFiles, fields, frozen
+from graphacct import ConfigError, Dim, PresetFiles, equal, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Experts, Mlp
 from graphacct_architectures.decoders.parts.description.layer import Layer
-from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, number, whole
+from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction, number, rotary_dims, whole
 from graphacct_architectures.decoders.parts.sparse import at_most
 from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention
 from graphacct_architectures.decoders.smollm3 import rope_layers
@@ -44,7 +46,7 @@ class LLaDAConfig(DecoderConfig):
     moe_layer_freq: tuple[int, ...] | None = rope_layers()
     qk_layernorm: bool = fields.flag(False)
     attention_bias: bool = fields.flag(False)
-    norm_topk_prob: bool | None = fields.optional_flag()
+    partial_rotary_factor: float = fraction(1.0)
     moe_router_enable_expert_bias: bool = fields.always(False)
     moe_router_score_function: str = fields.choice("softmax", ("softmax",))
     clip_qkv: float | None = number(None)
@@ -67,12 +69,15 @@ def with_experts(config: LLaDAConfig, count: Dim) -> Decoder:
         at_most(config.num_experts_per_tok, count, "num_experts_per_tok, num_experts"),
         config.intermediate_size if config.expert_intermediate_size is None else config.expert_intermediate_size,
         act,
-        normalised=bool(config.norm_topk_prob),
         downcast=True,
         shared=None if shared is None else Mlp(shared, act, module="shared_expert"),
+        shared_beside=True,
     )
+    rotary = rotary_dims(config)
     attention = rotated_attention(
         config,
+        rotary=rotary,
+        rotary_joined=not equal(rotary, config.d_head),
         qk_norm="head" if config.qk_layernorm else "",
         clamped=config.clip_qkv is not None,
         causal=False,
@@ -80,7 +85,8 @@ def with_experts(config: LLaDAConfig, count: Dim) -> Decoder:
     )
     dense = config.intermediate_size if config.dense_intermediate_size is None else config.dense_intermediate_size
     other = Mlp(dense, act)
-    return around(config, tuple(Layer(attention, experts if has else other) for has in sparse))
+    layers = tuple(Layer(attention, experts if has else other) for has in sparse)
+    return around(config, layers, rotary_tables=(("rotary_emb", rotary),))
 
 
 def describe(config: LLaDAConfig) -> Decoder:
@@ -117,7 +123,7 @@ ARCHITECTURE = decoder(
     model_types=("llada", "lladamoe", "llada_moe"),
     no_cost=dict.fromkeys(
         (
-            *("partial_rotary_factor", "rotary_dim", "routed_scaling_factor", "router_num_group", "router_topk_group"),
+            *("norm_topk_prob", "rotary_dim", "routed_scaling_factor", "router_num_group", "router_topk_group"),
             *("embedding_size", "mlp_ratio", "mask_token_id", "multi_query_attention", "init_cutoff_factor"),
             *("alibi_bias_max", "rope_full_precision", "bias_for_layer_norm", "flash_attention", "init_device"),
             *("layer_norm_with_affine", "attention_layer_norm_with_affine", "block_group_size", "precision"),

@@ -1,7 +1,9 @@
 """PLM-1.8B: latent attention, a network of squared ReLU without a gate, a tied head.
 
 Deng et al., "PLM: Efficient Peripheral Language Models", 2025 (arXiv:2503.12167). The class stands in the model's own
-repository (`modeling_plm.py`), not in the transformers library: names and shapes are that file's.
+repository, not in the transformers library. Names, shapes, keys and defaults are those that its authors proposed to
+that library (`models/plm/modeling_plm.py` and `configuration_plm.py`; of `tie_word_embeddings`, which a later version
+changed, the first version's default). llama.cpp loads the same shapes, with a tied head (`src/models/plm.cpp`).
 """
 
 from __future__ import annotations
