@@ -81,7 +81,7 @@ def weights(b: Builder, name: str, shape: tuple[Dim, ...]) -> tuple[Any, Any]:
 
 def normed(b: Builder, name: str, x: Value, width: Dim, kernel: Dim, padding: Dim, **options: Any) -> Value:
     """Returns x after a convolution whose weight is kept as a direction and a length."""
-    weight = b.apply("weight_norm", *weights(b, name, (width, x.spec.shape[1], kernel)), name=f"{name}.weight")
+    weight = b.apply("weight_norm", *weights(b, name, (width, x.spec.shape[1], kernel)), name=f"{name}_weight")
     options |= {} if equal(padding, 0) else {"padding": padding}
     made: Value = b.apply("convolution", x, weight, b.parameter(f"{name}.bias", (width,)), name=name, **options)
     return made
