@@ -73,6 +73,8 @@ class Architecture:
         stated: Returns what else the header of reports says of the inputs, by name: `stated(config, workload)`.
         inner_classes: Classes of one of the models inside it alone, each with the key of that model's object: a file
             that names such a class is read as that object's.
+        parts_left_out: Keys of parts of a model that are not counted, such as what speaks, and what each describes:
+            reports say so.
         lacks: Why it has no such size of the workload, and what to give instead: half a sentence for each size, which
             the error ends with.
         doc: One sentence.
@@ -103,6 +105,7 @@ class Architecture:
     placeholders: Callable[[Any, Workload, Mapping[str, Any]], Dim] | None = None
     stated: Callable[[Any, Workload], Mapping[str, Any]] | None = None
     inner_classes: Mapping[str, str] = attrs.field(factory=dict)
+    parts_left_out: Mapping[str, str] = attrs.field(factory=dict)
     lacks: Mapping[str, str] = attrs.field(factory=dict)
     _configured: dict[str, Any] = attrs.field(factory=dict, init=False)
 
@@ -130,7 +133,7 @@ class Architecture:
         which no size is read.
         """
         content = content if self.prepare is None else self.prepare(content)
-        return account(self.config, content, self.name, self.aliases, self.no_cost, defaults)
+        return account(self.config, content, self.name, self.aliases, self.no_cost, defaults, self.parts_left_out)
 
     def preset(self, name: str) -> Any:
         """Returns the published configuration `name`, which is made once. Errors in its keys name the preset."""

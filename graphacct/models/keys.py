@@ -92,6 +92,7 @@ def account(
     aliases: Mapping[str, str] = NONE,
     no_cost: Mapping[str, tuple[Any, ...] | None] = NO_COSTS,
     defaults: bool = False,
+    parts_left_out: Mapping[str, str] = NONE,
 ) -> ConfigKeys:
     """Returns what becomes of the keys that the configuration does not take.
 
@@ -103,16 +104,21 @@ def account(
         no_cost: Keys of the family that change no cost, each with the values at which that holds (None: any).
         defaults: Whether a content without a size may stand for the family's default sizes, if every key of it is
             understood.
+        parts_left_out: Keys of parts that are not counted, and what each describes.
 
     Raises ReadError for a key that changes the cost or stands for a size, and that the family does not take; and for a
     content of which no size is read.
     """
     unknown = {path: value for path, value in _unknown(config, content, aliases) if path != FAMILY}
+    parts = {path: parts_left_out[path] for path in unknown if path in parts_left_out}
+    unknown = {path: value for path, value in unknown.items() if path not in parts}
     found = NO_KEYS
     if unknown:
         from graphacct.models.unknown_keys import sorted_out
 
         found = sorted_out(config, content, unknown, owner, aliases, no_cost)
+    if parts:
+        found = attrs.evolve(found, left_out={**found.left_out, **parts})
     if not (defaults and not found.not_understood) and not _has_size(config, content, aliases):
         from graphacct.models.unknown_keys import without_sizes
 

@@ -35,7 +35,7 @@ OWN_REPOSITORIES = (
 """Families whose class is in no library, but in the models' own repositories."""
 SPOKEN = ("vits", "fastspeech2_conformer_with_hifigan")
 """Families whose class makes as many frames as it says that a text lasts."""
-BY_DATA = ("blip-2", "detr", "encodec", "idefics2", "idefics3", "mimi", "smolvlm", *SPOKEN)
+BY_DATA = ("blip-2", "detr", "encodec", "idefics2", "idefics3", "mimi", "qwen3_omni_moe_thinker", "smolvlm", *SPOKEN)
 """Families whose class looks at its images' pixels, its masks or at buffers, so that it does not run without data."""
 TILED = ("llava_next",)
 """Families whose pictures have more than a thousand tokens each."""

@@ -6,6 +6,9 @@ besides, are not modelled.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from graphacct_architectures.layers import linear, resident
 from graphacct_architectures.multimodal import (
     Composition,
@@ -18,7 +21,8 @@ from graphacct_architectures.multimodal import (
     through_qwen,
 )
 
-from graphacct import Builder, ConfigError, PresetFiles, SubModel, Value, Workload, differ, fields, frozen
+from graphacct import Builder, ConfigError, PresetFiles, SubModel, Value, Workload, brief, differ, fields, frozen
+from graphacct_vision import deepseek_vl_v2
 from graphacct_vision.got_ocr2 import flattened
 from graphacct_vision.ocr_encoder import SamConfig, narrowed
 
@@ -26,6 +30,14 @@ CLASSES = ("DeepseekOcr2ForConditionalGeneration", "DeepseekOcr2Model")
 OLDER = {"DeepseekOCR2ForCausalLM": CLASSES[0]}
 QUERIES = {"query_768_resolution": 144, "query_1024_resolution": 256}
 """The tables of queries and their rows: the first reads an image of as many tokens or fewer."""
+
+
+QWEN = "qwen2-0-5b"
+QWEN_SIZES = {
+    **{"hidden_size": 896, "intermediate_size": 4864, "num_hidden_layers": 24, "num_attention_heads": 14},
+    "num_key_value_heads": 2,
+}
+"""The sizes of Qwen2-0.5B, whose layers an older file names."""
 
 
 @frozen(kw_only=True)
@@ -60,6 +72,25 @@ class DeepseekOcr2Config:
     def vision(self) -> VisionConfig:
         """What sees an image."""
         return self.vision_config or VisionConfig()
+
+
+def prepare(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns an older file's keys, which are in `language_config` and `vision_config.width`, as today's files have
+    them. The image's tokens are as wide as the queries: `downsample_channels` there are DeepSeek-OCR's, and the
+    published class does not read them. Raises ConfigError for a width that is none."""
+    vision = content.get("vision_config")
+    width = vision.get("width") if isinstance(vision, Mapping) else None
+    if not isinstance(width, Mapping) and "language_config" not in content:
+        return content
+    found = dict(deepseek_vl_v2.prepare({**content, "model_type": "deepseek_ocr2"}))
+    if isinstance(width, Mapping):
+        own = width.get(QWEN, {})
+        size = own.get("dim", QWEN_SIZES["hidden_size"]) if isinstance(own, Mapping) else None
+        if type(size) is not int:
+            raise ConfigError(f"vision_config.width.{QWEN} is an object with dim, a number, not {brief(own)}")
+        sam = {**found["vision_config"]["sam_config"], "downsample_channels": [512, size]}
+        found["vision_config"] = {"sam_config": sam, "encoder_config": {**QWEN_SIZES, "hidden_size": size}}
+    return found
 
 
 def compose(config: DeepseekOcr2Config, root: str) -> Composition:
@@ -124,5 +155,7 @@ ARCHITECTURE = composition(
             not differ(config.vision.reader.hidden_size, config.vision.sam.downsample_channels[-1])
         )
     },
+    prepare=prepare,
+    no_cost=dict.fromkeys(("candidate_resolutions", "global_view_pos", "tile_tag", "first_k_dense_replace")),
     doc="DeepSeek-OCR 2: SAM's image encoder, queries in Qwen2's layers, a text model of experts.",
 )

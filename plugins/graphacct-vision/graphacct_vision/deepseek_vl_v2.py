@@ -19,6 +19,7 @@ from graphacct_architectures.multimodal import Composition, Part, composition, t
 from graphacct import Builder, ConfigError, PresetFiles, SubModel, Value, Workload, brief, fields, frozen
 from graphacct_vision import unlimited_ocr
 
+NAME, NEXT_CLASS = "deepseek_vl_v2", "DeepseekOCR2ForCausalLM"
 CLASS, OTHER_CLASS = "DeepseekOCRForCausalLM", "DeepseekVLV2ForCausalLM"
 TEXT = {
     **{"vocab_size": 129280, "hidden_size": 1280, "intermediate_size": 6848, "moe_intermediate_size": 896},
@@ -52,6 +53,8 @@ def prepare(content: Mapping[str, Any]) -> Mapping[str, Any]:
     found = dict(content)
     if content.get("architectures") == [OTHER_CLASS]:
         raise ConfigError(f"architectures has {OTHER_CLASS!r}: of this model_type {CLASS} is read, DeepSeek-VL2 is not")
+    if content.get("architectures") == [NEXT_CLASS] and content.get("model_type") == NAME:
+        raise ConfigError(f"architectures has {NEXT_CLASS!r}: set=model_type=deepseek_ocr2 reads it as that model's")
     projector = found.pop("projector_config", None)
     kind = projector.get("projector_type", "linear") if isinstance(projector, Mapping) else "linear"
     if kind != "linear":
@@ -114,14 +117,14 @@ def compose(config: DeepseekOcrConfig, root: str) -> Composition:
 
 
 ARCHITECTURE = composition(
-    "deepseek_vl_v2",
+    NAME,
     DeepseekOcrConfig,
     compose,
     PresetFiles(__file__),
     classes=(CLASS, "no bare model"),
     image_size=lambda config: (config.vision.sam.image_size,) * 2,
     prepare=prepare,
-    model_types=("deepseek_vl_v2", "deepseekocr"),
+    model_types=(NAME, "deepseekocr"),
     no_cost=dict.fromkeys(("candidate_resolutions", "global_view_pos", "tile_tag", "use_mla", "lm_head", "rm_head")),
     doc="DeepSeek-OCR: SAM's image encoder and CLIP's layers beside each other, a text model of experts.",
 )

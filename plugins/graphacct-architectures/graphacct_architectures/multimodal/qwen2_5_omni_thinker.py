@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from graphacct import SubModel, fields, frozen
 from graphacct_architectures.multimodal.parts.compose import text_model
-from graphacct_architectures.multimodal.parts.omni import thinker
+from graphacct_architectures.multimodal.parts.omni import Whole, thinker
 from graphacct_architectures.multimodal.parts.qwen_vl import grid_model, sections_left_out
 from graphacct_architectures.multimodal.parts.sounds import audio_model
 
@@ -31,5 +31,13 @@ ARCHITECTURE = thinker(
     Config,
     __file__,
     classes=CLASSES,
+    whole=Whole(
+        "qwen2_5_omni",
+        ("Qwen2_5OmniForConditionalGeneration", "Qwen2_5OmniModel"),
+        {
+            "talker_config": "the talker, which writes codes of speech (talker_config): the thinker is counted",
+            "token2wav_config": "what makes sound of the talker's codes (token2wav_config)",
+        },
+    ),
     doc="Qwen2.5-Omni's thinker: chunks of sound, a grid of patches seen in windows, Qwen2.5.",
 )
