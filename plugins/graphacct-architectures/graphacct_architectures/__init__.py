@@ -29,7 +29,6 @@ def _family(path: str, name: str = "", model_types: tuple[str, ...] = ()) -> Laz
 
 
 FAMILIES: tuple[LazyArchitecture, ...] = (
-    _family("decoders.emu3_text_model"),
     _family("decoders.gpt2"),
     _family("decoders.transformer_lm", "transformer-lm", model_types=("transformer-lm", "transformer_lm")),
     _family("decoders.afmoe"),
@@ -64,6 +63,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.deepseek_v4"),
     _family("decoders.diffllama"),
     _family("decoders.dots1"),
+    _family("decoders.emu3_text_model"),
     _family("decoders.ernie4_5"),
     _family("decoders.ernie4_5_moe"),
     _family("decoders.ernie4_5_vl_moe_text"),

@@ -68,7 +68,7 @@ class ViTKeys:
 
     def __attrs_post_init__(self) -> None:
         if type(self.num_hidden_layers) is not int:
-            raise ConfigError("num_hidden_layers is an integer: layers of a window and of the whole image differ")
+            raise ConfigError("num_hidden_layers must be a number: layers of a window and of the whole image differ")
 
     @property
     def patch(self) -> tuple[Dim, Dim]:
@@ -127,7 +127,7 @@ def tiled(config: ViTKeys, b: Builder, grid: tuple[Dim, ...]) -> Value:
     count = patch_count(config.pretrain_image_size, config.patch)
     table = b.parameter("position_embeddings", (1, count, config.hidden_size))
     if type(count) is not int or any(type(side) is not int for side in grid):
-        raise ConfigError("positions are tiled: the image's sides are integers")
+        raise ConfigError("positions are tiled over the image: give image_size in numbers")
     side, width = isqrt(count), config.hidden_size
     if grid == (side, side):
         return b.apply("reshape", table, name="positions", shape=(1, count, width))

@@ -59,10 +59,10 @@ def in_depth(d: Durations, dropout: float, workload: Workload, b: Builder, x: Va
 
 def acted(b: Builder, name: str, x: Value) -> Value:
     """Returns x after a norm over its channels, and GELU."""
-    x = b.apply("transpose", x, name=f"{name}.channels_last", dims=(1, 2))
+    x = b.apply("transpose", x, name=f"{name}_channels_last", dims=(1, 2))
     x = layer_norm(b, name, x)
-    x = b.apply("transpose", x, name=f"{name}.channels_first", dims=(1, 2))
-    return b.apply("gelu", x, name=f"{name}.act")
+    x = b.apply("transpose", x, name=f"{name}_channels_first", dims=(1, 2))
+    return b.apply("gelu", x, name=f"{name}_act")
 
 
 def by_noise(d: Durations, workload: Workload, b: Builder, x: Value, mask: Value) -> Value:
