@@ -22,7 +22,8 @@ NAMES = "|".join(
 KEYWORD = re.compile(rf"(?<![\w.])(?<!set )({NAMES})=(True\b|\"[^\"]*\"|'[^']*'|[\w.*:-]*\w)?")
 """An option as the core's messages write it, in Python syntax: `phase="train"`, `unroll=True`, `lora=`. A key of the
 configuration may have an option's name, `set image_size=384,384`, and stays."""
-
+LACKING = re.compile(rf"(?<=\bhas no )(?:{NAMES}): its workload is (?:(?:{NAMES})(?:, )?)+")
+"""The names of the workload's sizes in the message about one that a model does not have."""
 THINGS = ("plugin", "transform", "optimizer", "convention", "output")
 """Options whose names also begin messages about things that plugins register."""
 
@@ -87,6 +88,8 @@ def with_dashes(message: str, given: Sequence[str] = ()) -> str:
     "--recompute 'atn' matches no node"
     >>> with_dashes("dynamic batch=5 is no dimension", ["report", "net.py:make", "--dynamic", "batch=5"])
     '--dynamic batch=5 is no dimension'
+    >>> with_dashes("vit has no seq_len: its workload is batch, image_size")
+    'vit has no --seq-len: its workload is --batch, --image-size'
     """
     first = message.partition(" ")[0]
     flag = f"--{first.replace('_', '-')}"
@@ -101,7 +104,10 @@ def with_dashes(message: str, given: Sequence[str] = ()) -> str:
         value = "'*'" if value == "*" else value  # a shell writes a bare star out as the names of files
         return option if value in ("", "True") else f"{option} {value}"
 
-    return about + KEYWORD.sub(typed, message)
+    def lacking(found: re.Match[str]) -> str:
+        return re.sub(rf"\b(?:{NAMES})\b", lambda name: f"--{name[0].replace('_', '-')}", found[0])
+
+    return about + KEYWORD.sub(typed, LACKING.sub(lacking, message))
 
 
 def say(message: str) -> None:

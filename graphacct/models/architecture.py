@@ -75,6 +75,8 @@ class Architecture:
             that names such a class is read as that object's.
         parts_left_out: Keys of parts of a model that are not counted, such as what speaks, and what each describes:
             reports say so.
+        lacks: Why it has no such size of the workload, and what to give instead: half a sentence for each size, which
+            the error ends with.
         doc: One sentence.
         replaces: Whether it replaces another plugin's architecture of the same name.
     """
@@ -104,6 +106,7 @@ class Architecture:
     stated: Callable[[Any, Workload], Mapping[str, Any]] | None = None
     inner_classes: Mapping[str, str] = attrs.field(factory=dict)
     parts_left_out: Mapping[str, str] = attrs.field(factory=dict)
+    lacks: Mapping[str, str] = attrs.field(factory=dict)
     _configured: dict[str, Any] = attrs.field(factory=dict, init=False)
 
     def __repr__(self) -> str:
@@ -237,9 +240,12 @@ class Architecture:
     def _no_size(self, size: str) -> ConfigError:
         """Returns the error for a size that the workload does not have."""
         takes = ", ".join(["batch", *self.sizes, *([SECONDS] if self.per_second else [])])
-        films = size == "frames" and "images" in self.sizes
-        hint = "; it takes no films, so give their frames as images" if films else ""
-        return ConfigError(f"{self.name} has no {size}: its workload is {takes}{hint}")
+        why = self.lacks.get(size)
+        if why is None and size == "frames" and "images" in self.sizes:
+            why = "it takes no films, so give their frames as images"
+        if why is None and size == "images" and "image_size" in self.sizes:
+            why = "batch= counts its images"
+        return ConfigError(f"{self.name} has no {size}: its workload is {takes}{f'; {why}' if why else ''}")
 
     def _last_logits(self, phase: str) -> None:
         """Raises ConfigError if the logits of the last position alone are not enough or cannot be computed."""

@@ -23,6 +23,9 @@ is built from the default configuration of its type, with two layers of each kin
 The forward FLOPs are those of products and convolutions, by graphacct and by torch's own counter; the next column has
 those of operators that the counter does not see, by formulas that `tests/certify/unseen.py` has.
 
+A row is about the library's class alone, which needs torch. Most of these types are read without it, and some that have
+no figures here (VITS, SuperPoint, SAM 2's files for videos) are read so as well: [coverage](coverage.md) lists them.
+
 `make certify` measures and writes this page again; nothing on it is typed.
 
 {summary}

@@ -100,14 +100,14 @@ def test_a_length_may_be_a_symbol() -> None:
 @pytest.mark.parametrize(
     ("option", "value", "said"),
     [
-        ("--images", "2", "gpt2 has no images"),
-        ("--tiles", "2", "gpt2 has no tiles"),
-        ("--audios", "2", "gpt2 has no audios"),
-        ("--frames", "2", "gpt2 has no frames"),
-        ("--samples", "16k", "gpt2 has no samples"),
-        ("--audio-seconds", "2.5", "gpt2 has no audio_seconds"),
-        ("--points", "2", "gpt2 has no points"),
-        ("--choices", "2", "gpt2 has no choices"),
+        ("--images", "2", "gpt2 has no --images"),
+        ("--tiles", "2", "gpt2 has no --tiles"),
+        ("--audios", "2", "gpt2 has no --audios"),
+        ("--frames", "2", "gpt2 has no --frames"),
+        ("--samples", "16k", "gpt2 has no --samples"),
+        ("--audio-seconds", "2.5", "gpt2 has no --audio-seconds"),
+        ("--points", "2", "gpt2 has no --points"),
+        ("--choices", "2", "gpt2 has no --choices"),
         ("--audio-seconds", "long", "'long' is no number of seconds: write 30 or 2.5"),
     ],
 )

@@ -22,6 +22,7 @@ from measure import flops_of, parameters, pattern
 from random_sounds import CASES as BESIDE_TEXT
 from random_sounds import Case
 from random_speech import CASES as OTHERS
+from random_voices import CASES as VOICES
 from torch.utils.flop_counter import FlopCounterMode
 from truth import MAIN
 
@@ -38,7 +39,7 @@ OUTPUTS = (
     ("audio_values",),
     ("latents",),
 )
-CASES = {**BESIDE_TEXT, **OTHERS}
+CASES = {**BESIDE_TEXT, **OTHERS, **VOICES}
 
 
 def model_of(content: Mapping[str, Any]) -> torch.nn.Module:

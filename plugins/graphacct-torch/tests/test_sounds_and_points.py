@@ -66,3 +66,12 @@ def test_one_tensor(tmp_path: Path) -> None:
     path.write_text(json.dumps({"model_type": "speecht5_hifigan", **sizes, **blocks}))
     found = graphacct.verify_class(path, frames=7)
     assert not [line for line in found.differences if line.what in ("params", "forward", "step", "saved_bytes")]
+
+
+def test_frames_in_the_place_of_words(tmp_path: Path) -> None:
+    """Pop2Piano's encoder is given frames as wide as its stream, as many as the workload says, and no words."""
+    path = tmp_path / "config.json"
+    sizes = {"vocab_size": 50, "d_model": 16, "d_kv": 8, "d_ff": 20, "num_layers": 1, "num_heads": 2}
+    path.write_text(json.dumps({"model_type": "pop2piano", **sizes}))
+    found = graphacct.verify_class(path, frames=9, seq_len=5)
+    assert not [line for line in found.differences if line.what in ("params", "forward", "step")]

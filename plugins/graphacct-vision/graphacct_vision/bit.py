@@ -144,7 +144,7 @@ def as_needed(b: Builder, name: str, x: Value, kernel: int, stride: int, dilatio
     rest = []
     for side in x.spec.shape[2:]:
         if type(side) is not int:
-            raise ConfigError("image_size is an integer: padding depends on what is left of the steps")
+            raise ConfigError("image_size must be a number: padding depends on what is left of the steps")
         missing = max((-(-side // stride) - 1) * stride + (kernel - 1) * dilation + 1 - side, 0)
         rest.append((missing // 2, missing - missing // 2))
     return b.apply("pad", x, name=name, padding=tuple(rest)) if any(map(any, rest)) else x

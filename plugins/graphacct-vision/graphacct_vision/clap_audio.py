@@ -63,7 +63,7 @@ class ClapAudioConfig(OlderSwinConfig):
         super().__attrs_post_init__()
         for key, sides in (("spec_size", (self.spec_size,)), ("num_mel_bins", (self.num_mel_bins,))):
             if not all(type(side) is int for side in sides):
-                raise ConfigError(f"{key} is an integer: it says how a spectrum is folded")
+                raise ConfigError(f"{key} must be a number: it says how a spectrum is folded")
         if self.enable_fusion and self.fusion_type == "channel_map":
             raise ConfigError("fusion_type is 'channel_map', which the library's class cannot run")
         if self.spec_size % self.num_mel_bins:

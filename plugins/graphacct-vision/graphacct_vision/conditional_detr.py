@@ -93,7 +93,7 @@ def decoded(
     points' waves by a perceptron of the states, which all layers but the first share."""
     layers, width = config.decoder_layers, config.d_model
     if type(layers) is not int:
-        raise ConfigError("decoder_layers is an integer: the first layer differs from the others")
+        raise ConfigError("decoder_layers must be a number: the first layer differs from the others")
     points = perceptron(b, "ref_point_head", queries, width, 2, 2)
     points = b.apply("sigmoid", points, name="reference_points")
     waves = sines(b, points, exact_div(width, 2, "d_model / 2"))

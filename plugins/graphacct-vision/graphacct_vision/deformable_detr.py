@@ -43,7 +43,7 @@ class DeformableDetrConfig(WithBackbone):
         super().__attrs_post_init__()
         for key in ("encoder_layers", "decoder_layers", "num_feature_levels"):
             if type(getattr(self, key)) is not int:
-                raise ConfigError(f"{key} is an integer: each layer and map has a name of its own")
+                raise ConfigError(f"{key} must be a number: each layer and map has a name of its own")
         exact_div(self.d_model, GROUPS, f"d_model / {GROUPS} groups")
         if self.two_stage and not self.with_box_refine:
             raise ConfigError("two_stage is true, but with_box_refine false: two stages refine boxes")

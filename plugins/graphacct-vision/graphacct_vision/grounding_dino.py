@@ -83,7 +83,7 @@ class GroundingDinoConfig:
     def __attrs_post_init__(self) -> None:
         for key in ("encoder_layers", "decoder_layers", "num_feature_levels"):
             if type(getattr(self, key)) is not int:
-                raise ConfigError(f"{key} is an integer: each layer and map has a name of its own")
+                raise ConfigError(f"{key} must be a number: each layer and map has a name of its own")
         exact_div(self.d_model, GROUPS, f"d_model / {GROUPS} groups")
         if not self.embedding_init_target:
             raise ConfigError("embedding_init_target is false: the library's class has no queries to begin with")

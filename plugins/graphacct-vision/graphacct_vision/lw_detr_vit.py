@@ -40,7 +40,7 @@ class LwDetrViTConfig(Backbone):
 
     def __attrs_post_init__(self) -> None:
         if type(self.num_hidden_layers) is not int:
-            raise ConfigError("num_hidden_layers is an integer: layers of a window and of the whole image differ")
+            raise ConfigError("num_hidden_layers must be a number: layers of a window and of the whole image differ")
         if type(self.num_windows) is not int or isqrt(self.num_windows) ** 2 != self.num_windows:
             raise ConfigError(f"num_windows is {self.num_windows}: the square of how many there are a side")
 

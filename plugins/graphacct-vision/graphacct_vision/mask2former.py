@@ -69,7 +69,7 @@ class Mask2FormerConfig:
 
     def __attrs_post_init__(self) -> None:
         if type(self.decoder_layers) is not int:
-            raise ConfigError("decoder_layers is an integer: layers take turns at the maps")
+            raise ConfigError("decoder_layers must be a number: layers take turns at the maps")
         if self.architectures == CLASSES[1] and not self.use_auxiliary_loss:
             raise ConfigError("use_auxiliary_loss is false: the library's class reads what it then does not hand on")
 

@@ -9,8 +9,7 @@ from math import isqrt
 from typing import Any
 
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders import Mlp
-from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
+from graphacct_architectures.decoders import Mlp, rope_parameters
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import dropped, layer_norm, linear, merge_heads, split_heads
 from graphacct_architectures.losses import SUM_ALONE
@@ -61,7 +60,7 @@ class ViTKeys:
 
     def __attrs_post_init__(self) -> None:
         if type(self.num_hidden_layers) is not int:
-            raise ConfigError("num_hidden_layers is an integer: layers of a window and of the whole image differ")
+            raise ConfigError("num_hidden_layers must be a number: layers of a window and of the whole image differ")
 
     @property
     def patch(self) -> tuple[Dim, Dim]:
@@ -120,7 +119,7 @@ def tiled(config: ViTKeys, b: Builder, grid: tuple[Dim, ...]) -> Value:
     count = patch_count(config.pretrain_image_size, config.patch)
     table = b.parameter("position_embeddings", (1, count, config.hidden_size))
     if type(count) is not int or any(type(side) is not int for side in grid):
-        raise ConfigError("positions are tiled: the image's sides are integers")
+        raise ConfigError("positions are tiled over the image: give image_size in numbers")
     side, width = isqrt(count), config.hidden_size
     if grid == (side, side):
         return b.apply("reshape", table, name="positions", shape=(1, count, width))

@@ -55,7 +55,7 @@ class VitDetConfig(Backbone):
 
     def __attrs_post_init__(self) -> None:
         if type(self.num_hidden_layers) is not int:
-            raise ConfigError("num_hidden_layers is an integer: layers of a window and of the whole image differ")
+            raise ConfigError("num_hidden_layers must be a number: layers of a window and of the whole image differ")
 
 
 def build(config: VitDetConfig, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:

@@ -141,7 +141,7 @@ def quantized(config: DacConfig, b: Builder, x: Value) -> Value:
     """Returns the sum of what stands for rows (batch, width, positions); the builder is in the quantizer's scope. The
     gradient of a book's output is that of its input, projected."""
     if type(config.n_codebooks) is not int:
-        raise ConfigError("n_codebooks is an integer: each book reads what the ones before leave")
+        raise ConfigError("n_codebooks must be a number: each book reads what the ones before leave")
     total: Value | None = None
     for index in range(config.n_codebooks):
         with b.scope(f"quantizers.{index}"):

@@ -25,9 +25,8 @@ from graphacct import (
     fields,
     frozen,
 )
-from graphacct_architectures.audio.parts.conformer_layers import RELATIVE, Places
+from graphacct_architectures.audio.fastspeech2_layers import Stack, conformed
 from graphacct_architectures.audio.parts.hifigan import check_odd
-from graphacct_architectures.audio.parts.relative import attended
 from graphacct_architectures.audio.parts.stem import batch_norm, convolution
 from graphacct_architectures.layers import dropped, embedding, layer_norm, linear, resident
 from graphacct_architectures.losses import SUM_ALONE
@@ -46,21 +45,6 @@ def repeated() -> Any:
         return value or {}
 
     return fields.checked_field(check, None)
-
-
-@frozen
-class Stack:
-    """The layers of one side: their keys without the side's name."""
-
-    num_attention_heads: Dim
-    layers: Dim
-    kernel_size: Dim
-    linear_units: Dim
-    normalize_before: bool
-    concat_after: bool
-    dropout_rate: float
-    positional_dropout_rate: float
-    attention_dropout_rate: float
 
 
 @frozen(kw_only=True)
@@ -131,13 +115,14 @@ class FastSpeech2ConformerConfig:
         ):
             check_odd(key, getattr(self, key))
         if not self.use_cnn_in_conformer:
-            raise ConfigError("use_cnn_in_conformer is false: its class cannot run such layers")
+            raise ConfigError("use_cnn_in_conformer is false: its class cannot run such layers; set it to true")
         for side in ("encoder", "decoder"):
             for key, value in getattr(self, f"{side}_config").items():
                 own = getattr(self, f"{side}_{key}", value)
                 if value != own:
                     raise ConfigError(
-                        f"{side}_config.{key} is {brief(value)} and {side}_{key} {brief(own)}: they say the same"
+                        f"{side}_config.{key} is {brief(value)} and {side}_{key} {brief(own)}: they must "
+                        f"agree; leave {side}_config out"
                     )
 
     def stack(self, side: str) -> Stack:
@@ -151,7 +136,9 @@ def build(config: FastSpeech2ConformerConfig, workload: Workload, b: Builder) ->
     assert workload.frames is not None  # the architecture declares its default
     training = workload.phase == "train"
     if training and not equal(config.reduction_factor, 1):
-        raise ConfigError(f"reduction_factor is {config.reduction_factor}: its class trains with 1 alone")
+        raise ConfigError(
+            f"reduction_factor is {config.reduction_factor}: its class trains with 1 alone; leave the training out"
+        )
     batch, count = workload.batch, workload.seq_len
     assert count is not None
     frames = ceil_div(workload.frames, config.reduction_factor)
@@ -187,82 +174,6 @@ def build(config: FastSpeech2ConformerConfig, workload: Workload, b: Builder) ->
     return x
 
 
-def conformed(
-    config: FastSpeech2ConformerConfig, s: Stack, masked: bool, workload: Workload, b: Builder, x: Value
-) -> Value:
-    """Returns a stream after all layers of a side; the builder is in its scope."""
-    width, seq = config.hidden_size, x.spec.shape[1]
-    x = b.apply("scale", x, name="pos_enc.scaled")
-    x = dropped(b, "pos_enc.dropout", x, s.positional_dropout_rate, workload)
-    table = b.apply("constant", name="pos_enc.table", shape=(1, 2 * seq - 1, width), dtype=b.dtype)
-    table = dropped(b, "pos_enc.table_dropout", table, s.positional_dropout_rate, workload)
-
-    def added(b: Builder, name: str, x: Value, norm: str, run: Any, *, halved: bool = False) -> Value:
-        y = layer_norm(b, norm, x) if s.normalize_before else x
-        y = run(y)
-        y = b.apply("scale", y, name=f"{name}_halved") if halved else y
-        x = b.apply("add", x, y, name=f"{name}_residual")
-        return x if s.normalize_before else layer_norm(b, norm, x)
-
-    def body(b: Builder, x: Value, table: Value) -> Value:
-        def network(name: str) -> Any:
-            return lambda y: dropped(
-                b, f"{name}_dropout", fed(config, s, name, workload, b, y), s.dropout_rate, workload
-            )
-
-        def attention(y: Value) -> Value:
-            with b.scope("self_attn"):
-                own, _ = attended(
-                    Places(RELATIVE), s.num_attention_heads, s.attention_dropout_rate, workload, b, y, (table,)
-                )
-            if s.concat_after:
-                return linear(b, "concat_linear", b.apply("concat", y, own, name="beside", dim=-1), width)
-            return dropped(b, "attention_dropout", own, s.dropout_rate, workload)
-
-        def local(y: Value) -> Value:
-            with b.scope("conv_module"):
-                y = convolved(config, s, masked, workload, b, y)
-            return dropped(b, "conv_dropout", y, s.dropout_rate, workload)
-
-        macaron = config.use_macaron_style_in_conformer
-        if macaron:
-            x = added(b, "macaron", x, "ff_macaron_layer_norm", network("feed_forward_macaron"), halved=True)
-        x = added(b, "attention", x, "self_attn_layer_norm", attention)
-        x = added(b, "conv", x, "conv_layer_norm", local)
-        x = added(b, "feed", x, "ff_layer_norm", network("feed_forward"), halved=macaron)
-        return layer_norm(b, "final_layer_norm", x)
-
-    if equal(s.layers, 0):
-        return x
-    return b.repeat("conformer_layers", s.layers, body, x, constants=(table,))
-
-
-def fed(config: FastSpeech2ConformerConfig, s: Stack, name: str, workload: Workload, b: Builder, x: Value) -> Value:
-    """Returns the output of two convolutions over the positions."""
-    kernel = config.positionwise_conv_kernel_size
-    padding = (kernel - 1) // 2
-    with b.scope(name):
-        x = b.apply("transpose", x, name="channels_first", dims=(1, 2))
-        x = b.apply("relu", convolution(b, "conv1", x, s.linear_units, kernel, padding=padding), name="act")
-        x = dropped(b, "dropout", x, s.dropout_rate, workload)
-        x = convolution(b, "conv2", x, config.hidden_size, kernel, padding=padding)
-        return b.apply("transpose", x, name="channels_last", dims=(1, 2))
-
-
-def convolved(
-    config: FastSpeech2ConformerConfig, s: Stack, masked: bool, workload: Workload, b: Builder, x: Value
-) -> Value:
-    """Returns a convolution's output: a gated linear unit, the convolution in depth, a norm, and a projection."""
-    width, bias = config.hidden_size, config.convolution_bias
-    x = b.apply("transpose", x, name="channels_first", dims=(1, 2))
-    x = b.apply("glu", convolution(b, "pointwise_conv1", x, 2 * width, 1, bias=bias), name="glu", dim=1)
-    padding = (s.kernel_size - 1) // 2
-    x = convolution(b, "depthwise_conv", x, width, s.kernel_size, bias=bias, groups=width, padding=padding)
-    x = b.apply("silu", batch_norm(b, "norm", x, workload), name="act")
-    x = convolution(b, "pointwise_conv2", x, width, 1, bias=bias)
-    return b.apply("transpose", x, name="channels_last", dims=(1, 2))
-
-
 def unused(config: FastSpeech2ConformerConfig, b: Builder) -> None:
     """Adds what is known of speakers and languages, which the class does not run unless it is given some."""
     for key, name in (("num_languages", "language_id_embedding"), ("num_speakers", "speaker_id_embedding")):
@@ -284,7 +195,7 @@ def predicted(
     )
     dropout = getattr(config, f"{name}_predictor_dropout{'_rate' if name == 'duration' else ''}")
     if type(layers) is not int:
-        raise ConfigError(f"{name}_predictor_layers is an integer: the first of them differs")
+        raise ConfigError(f"{name}_predictor_layers must be a number: the first of them differs")
     with b.scope(f"{name}_predictor"):
         y = b.apply("detach", x, name="detached") if stops else x
         y = b.apply("transpose", y, name="channels_first", dims=(1, 2))
@@ -315,7 +226,7 @@ def after(config: FastSpeech2ConformerConfig, workload: Workload, b: Builder, x:
     """Returns the frames (batch, frames, bins) of a stream: a projection, and convolutions that correct it."""
     bins, factor, count = config.num_mel_bins, config.reduction_factor, config.speech_decoder_postnet_layers
     if type(count) is not int:
-        raise ConfigError("speech_decoder_postnet_layers is an integer: its layers differ")
+        raise ConfigError("speech_decoder_postnet_layers must be a number: its layers differ")
     batch, seq, _ = x.spec.shape
     before = b.apply(
         "reshape", linear(b, "feat_out", x, bins * factor), name="frames", shape=(batch, seq * factor, bins)

@@ -39,7 +39,7 @@ class FunAsrNanoEncoderConfig:
     def __attrs_post_init__(self) -> None:
         for key in ("num_hidden_layers", "num_timestamp_prediction_layers"):
             if type(getattr(self, key)) is not int:
-                raise ConfigError(f"{key} is an integer: it says which layers end in a norm")
+                raise ConfigError(f"{key} must be a number: it says which layers end in a norm")
 
     @property
     def width(self) -> Dim:

@@ -57,7 +57,7 @@ class ParakeetEncoderConfig:
     def halvings(self) -> int:
         """How many convolutions with a stride there are. Raises ConfigError if the factor is no integer."""
         if type(self.subsampling_factor) is not int:
-            raise ConfigError("subsampling_factor is an integer: its logarithm counts convolutions")
+            raise ConfigError("subsampling_factor must be a number: its logarithm counts convolutions")
         return int(log2(self.subsampling_factor))
 
 

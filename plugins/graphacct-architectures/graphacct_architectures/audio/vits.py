@@ -95,7 +95,7 @@ class VitsConfig:
             )
         for key in COUNTED:
             if type(getattr(self, key)) is not int:
-                raise ConfigError(f"{key} is an integer: layers by its number differ")
+                raise ConfigError(f"{key} must be a number: layers by its number differ")
 
     @property
     def vocoder(self) -> HifiGan:

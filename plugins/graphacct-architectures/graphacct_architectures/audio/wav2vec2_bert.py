@@ -151,7 +151,7 @@ def adapted(config: Wav2Vec2BertConfig, workload: Workload, b: Builder, x: Value
     if not equal(width, config.hidden_size):
         x = layer_norm(b, "proj_layer_norm", linear(b, "proj", x, width))
     if type(config.num_adapter_layers) is not int:
-        raise ConfigError("num_adapter_layers is an integer: each layer has a length of its own")
+        raise ConfigError("num_adapter_layers must be a number: each layer has a length of its own")
     for index in range(config.num_adapter_layers):
         with b.scope(f"layers.{index}"):
             x = adapter_layer(config, workload, b, x)

@@ -97,6 +97,9 @@ def describe(config: WhisperConfig) -> EncoderDecoder:
     )
 
 
+PADDED = "it pads each sound to 30 s, whatever it lasts, so every length costs the same"
+LACKS = {**dict.fromkeys(("audio_seconds", "frames", "samples"), PADDED), "audios": "batch= counts its sounds"}
+
 ARCHITECTURE = encoder_decoder(
     "whisper",
     WhisperConfig,
@@ -112,4 +115,5 @@ ARCHITECTURE = encoder_decoder(
         "num_key_value_heads": "encoder_attention_heads",
         "num_hidden_layers": "encoder_layers",
     },
+    lacks=LACKS,
 )

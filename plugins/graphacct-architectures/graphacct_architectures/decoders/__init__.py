@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, rotary_dims, whole
     from graphacct_architectures.decoders.parts.feed_forward import experts, mlp
     from graphacct_architectures.decoders.parts.names import mask_name
+    from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
     from graphacct_architectures.decoders.parts.sparse import at_most, layer_indices, network_types, sparse_layers
     from graphacct_architectures.decoders.parts.stack import stack
 
@@ -55,6 +56,7 @@ __all__ = [
     "mask_name",
     "mlp",
     "network_types",
+    "rope_parameters",
     "rotary_dims",
     "sparse_layers",
     "stack",
@@ -90,6 +92,7 @@ FILES = {
     "NOTHING": "description.layer",
     "Positions": "description.decoder",
     "RMS": "description.norm",
+    "rope_parameters": "rope_settings",
     "rotary_dims": "family",
     "sparse_layers": "sparse",
     "stack": "stack",

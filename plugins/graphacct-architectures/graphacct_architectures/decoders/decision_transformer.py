@@ -60,7 +60,7 @@ def build(config: DecisionTransformerConfig, workload: Workload, b: Builder) -> 
     Raises ConfigError for what the class has and is not modelled."""
     for key in ("reorder_and_upcast_attn", "add_cross_attention"):
         if getattr(config, key):
-            raise ConfigError(f"{key} is True: the Decision Transformer with it is not modelled")
+            raise ConfigError(f"{key} is True, which is not modelled here: --set {key}=false leaves it out")
     batch, seq, width = workload.batch, workload.seq_len, config.hidden_size
     assert seq is not None
     tokens = KINDS * seq

@@ -73,7 +73,9 @@ def layer(s: Grove, workload: Workload, b: Builder, x: Value, tables: Mapping[st
 def describe(config: GroveMoeConfig) -> Decoder:
     """Returns a stack of equal layers. Raises ConfigError for a file in which some have no experts."""
     if not config.alike:
-        raise ConfigError("decoder_sparse_step and mlp_only_layers leave layers without experts: not modelled here")
+        raise ConfigError(
+            "decoder_sparse_step and mlp_only_layers leave layers without experts, not modelled: set 1 and []"
+        )
     count, act = config.num_local_experts, ACTIVATIONS[config.hidden_act]
     many = at_most(config.num_experts_per_tok, count, "num_experts_per_tok, num_experts")
     experts = Experts(count, many, config.moe_intermediate_size, act, normalised=True, downcast=True)

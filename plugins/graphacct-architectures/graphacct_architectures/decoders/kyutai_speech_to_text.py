@@ -38,7 +38,9 @@ class KyutaiConfig(DecoderConfig):
 
     def __attrs_post_init__(self) -> None:
         if self.tie_word_embeddings:
-            raise ConfigError("tie_word_embeddings is true: the embedding has the rows of the codes too, the head not")
+            raise ConfigError(
+                "tie_word_embeddings is true: the embedding has rows of the codes too, the head none; set it to false"
+            )
 
 
 def build(config: KyutaiConfig, workload: Workload, b: Builder) -> Value:

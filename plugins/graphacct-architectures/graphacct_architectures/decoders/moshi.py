@@ -64,7 +64,7 @@ def layer(config: Any) -> Layer:
 def describe(config: MoshiConfig) -> Decoder:
     """Returns a stack of equal layers; the embedding has a row more than the head."""
     if config.tie_word_embeddings:
-        raise ConfigError("tie_word_embeddings is true: the embedding has a row more than the head")
+        raise ConfigError("tie_word_embeddings is true: the embedding has a row more than the head; set it to false")
     return Decoder(
         config.vocab_size,
         config.hidden_size,

@@ -90,7 +90,7 @@ class HeardConfig:
     def frame(self) -> int:
         """Samples of a frame. Raises ConfigError if the rate is no number."""
         if type(self.sample_rate) is not int:
-            raise ConfigError("encoder_config.sample_rate is an integer: it says how long a frame is")
+            raise ConfigError("encoder_config.sample_rate must be a number: it says how long a frame is")
         return round(self.sample_rate * self.frame_ms / 1000.0)
 
 

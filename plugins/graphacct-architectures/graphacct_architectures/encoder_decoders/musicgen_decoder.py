@@ -52,7 +52,7 @@ class MusicgenDecoderConfig:
     def books(self) -> int:
         """How many books there are. Raises ConfigError if it is no number."""
         if type(self.num_codebooks) is not int:
-            raise ConfigError("num_codebooks is an integer: each book has a table and a head of its own")
+            raise ConfigError("num_codebooks must be a number: each book has a table and a head of its own")
         return self.num_codebooks
 
 

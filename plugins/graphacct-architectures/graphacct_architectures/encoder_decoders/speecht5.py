@@ -225,7 +225,7 @@ def layer_count(config: SpeechT5Config, key: str) -> int:
     """Returns a number of layers that differ from each other. Raises ConfigError if it is no number."""
     count = getattr(config, key)
     if type(count) is not int:
-        raise ConfigError(f"{key} is an integer: its layers differ")
+        raise ConfigError(f"{key} must be a number: its layers differ")
     return count
 
 

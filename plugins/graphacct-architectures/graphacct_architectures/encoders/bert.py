@@ -112,12 +112,6 @@ def finished(config: BertConfig, workload: Workload, b: Builder, x: Value, poole
     return (linear(b, "linear", x, COLBERT_WIDTH, bias=False),)
 
 
-LARGE: dict[str, Any] = {
-    "hidden_size": 1024,
-    "num_hidden_layers": 24,
-    "num_attention_heads": 16,
-    "intermediate_size": 4096,
-}
 ARCHITECTURE = encoder(
     "bert",
     BertConfig,

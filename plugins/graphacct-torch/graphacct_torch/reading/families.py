@@ -12,6 +12,8 @@ FRAMES_FIRST = frozenset(("speech_to_text", "seamless_m4t", "seamless_m4t_v2"))
 """Families whose features are frames of bins, with a limit of positions all the same."""
 BINS_FIRST = frozenset(("clvp", "glmasr", "glmasr_encoder", "qwen3_asr", "qwen3_asr_encoder"))
 """Families whose features are bins of frames, without a limit of positions."""
+WIDE_FEATURES = frozenset(("pop2piano",))
+"""Families whose encoder takes frames as wide as its stream in the place of words."""
 WITH_MASK = frozenset(("audioflamingo3_encoder", "musicflamingo_encoder"))
 """Families that take the mask of their features for given."""
 MASK_OF_BOOLS = frozenset(("gemma3n",))

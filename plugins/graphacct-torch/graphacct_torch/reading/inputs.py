@@ -17,6 +17,7 @@ from graphacct_torch.reading.families import (
     SIZED_IMAGES,
     SOUNDS_OF_TEXT,
     TOGETHER,
+    WIDE_FEATURES,
     WITH_IMAGES,
     WITH_MASK,
 )
@@ -120,6 +121,8 @@ def _needed(module: nn.Module, formals: Mapping[str, inspect.Parameter], sizes: 
         wanted.append("input_points")
     if hasattr(module, "get_text_features") or sizes.get("model_type") in WITH_IMAGES:
         wanted += ["pixel_values", "input_features"]
+    if sizes.get("model_type") in WIDE_FEATURES:
+        wanted = ["input_features", *(name for name in wanted if name != "input_ids")]
     return [*names, *(name for name in wanted if name in formals)]
 
 

@@ -29,6 +29,7 @@ from graphacct_torch.reading.families import (
     STACKED,
     VIDEOS_OF_TEXT,
     WHOLE_CHUNKS,
+    WIDE_FEATURES,
     WITH_CODES,
 )
 from graphacct_torch.reading.given import made
@@ -281,6 +282,8 @@ def _spectrum(sizes: Sizes) -> tuple[tuple[int, ...], int]:
     family = str(sizes.get("model_type"))
     count = sizes.batch * (sizes.audios or 1)
     bins = sizes.get(*BINS, default=DEFAULT_BINS.get(family, 80), parts=AUDIO)
+    if family in WIDE_FEATURES:
+        return (count, sizes.frames or FRAMES_OF_SOUND, sizes.get("d_model")), 1
     if family in LIKE_IMAGES:
         return (count, 1, sizes.get("spec_size", parts=AUDIO) ** 2 // bins, bins), 2
     layer = sizes.first(nn.Linear, nn.LayerNorm, nn.Conv1d, parts=("audio", "speech", "semantic"))

@@ -95,7 +95,7 @@ def decoded(s: Seanet, b: Builder, x: Value) -> Value:
 def residuals(s: Seanet) -> int:
     """Returns how many blocks a stage has. Raises ConfigError if it is no number."""
     if type(s.residuals) is not int:
-        raise ConfigError("num_residual_layers is an integer: each block has a dilation of its own")
+        raise ConfigError("num_residual_layers must be a number: each block has a dilation of its own")
     return s.residuals
 
 
@@ -192,7 +192,7 @@ def recurrent(s: Seanet, b: Builder, name: str, x: Value) -> Value:
     """Returns x with the output of long short-term memory over its positions added."""
     width = x.spec.shape[1]
     if type(s.recurrent) is not int:
-        raise ConfigError("num_lstm_layers is an integer: each layer has its tensors")
+        raise ConfigError("num_lstm_layers must be a number: each layer has its tensors")
     with b.scope(name):
         x = b.apply("permute", x, name="time_first", dims=(2, 0, 1))
         tensors = [

@@ -103,7 +103,7 @@ def stacked_positions(p: Convolved, layers: Dim, b: Builder, x: Value) -> Value:
 def cut(p: Convolved, b: Builder, x: Value) -> Value:
     """Returns a convolution's output without its last position, if the kernel is even."""
     if type(p.kernel) is not int:
-        raise ConfigError("the kernel of the convolution of positions is an integer: whether it is even decides")
+        raise ConfigError("the kernel of the convolution of positions must be a number: whether it is even decides")
     if p.kernel % 2:
         return x
     return b.apply("slice", x, name="padding", dim=2, start=0, length=x.spec.shape[2] - 1)
@@ -125,7 +125,7 @@ def adapted(a: Adapter, b: Builder, x: Value) -> Value:
         x = layer_norm(b, "proj_layer_norm", linear(b, "proj", x, a.width))
     x = b.apply("transpose", x, name="channels_first", dims=(1, 2))
     if type(a.layers) is not int:
-        raise ConfigError("num_adapter_layers is an integer: each layer has a length of its own")
+        raise ConfigError("num_adapter_layers must be a number: each layer has a length of its own")
     for index in range(a.layers):
         with b.scope(f"layers.{index}"):
             x = convolution(b, "conv", x, 2 * a.width, a.kernel, stride=a.stride, padding=1)

@@ -62,7 +62,7 @@ def waved(w: WaveNet, layers: Dim, workload: Workload, b: Builder, x: Value, mas
 def layer_count(layers: Dim) -> int:
     """Returns how many layers a net has. Raises ConfigError if it is no number."""
     if type(layers) is not int:
-        raise ConfigError("prior_encoder_num_wavenet_layers is an integer: the layers of a net differ")
+        raise ConfigError("prior_encoder_num_wavenet_layers must be a number: the layers of a net differ")
     return layers
 
 
@@ -94,7 +94,7 @@ def turned_back(w: WaveNet, flows: Dim, layers: Dim, workload: Workload, b: Buil
     """Returns x after the flows, the last first: each takes what half of the channels predicts off the other half.
     The builder is in the flows' scope."""
     if type(flows) is not int:
-        raise ConfigError("prior_encoder_num_flows is an integer: each flow is a module of its own")
+        raise ConfigError("prior_encoder_num_flows must be a number: each flow is a module of its own")
     half = floor_div(x.spec.shape[1], 2)
     for index in reversed(range(flows)):
         with b.scope(f"flows.{index}"):
