@@ -18,6 +18,7 @@ ROWS = {row[1]: row for row in ROW.finditer(PAGE)}
 ELSEWHERE = (
     *("transformer-lm", "resnet", "baichuan", "chatglm", "dots_ocr", "exaone", "internlm2", "internlm3", "kimi_vl"),
     *("mimo", "minicpm", "qwen", "blip-2", "detr", "encodec", "idefics2", "idefics3", "mimi", "smolvlm"),
+    "qwen3_omni_moe_thinker",
     *("vits", "fastspeech2_conformer_with_hifigan"),  # they make as many frames as they say that a text lasts
 )
 """Families that the page names as not on it."""

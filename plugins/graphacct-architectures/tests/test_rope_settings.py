@@ -28,7 +28,7 @@ def test_most_decoders_have_them() -> None:
     ("settings", "message"),
     [
         ("yarn", "rope_parameters is an object of settings, not 'yarn'"),
-        ({"rope_type": "ntk-by-parts", "factor": 2.0}, "rope_parameters has rope_type 'ntk-by-parts'; known: default, "),
+        ({"rope_type": "by-parts", "factor": 2.0}, "rope_parameters has rope_type 'by-parts'; known: default, "),
         ({"rope_type": 3}, "rope_parameters has rope_type 3; known: default, "),
         ({"rope_theta": -1.0}, "rope_parameters has rope_theta -1.0, which must be a positive number"),
         ({"rope_theta": "much"}, "rope_parameters has rope_theta 'much', which must be a positive number"),
@@ -47,8 +47,8 @@ def test_most_decoders_have_them() -> None:
             "rope_parameters has partial_rotary_factor 1.5, which must be a fraction from 0 to 1",
         ),
         (
-            {"full_attention": {"rope_type": "ntk-by-parts"}, "sliding_attention": None},
-            "rope_parameters has rope_type 'ntk-by-parts'; known: default, ",
+            {"full_attention": {"rope_type": "by-parts"}, "sliding_attention": None},
+            "rope_parameters has rope_type 'by-parts'; known: default, ",
         ),
         ({"full_attention": 3}, "rope_parameters has full_attention 3, which must be an object of settings"),
     ],
