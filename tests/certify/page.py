@@ -33,9 +33,8 @@ forward and step: a row without a remark has no difference in any of them.
 MIDDLE = """
 Three kinds of models are not on this page: torchvision's ResNets, which have a [page of their own](torchvision.md)
 with its other classifiers; the worksheet's model, which is in no library ([The worksheet](worksheet.md)); and families
-whose class stands in the models' own repositories, which this project never runs (`baichuan`, `chatglm`, `dots_ocr`,
-`exaone`, `internlm2`, `internlm3`, `kimi_vl`, `mimo`, `minicpm`, `qwen`). Those are held to the arithmetic of the
-repositories' shapes and to the totals that their pages print.
+whose class stands in the models' own repositories, which this project never runs ({own}). Those are held to the
+arithmetic of the repositories' shapes and to the totals that their pages print.
 
 Classes that look at pixels, at buffers or at what they have made do not run without data (`blip-2`, `detr`, `encodec`,
 `idefics2`, `idefics3`, `mimi`, `qwen3_omni_moe_thinker`, `smolvlm`, `vits`, `fastspeech2_conformer_with_hifigan`):
