@@ -196,7 +196,7 @@ def test_two_lists_say_each_layer_of_mimo() -> None:
         ({**REFACT, "multi_query": False}, "multi_query is always true"),
         ({**JAIS, "activation_function": "no_such"}, "activation_function cannot be 'no_such': it is swiglu or"),
         ({**SMALL, "rope_layout": [1]}, "rope_layout is .* num_hidden_layers is 32: each layer needs one"),
-        ({**GROVE, "mlp_only_layers": [0]}, "leave layers without experts: not modelled"),
+        ({**GROVE, "mlp_only_layers": [0]}, "leave layers without experts, not modelled: set 1 and"),
         ({**LLADA, "moe_layer_freq": [1]}, "moe_layer_freq names 1 layers, num_hidden_layers is 16"),
     ],
 )
