@@ -193,7 +193,8 @@ def corrected(case: str, row: dict[str, Any]) -> int:
 @pytest.mark.parametrize(("case", "row"), rows("train_step"))
 def test_a_training_step(case: str, row: dict[str, Any]) -> None:
     """Forward, input gradients and weight gradients; of weights that are not packed, as they were measured."""
-    found = report(case, **sizes(row), phase="train", loss="sum", weights="bf16" if case in PACKED else None)
+    weights = "bf16" if case in PACKED else None
+    found = report(case, **sizes(row), phase="train", loss="sum", weights=weights, quantities=("step_matmul_flops",))
     assert found.total["step_matmul_flops"] == corrected(case, row)
 
 
@@ -201,7 +202,7 @@ def test_a_training_step(case: str, row: dict[str, Any]) -> None:
 def test_logits_of_the_last_position_alone(case: str, row: dict[str, Any]) -> None:
     """A forward pass or a prefill whose head sees one position of each sequence."""
     for phase in ("forward", "prefill"):
-        found = report(case, **sizes(row), phase=phase, logits="last")
+        found = report(case, **sizes(row), phase=phase, logits="last", quantities=("matmul_flops",))
         assert found.total["matmul_flops"] == row["total"]
 
 

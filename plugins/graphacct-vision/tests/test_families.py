@@ -27,8 +27,9 @@ def test_a_small_model_is_the_librarys(name: str, tmp_path: Path) -> None:
     """Parameters, and FLOPs forward and of a step."""
     case = FIGURES[name]
     sizes = {key: tuple(value) if isinstance(value, list) else value for key, value in case["sizes"].items()}
-    found = account(tmp_path, case["config"], **sizes, phase="train", loss="sum")
-    figures = (found.total["params"], found.total["matmul_flops"], found.total["step_matmul_flops"])
+    names = ("params", "matmul_flops", "step_matmul_flops")
+    found = account(tmp_path, case["config"], **sizes, phase="train", loss="sum", quantities=names)
+    figures = tuple(found.total[name] for name in names)
     assert figures == (case["params"], case["forward"], case["step"])
 
 
