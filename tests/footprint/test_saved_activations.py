@@ -216,6 +216,7 @@ NOT_MEASURED = frozenset(
         "fsmt",
         "fun_asr_nano",
         "fun_asr_nano_encoder",
+        "funnel",
         "fuyu",
         "gemma3",
         "gemma3n",

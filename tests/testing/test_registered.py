@@ -144,6 +144,8 @@ def test_architecture(name: str) -> None:
         lengths["encoder_seq_len"] = (None, None)
     if name in ("open_clip", "canine"):  # every text has all its positions; windows of characters are written out
         lengths["seq_len"] = (None, None)
+    if name == "funnel":  # shorter texts leave its last block nothing to pool
+        lengths["seq_len"] = (8, 9, 16)
     contract = ArchitectureContract.of(architecture, rows=rows, costs_in=ELSEWHERE, lengths=lengths)
     assert [*failures(contract)] == []
 
