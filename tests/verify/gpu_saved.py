@@ -1,8 +1,8 @@
 """Training steps of every family on a GPU: `python tests/verify/gpu_saved.py OUT.json`.
 
 Measures what is saved, and the most bytes of storages alive in the forward pass and in the step, of every run that
-tests/goldens/saved_activations.json has for a CPU: in float32 and bfloat16, with attention written out and fused (without
-cuDNN's kernel, which keeps 8 bytes fewer). Beside each it prints what graphacct says under the profile
+tests/goldens/saved_activations.json has for a CPU: in float32 and bfloat16, with attention written out and fused
+(without cuDNN's kernel, which keeps 8 bytes fewer). Beside each it prints what graphacct says under the profile
 torch-eager-cuda-composed-norms. It needs what cuda.py needs. `--device cpu` shows that it works.
 """
 
