@@ -512,6 +512,7 @@ NOT_MEASURED = frozenset(
         "sam2_hiera_det_model",
         "sam2_video",
         "sam2_vision_model",
+        "sam3",
         "sam3_tracker",
         "sam3_video",
         "sam3_vision_model",
