@@ -557,6 +557,7 @@ NOT_MEASURED = frozenset(
         "swin",
         "swin2sr",
         "swinv2",
+        "switch_transformers",
         "t5_gemma_module",
         "t5gemma",
         "table-transformer",

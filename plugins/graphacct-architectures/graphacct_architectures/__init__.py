@@ -249,6 +249,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("encoder_decoders.pix2struct"),
     _family("encoder_decoders.plbart"),
     _family("encoder_decoders.pop2piano"),
+    _family("encoder_decoders.switch_transformers"),
     _family("encoder_decoders.t5"),
     _family("encoder_decoders.t5gemma"),
     _family("encoder_decoders.dia"),
