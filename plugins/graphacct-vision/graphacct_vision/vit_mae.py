@@ -5,7 +5,6 @@ He et al., 2021 (arXiv:2111.06377).
 
 from __future__ import annotations
 
-import attrs
 from graphacct_architectures.activations import activation
 from graphacct_architectures.layers import layer_norm, linear
 from graphacct_architectures.losses import SUM_ALONE
@@ -114,12 +113,13 @@ def decoded(config: ViTMAEConfig, workload: Workload, b: Builder, x: Value, plac
     x = b.apply("concat", b.apply("slice", x, name="cls", dim=1, start=0, length=1), every, name="tokens", dim=1)
     table = b.parameter("decoder_pos_embed", (1, count + 1, width), frozen=True)
     x = b.apply("add", x, table, name="with_positions")
-    kind = attrs.evolve(
-        vit_layers(config, softmax_upcast=False),
-        layers=config.decoder_num_hidden_layers,
+    kind = vit_layers(
+        config,
+        config.decoder_num_hidden_layers,
+        config.decoder_intermediate_size,
         heads=config.decoder_num_attention_heads,
-        mlp=attrs.evolve(vit_layers(config, softmax_upcast=False).mlp, width=config.decoder_intermediate_size),
         stack="decoder_layers",
+        softmax_upcast=False,
     )
     x = layer_norm(b, "decoder_norm", tower(kind, workload, b, x))
     x = linear(b, "decoder_pred", x, config.patch_size**2 * config.num_channels)
