@@ -27,6 +27,7 @@ OPEN = {
         "multimodal",
         "tower",
         "vision.patched",
+        "vit_layers",
     )
 }
 """The modules of graphacct_architectures that other plugins write families with."""
