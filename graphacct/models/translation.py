@@ -8,7 +8,6 @@ from typing import Any
 
 import attrs
 
-
 MOST_BYTES = 16 * 2**20
 """The largest file beside another that is read."""
 

@@ -175,7 +175,7 @@ ARCHITECTURE = Architecture(
     dtype="float32",
     no_cost={
         **keys.NO_COST,
-        **dict.fromkeys("requires_safety_checker force_zeros_for_empty_prompt add_watermarker".split()),
+        **dict.fromkeys(["requires_safety_checker", "force_zeros_for_empty_prompt", "add_watermarker"]),
     },
     parts_left_out=model_index.ASIDE,
     model_types=(model_index.FAMILY,),
