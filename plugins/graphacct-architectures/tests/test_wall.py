@@ -25,6 +25,7 @@ OPEN = {
         "layers",
         "losses",
         "multimodal",
+        "residing",
         "tower",
         "vision.patched",
         "vit_layers",
