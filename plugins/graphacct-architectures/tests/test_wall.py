@@ -28,6 +28,7 @@ OPEN = {
         "residing",
         "tower",
         "vision.patched",
+        "vit_layers",
     )
 }
 """The modules of graphacct_architectures that other plugins write families with."""
