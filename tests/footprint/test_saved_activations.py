@@ -560,6 +560,7 @@ NOT_MEASURED = frozenset(
         "switch_transformers",
         "t5_gemma_module",
         "t5gemma",
+        "t5gemma2",
         "table-transformer",
         "telechat",
         "telechat2",

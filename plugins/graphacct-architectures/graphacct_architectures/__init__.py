@@ -252,6 +252,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("encoder_decoders.switch_transformers"),
     _family("encoder_decoders.t5"),
     _family("encoder_decoders.t5gemma"),
+    _family("encoder_decoders.t5gemma2"),
     _family("encoder_decoders.dia"),
     _family("encoder_decoders.encoder_decoder", "encoder-decoder"),
     _family("encoder_decoders.speech_encoder_decoder", "speech-encoder-decoder"),
