@@ -12,7 +12,7 @@ from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, 
 from graphacct_architectures.activations import activation
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.classifier import Classifier, scored
-from graphacct_architectures.crossing import Crossing
+from graphacct_architectures.crossing import Crossing, Described
 from graphacct_architectures.encoders.parts.description import Encoder
 from graphacct_architectures.encoders.parts.encode import Stream, encode
 from graphacct_architectures.encoders.parts.heads import POOLED
@@ -130,7 +130,7 @@ def encoder(
     if not hasattr(config, "position_embedding_type"):
         found = attrs.evolve(found, prepare=absolute)
     if not language_model:
-        return found
+        return attrs.evolve(found, build=Described(found.build, describe))
 
     def attending(config: Any, workload: Workload, b: Builder, states: Value | None) -> Value | tuple[Value, ...]:
         e = describe(config)
@@ -139,7 +139,7 @@ def encoder(
         own = None if configured is None else partial(configured, config, states=states)
         return encode(e, workload, b, own, states=states)
 
-    return attrs.evolve(found, build=Crossing(found.build, attending, language_model))
+    return attrs.evolve(found, build=Crossing(found.build, attending, language_model, describe))
 
 
 def absolute(content: Mapping[str, Any]) -> Mapping[str, Any]:
