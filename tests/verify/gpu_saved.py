@@ -25,8 +25,8 @@ if __name__ == "__main__":
     sys.path.insert(0, HERE)
 
 import torch
+import transformers
 from activations import kept, peaks
-from cuda import versions
 from gpu_expected import loaded_plugins
 from gpu_saved_expected import expected
 from saved_activations import ready, summed
@@ -58,15 +58,20 @@ def main() -> None:
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--seconds", type=float, default=300, help="after which no shape is begun")
     parser.add_argument("--only", default="", help="the shapes alone whose name begins with this text")
+    parser.add_argument("--after", default="", help="the shapes alone that stand after this one")
     asked = parser.parse_args()
-    head, plugins, began = versions(asked.device), loaded_plugins(), time.monotonic()
+    head = {"torch": torch.__version__, "transformers": transformers.__version__, "device": asked.device}
+    if asked.device == "cuda":
+        head |= {"gpu": torch.cuda.get_device_name(), "cuda": torch.version.cuda}
+    plugins, began = loaded_plugins(), time.monotonic()
     print(json.dumps(head), flush=True)
     torch.backends.cuda.enable_cudnn_sdp(False)
     found: dict[str, dict[str, tuple[int, ...]]] = {}
     differences: dict[str, Any] = {}
     equal, total = [0] * len(FIGURES), 0
     try:
-        for name in SHAPES:
+        names = list(SHAPES)
+        for name in names[names.index(asked.after) + 1 if asked.after else 0 :]:
             if not name.startswith(asked.only) or time.monotonic() - began > asked.seconds:
                 continue
             found[name] = {}
