@@ -3,7 +3,7 @@ open_clip's `coca_model.py` and `transformer.py`)."""
 
 from __future__ import annotations
 
-from graphacct_architectures.decoders.parts.feed_forward import mlp
+from graphacct_architectures.decoders import mlp
 from graphacct_architectures.layers import layer_norm, scaled
 from graphacct_architectures.tower import Tower, layer
 

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import attrs
-from graphacct_architectures.encoder_decoders.parts.description import EncoderDecoder
-from graphacct_architectures.encoders.parts.description import Encoder
 
 from graphacct import ConfigError, DeclinedError, Dim, SubModel, brief, fields, frozen
 from graphacct_vision.modified_resnet import STAGES
@@ -204,15 +202,6 @@ class TextCfg(Layers):
                 "model's config.json as text_cfg.hf_model_config in the file"
             )
         return None if self.hf_model_name is None else self.hf_model_config
-
-    @property
-    def hf_width(self) -> Dim:
-        """The width of the text model's states."""
-        assert self.hf_model_config is not None
-        described: Encoder | EncoderDecoder = self.hf_model_config.architecture.build.describe(
-            self.hf_model_config.config
-        )
-        return described.width
 
 
 @frozen(kw_only=True)

@@ -5,12 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
-from graphacct_architectures.encoder_decoders.parts.description import EncoderDecoder
-from graphacct_architectures.encoder_decoders.parts.run import run
-from graphacct_architectures.encoders.parts.encode import encode
+from graphacct_architectures.encoders.text_model import states
 from graphacct_architectures.layers import embedding, layer_norm, linear
-from graphacct_architectures.losses import SUM
 from graphacct_architectures.tower import tower
 
 from graphacct import Builder, ConfigError, Dim, SubModel, Value, Workload, equal
@@ -18,7 +14,7 @@ from graphacct_vision.inner_backbone import Inside
 from graphacct_vision.open_clip_cfg import TextCfg
 from graphacct_vision.open_clip_image import described
 
-CLS = "cls_pooler"
+KEY, CLS = "text_cfg.hf_model_config", "cls_pooler"
 MEANS = ("roberta", "xlm-roberta", "mt5")
 """The families whose tokens' mean counts unless the file says another pooler."""
 
@@ -100,40 +96,29 @@ def projected(c: TextCfg, outputs: Dim, b: Builder, x: Value) -> Value:
 
 def by_library(c: TextCfg, model: SubModel, outputs: Dim, workload: Workload, b: Builder) -> tuple[Value, Value]:
     """Returns the same from a text model of the transformers library: its encoder alone."""
-    kind = model.architecture.build.describe(model.config)
     pooler = c.hf_pooler_type or ("mean_pooler" if model.architecture.name in MEANS else CLS)
-    inner = attrs.evolve(workload, loss=SUM, image_size=None, encoder_seq_len=workload.seq_len)
     ids = b.input("text", (workload.batch, workload.seq_len), "int64")
     own: Any = Inside(b, ids)
     with b.inside("transformer"):
-        if isinstance(kind, EncoderDecoder):
-            assert kind.encoder is not None
-            stack = attrs.evolve(kind.encoder, module="")
-            alone: dict[str, Any] = {"decoder": None, "head": None, "classifier": None, "module": "", "shared": ""}
-            x, first = run(attrs.evolve(kind, encoder=stack, **alone), inner, own), None
-        else:
-            found = encode(attrs.evolve(kind, pooled=pooler == CLS), attrs.evolve(inner, encoder_seq_len=None), own)
-            x, first = found if isinstance(found, tuple) else (found, None)
-    assert isinstance(x, Value)
+        x, first = states(model, KEY, workload, own, pooled=pooler == CLS)
+    width = x.spec.shape[-1]
     tokens = x
     if pooler == CLS:
         tokens = b.apply("slice", x, name="tokens", dim=1, start=1, length=x.spec.shape[1] - 1)
     y = first if first is not None else gathered(pooler, b, ids, x)
-    if equal(kind.width, outputs) and c.hf_proj_type is None:
+    if equal(width, outputs) and c.hf_proj_type is None:
         return y, tokens
     if c.hf_proj_type is None:
         raise ConfigError(
-            f"hf_proj_type is null, and the text model's width {kind.width} is not embed_dim {outputs}: 'linear' or "
+            f"hf_proj_type is null, and the text model's width {width} is not embed_dim {outputs}: 'linear' or "
             "'mlp' projects it"
         )
     if c.hf_proj_type == "linear":
         return linear(b, "proj", y, outputs, bias=False), tokens
-    if type(kind.width) is not int or type(outputs) is not int:
-        raise ConfigError(
-            f"width {kind.width}, embed_dim {outputs}: give numbers, between which the projection's width is"
-        )
+    if type(width) is not int or type(outputs) is not int:
+        raise ConfigError(f"width {width}, embed_dim {outputs}: give numbers, between which the projection's width is")
     with b.scope("proj"):
-        y = b.apply("gelu", linear(b, "0", y, (kind.width + outputs) // 2, bias=False), name="1")
+        y = b.apply("gelu", linear(b, "0", y, (width + outputs) // 2, bias=False), name="1")
         return linear(b, "2", y, outputs, bias=False), tokens
 
 
