@@ -177,6 +177,7 @@ NOT_MEASURED = frozenset(
         "dinov2_with_registers",
         "dinov3_convnext",
         "dinov3_vit",
+        "doge",
         "donut-swin",
         "dots1",
         "dots_ocr",

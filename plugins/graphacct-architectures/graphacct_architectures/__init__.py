@@ -62,6 +62,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("decoders.deepseek_v32"),
     _family("decoders.deepseek_v4"),
     _family("decoders.diffllama"),
+    _family("decoders.doge"),
     _family("decoders.dots1"),
     _family("decoders.emu3_text_model"),
     _family("decoders.ernie4_5"),
