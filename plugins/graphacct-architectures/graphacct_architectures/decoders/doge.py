@@ -12,7 +12,7 @@ import attrs
 
 from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen, less
 from graphacct_architectures.activations import activation
-from graphacct_architectures.decoders.parts.attention import attended, of_their_own, repeat_kv
+from graphacct_architectures.decoders.parts.attention import attended, repeat_kv
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -22,6 +22,7 @@ from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder
 from graphacct_architectures.decoders.parts.feed_forward import mlp
 from graphacct_architectures.decoders.parts.names import mask_name
 from graphacct_architectures.decoders.parts.norms import normed_by
+from graphacct_architectures.decoders.parts.projections import of_their_own
 from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
 from graphacct_architectures.layers import activation as act

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import attrs
 
 from graphacct import Builder, Dim, Value, Workload, frozen, minimum
-from graphacct_architectures.decoders.parts.attention import attended, head_normed, of_their_own
+from graphacct_architectures.decoders.parts.attention import attended
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.layer import Layer, Whole
@@ -19,6 +19,7 @@ from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.feed_forward import mlp
 from graphacct_architectures.decoders.parts.names import mask_name
 from graphacct_architectures.decoders.parts.norms import normed_by
+from graphacct_architectures.decoders.parts.projections import head_normed, of_their_own
 from graphacct_architectures.encoder_decoders.parts.crossed import STATES
 from graphacct_architectures.layers import dropped, linear, split_heads
 
