@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from graphacct import Architecture, Builder, ConfigError, Dim, SubModel, Value, Workload, brief, equal, fields
-from graphacct_architectures.losses import CROSS_ENTROPY, SUM, check_entropy, cross_entropy, entropy_if, next_token, total
+from graphacct_architectures.losses import (
+    CROSS_ENTROPY,
+    SUM,
+    check_entropy,
+    cross_entropy,
+    entropy_if,
+    next_token,
+    total,
+)
 from graphacct_architectures.multimodal.parts.compose import Composition, composed, placeholders
 
 if TYPE_CHECKING:
@@ -74,9 +82,7 @@ def composition(
     headed, alone = classes
 
     def scored(config: Any) -> bool:
-        return config.architectures == headed or (
-            config.architectures == labelled and not equal(config.num_labels, 1)
-        )
+        return config.architectures == headed or (config.architectures == labelled and not equal(config.num_labels, 1))
 
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
         check_entropy(scored(config), workload, config.architectures)
