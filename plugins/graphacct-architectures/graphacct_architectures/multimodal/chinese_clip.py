@@ -68,6 +68,7 @@ def described(c: TextConfig) -> Encoder:
         c.max_position_embeddings,
         counted=False,
         token_types=c.type_vocab_size,
+        types_sliced=True,
         embedding_width=c.hidden_size,
         module="text_model",
         names=Names(),
