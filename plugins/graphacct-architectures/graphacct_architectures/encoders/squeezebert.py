@@ -63,7 +63,8 @@ def describe(config: SqueezeBertConfig) -> Encoder:
         )
     found = of_class(config, BERTS[config.architectures])
     names = Names(stack="encoder.layers")
-    return attrs.evolve(found, names=names, causal=False, crossed=False, pooled=True, written_out=True)
+    kinds = {"causal": False, "crossed": False, "pooled": True, "written_out": True, "types_made": True}
+    return attrs.evolve(found, names=names, **kinds)
 
 
 def stream(config: SqueezeBertConfig, e: Encoder, workload: Workload, b: Builder) -> Value:

@@ -17,6 +17,7 @@ from graphacct_architectures.encoders.parts.encode import encode
 from graphacct_architectures.layers import linear
 from graphacct_architectures.losses import CROSS_ENTROPY, SUM, check_entropy, entropy_if, next_token, total
 from graphacct_architectures.multimodal import blip2_vision
+from graphacct_architectures.multimodal.clip import unit
 from graphacct_architectures.residing import reside
 
 CAPTIONS, PAIRS, FITS = "BlipForConditionalGeneration", "BlipModel", "BlipForImageTextRetrieval"
@@ -150,13 +151,6 @@ def compared(config: BlipConfig, workload: Workload, b: Builder) -> tuple[Value,
     by_text = b.apply("mul", by_text, factor, name="logits_per_text")
     by_image = b.apply("transpose", by_text, name="logits_per_image", dims=(0, 1))
     return by_image, by_text, text, image
-
-
-def unit(b: Builder, x: Value, label: str) -> Value:
-    """Returns each row divided by its length."""
-    length = b.apply("vector_norm", x, name=f"{label}_length", dim=-1, keepdim=True)
-    found: Value = b.apply("div", x, length, name=f"{label}_normalised")
-    return found
 
 
 def described(
