@@ -50,16 +50,6 @@ def test_a_part_of_a_folder(tmp_path: Path) -> None:
     assert graphacct.account(folder / "vae").total["params"] == 856_711
 
 
-@pytest.mark.parametrize("name", ["", "model_index.json"])
-def test_a_pipeline_names_its_parts(tmp_path: Path, name: str) -> None:
-    """A whole pipeline is several models: the message names them, and the folder to give."""
-    said = (
-        r"model_index.json: a pipeline of several models: text_encoder \(CLIPTextModel\), unet \(UNet2DConditionModel\)"
-    )
-    with pytest.raises(ReadError, match=rf"{said}, vae \(AutoencoderKL\)\ngive the folder of one of them: FOLDER/unet"):
-        graphacct.account(pipeline(tmp_path) / name)
-
-
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
@@ -105,6 +95,24 @@ def test_what_is_no_part_that_is_read(tmp_path: Path, keys: dict[str, Any], mess
             {"block_out_channels": [9, 9, 9]},
             "block_out_channels are not decoder_block_out_channels",
         ),
+        ("chroma", {"axes_dims_rope": [4, 4, 4]}, "axes_dims_rope add up to 12, and attention_head_dim is 16"),
+        ("auraflow", {"caption_projection_dim": 64}, "caption_projection_dim is 64, and attention has 32 channels"),
+        ("auraflow", {"pos_embed_max_size": 9}, "gives 4 patches along a side, beyond the 3 of pos_embed_max_size 9"),
+        ("sana", {"qk_norm": "rms_norm"}, "qk_norm cannot be 'rms_norm'"),
+        ("sana", {"mlp_ratio": -1}, "mlp_ratio is a number between 0 and 1000, not -1"),
+        ("sana", {"cross_attention_dim": 8}, "cross_attention_dim 8 is not the width 32"),
+        (
+            "autoencoder_dc",
+            {"encoder_block_types": "MBConv"},
+            "block_types has 'MBConv', which is not modelled",
+        ),
+        (
+            "autoencoder_dc",
+            {"encoder_layers_per_block": [1]},
+            "layers_per_block has 1 entries, and there are 3",
+        ),
+        ("autoencoder_dc", {"decoder_qkv_multiscales": [[2], [], []]}, "is a list of odd sizes of convolutions"),
+        ("vq_model", {"norm_type": "spatial"}, "norm_type is 'spatial', which is not modelled: it is group"),
         ("dit", {"norm_type": "ada_norm"}, "norm_type is 'ada_norm', which is not modelled"),
     ],
 )

@@ -178,7 +178,7 @@ def read(b: Builder, x: Value, which: str, *, chosen: bool) -> Value:
     """Returns what a classifier reads of x (texts, tokens, width): all tokens, or of each text the first or their mean.
     Among answers to be `chosen` from, the first is read by each text's index; the mean divides by how many tokens are
     no padding, all here."""
-    texts, tokens, width = x.spec.shape
+    texts, tokens, _ = x.spec.shape
     if which == "mean":
         mask = b.apply("full", name="no_padding", shape=(texts, tokens), dtype="bool")
         column = b.apply("reshape", mask, name="mask_column", shape=(texts, tokens, 1))
