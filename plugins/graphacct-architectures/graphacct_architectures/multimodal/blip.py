@@ -137,7 +137,7 @@ def answered(config: BlipConfig, workload: Workload, b: Builder) -> Value | tupl
             f"text_config.hidden_size is {asking} and vision_config.hidden_size {width}: the answer's layers read the "
             "question's with projections as wide as an image's tokens"
         )
-    states = seen(config, workload, b)
+    states = seen(config, workload, b)[0]
     own = attrs.evolve(workload, attention="eager")
     length = workload.seq_len if workload.encoder_seq_len is None else workload.encoder_seq_len
     with b.inside("text_encoder"):
