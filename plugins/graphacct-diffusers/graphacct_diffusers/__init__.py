@@ -38,6 +38,7 @@ FAMILIES = (
     _family("autoencoder-kl-qwen-image", "AutoencoderKLQwenImage"),
     _family("ltx-video", "LTXVideoTransformer3DModel"),
     _family("cogvideox", "CogVideoXTransformer3DModel"),
+    _family("hunyuan-video", "HunyuanVideoTransformer3DModel"),
     _family("controlnet", "ControlNetModel"),
     _family("diffusion-pipeline", "diffusion_pipeline"),
 )

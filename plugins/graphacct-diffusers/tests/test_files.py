@@ -118,6 +118,8 @@ def test_what_is_no_part_that_is_read(tmp_path: Path, keys: dict[str, Any], mess
         ("autoencoder_qwen_image", {"is_residual": True}, "is_residual is True, which is not modelled: it is false"),
         ("ltx_video", {"patch_size": 2}, "patch_size is 2, which is not modelled: it is 1"),
         ("ltx_video", {"cross_attention_dim": 8}, "cross_attention_dim 8 is not the width 32"),
+        ("hunyuan_video", {"image_condition_type": "token_replace"}, "is 'token_replace', which is not modelled"),
+        ("hunyuan_video", {"rope_axes_dim": [4, 4, 4]}, "rope_axes_dim add up to 12, and attention_head_dim is 16"),
         ("cogvideox", {"ofs_embed_dim": 8}, "ofs_embed_dim is 8, which is not modelled"),
         ("cogvideox", {"use_learned_positional_embeddings": True}, "needs use_rotary_positional_embeddings"),
         ("dit", {"norm_type": "ada_norm"}, "norm_type is 'ada_norm', which is not modelled"),
