@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphacct.errors import ConfigError, GraphacctError
-from graphacct.expressions import parse
+from graphacct.expressions.parse import parse
 
 SIZES = {"d_model": 1600, "n_layer": 48, "params": 1_557_611_200, "peak_bytes": 20 * 1024**3}
 
