@@ -6,6 +6,7 @@ Names are those of the published checkpoint's modules. Empty or None means that 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 from graphacct import Builder, Dim, Value, Workload, frozen
@@ -41,12 +42,14 @@ class Positions:
         count: The number of its rows, spare ones included.
         per_sequence: Whether each sequence of a batch has ids of its own.
         computed: Whether the table is computed when the model is made, and not learned.
+        kept: Whether the ids of all positions are made with the model.
     """
 
     name: str
     count: Dim
     per_sequence: bool = False
     computed: bool = False
+    kept: bool = False
 
 
 @frozen
@@ -155,7 +158,7 @@ class Decoder:
     slopes_stored: str = ""
     head_norm: str = ""
 
-    @property
+    @cached_property
     def kinds(self) -> tuple[Layer, ...]:
-        """The distinct kinds of its layers."""
+        """The distinct kinds of its layers, found once."""
         return (self.layer,) if isinstance(self.layer, Layer) else tuple(dict.fromkeys(self.layer))
