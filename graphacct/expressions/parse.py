@@ -18,7 +18,7 @@ LONGEST, DEEPEST, MOST_SIGNS = 10_000, 40, 200
 _TOKEN = re.compile(
     r"""\s*(?:(?P<number>(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?P<unit>[A-Za-z]+)?
     |(?P<name>[A-Za-z_][A-Za-z_0-9.]*)|(?P<text>"[^"]*"|'[^']*')
-    |(?P<sign>\*\*|//|==|!=|<=|>=|[-+*/%<>(),])|(?P<end>$)|(?P<wrong>.))""",
+    |(?P<mark>\*\*|//|==|!=|<=|>=|[-+*/%<>(),])|(?P<end>$)|(?P<wrong>.))""",
     re.VERBOSE | re.DOTALL,
 )
 
@@ -67,7 +67,7 @@ class _Reader:
 
     def takes(self, *words: str) -> str:
         """Goes past one of some signs or words, and returns it; empty if another one stands here."""
-        if self.kind in ("sign", "name") and self.word in words:
+        if self.kind in ("mark", "name") and self.word in words:
             word = self.word
             self.signs += word not in "()"
             if self.signs > MOST_SIGNS:
@@ -180,8 +180,8 @@ class _Reader:
 
     def _is_percentage(self) -> bool:
         """Returns whether a `%` after a number is a percentage's: no number, name or bracket follows."""
-        if self.kind != "sign" or self.word != "%":
+        if self.kind != "mark" or self.word != "%":
             return False
         after = _TOKEN.match(self.text, self.at)
         assert after is not None
-        return not (after["number"] or after["name"] not in (None, "and", "or") or after["sign"] == "(")
+        return not (after["number"] or after["name"] not in (None, "and", "or") or after["mark"] == "(")
