@@ -83,7 +83,8 @@ def cogvideox(random: Random) -> Drawn:
     turned = yes(random)
     each = random.choice((None, 2)) if turned else None
     return {
-        **{**heads(random), "num_layers": random.randint(0, 3), "text_embed_dim": 12, "max_text_seq_length": 6},
+        **{"num_attention_heads": random.randint(1, 3), "attention_head_dim": 16, "num_layers": random.randint(0, 3)},
+        **{"text_embed_dim": 12, "max_text_seq_length": 6},
         **{"time_embed_dim": random.choice((8, 10)), "in_channels": 4, "out_channels": random.choice((4, 8))},
         **{"sample_width": 4, "sample_height": 4, "sample_frames": 5, "dropout": random.choice((0.0, 0.1))},
         **{"norm_elementwise_affine": yes(random), "attention_bias": yes(random), "patch_bias": yes(random)},
