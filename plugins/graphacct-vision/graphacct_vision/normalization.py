@@ -36,6 +36,7 @@ def _of_bias(b: Any, c: Any, batch: Any, *, training: bool = False) -> Work:
         Saved("rstd", STATISTIC, "c", "float32", "training"),
     ),
     gradients={"x": _of_x, "weight": _of_weight, "bias": _of_bias},
+    role="norms",
 )
 def batch_norm(
     b: Any,
@@ -115,6 +116,7 @@ def _repeated(b: Any, c: Any, weight: Any) -> list[tuple[Any, ...]]:
         "weight": lambda b, c: Work(vector_flops=2 * b * c),
         "bias": lambda b, c: Work(vector_flops=b * c),
     },
+    role="norms",
 )
 def instance_norm(b: Any, c: Any, batch: Any, weight: Any, bias: Any) -> Work:
     """batch_norm in training of each image alone: one mean and one variance per image and channel (Ulyanov et al.,
@@ -144,6 +146,7 @@ def _padded_squares(x: TensorSpec, b: Any, c: Any, *, size: Any) -> tuple[Any, .
     gradients={
         "x": lambda b, c, batch, *, size: Work(vector_flops=(14 + size) * b * c * batch, transcendentals=b * c * batch)
     },
+    role="norms",
 )
 def local_response_norm(b: Any, c: Any, batch: Any, *, size: Any) -> Work:
     """x / (k + alpha * mean(x² over `size` neighbouring channels))^beta (Krizhevsky et al., 2012), as torch writes it

@@ -8,9 +8,9 @@ import pytest
 
 import graphacct
 from graphacct.errors import ConfigError, SignatureError
+from graphacct.graph.attention_core import attention_core
 from graphacct.graph.paths import pattern
 from graphacct.hooks.manager import default
-from graphacct.training.attention_core import attention_core
 from graphacct.training.recompute import SELECTIVE, recompute_plan
 
 OPERATORS = default().operators
