@@ -16,6 +16,7 @@ COMMANDS = {
     "explain": "Where the numbers of one node come from.",
     "compare": "Several models side by side, with shares.",
     "reconcile": "Why two conventions give different FLOPs, term by term.",
+    "solve": "The size at which a condition holds, or two figures cross.",
     "memory": "The memory of a training step, part by part, and whether it fits.",
     "params": "The checkpoint's tensors: names, shapes, dtypes.",
     "verify": "Whether a checkpoint has the tensors that a model has.",
