@@ -73,9 +73,9 @@ def test_what_could_mean_two_things_is_refused(text: str, why: str) -> None:
 
 
 def test_figures_that_no_condition_can_be_asked_of() -> None:
-    with pytest.raises(ConfigError, match="macs goes from 0 to 7, which has no percentage: compare .* macs > 0"):
+    with pytest.raises(ConfigError, match=r"macs goes from 0 to 7, which has no percentage: compare .* macs > 0"):
         condition("macs > 3%").holds(A, B)
     with pytest.raises(UnknownNameError, match="unknown quantity 'flop'; did you mean 'flops'"):
         condition("flop > 3%").holds(A, B)
-    with pytest.raises(ConfigError, match="flops is .*, which is no number"):
+    with pytest.raises(ConfigError, match=r"flops is .*, which is no number"):
         condition("flops > 3%").holds(A, {**B, "flops": "8*s"})

@@ -126,7 +126,7 @@ def test_what_does_not_compare() -> None:
     reports = [graphacct.account("gpt2", convention=name, seq_len=8) for name in ("exact", "matmul")]
     with pytest.raises(graphacct.ConfigError, match="under two conventions, exact and matmul"):
         diff(*reports)
-    with pytest.raises(graphacct.ConfigError, match="only one of the reports has .*active_params"):
+    with pytest.raises(graphacct.ConfigError, match=r"only one of the reports has .*active_params"):
         diff(reports[0], graphacct.account("gpt2", seq_len=8, quantities=["params"]))
     with pytest.raises(graphacct.ConfigError, match="seq_len: A is a report already"):
         diff(reports[0], "gpt2", seq_len=8)
