@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import attrs
 from graphacct_architectures.losses import SUM_ALONE
 
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, fields, frozen
-from graphacct_vision import timm_resnet
 from graphacct_vision.backbones import places_of_stages
+from graphacct_vision.timm import resnet as timm_resnet
 
 CLASSES = ("TimmBackbone",)
 MAPS = 5
@@ -26,7 +27,7 @@ class TimmBackboneConfig:
     dtype: str | None = fields.dtype()
 
     def __attrs_post_init__(self) -> None:
-        timm_resnet.named(self.backbone, "backbone")
+        timm_resnet.required(self.backbone, "backbone")
         if any(not -MAPS <= place < MAPS for place in self.out_indices or ()):
             raise ConfigError(f"out_indices {list(self.out_indices or ())} are indices of the stem and four stages")
         if self.output_stride not in (None, 8, 16, 32):
@@ -38,8 +39,8 @@ def build(config: TimmBackboneConfig, workload: Workload, b: Builder) -> tuple[V
     assert workload.image_size is not None  # the architecture declares its default
     pixels = b.input("pixel_values", (workload.batch, config.num_channels, *workload.image_size))
     stride = config.output_stride if type(config.output_stride) is int else 32
-    kind = timm_resnet.TimmResNet(
-        *timm_resnet.named(config.backbone, "backbone"), stride=stride, training=workload.phase == "train"
+    kind = attrs.evolve(
+        timm_resnet.required(config.backbone, "backbone"), stride=stride, training=workload.phase == "train"
     )
     places = sorted(place % MAPS for place in config.out_indices or (-1,))
     with b.scope("_backbone"):
