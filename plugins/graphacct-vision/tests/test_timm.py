@@ -39,11 +39,12 @@ def test_what_timm_measures(case: dict[str, Any], tmp_path: Path) -> None:
 def test_every_name_is_measured() -> None:
     """Those of the tables are those that timm's totals are known of, and each stands for something; no two tables have
     one."""
-    assert sorted(NAMES) == sorted(PARAMETERS) == sorted(name for module in FAMILIES for name in settings(module))
+    assert PARAMETERS.keys() <= NAMES.keys()
+    assert sorted(NAMES) == sorted(name for module in FAMILIES for name in settings(module))
     assert all(kind(name) is not None for name in NAMES)
 
 
-@pytest.mark.parametrize("name", [name for place, name in enumerate(sorted(PARAMETERS)) if place % 24 == 7])
+@pytest.mark.parametrize("name", [name for place, name in enumerate(sorted(PARAMETERS)) if place % 12 == 7])
 def test_as_many_parameters_as_timms(name: str) -> None:
     """Some of the names; tests/verify/timm_names.py compares all of them, by name and shape."""
     content = {"model_type": "timm_wrapper", "architectures": ["timm"], "architecture": name}
@@ -57,7 +58,7 @@ def test_as_many_parameters_as_timms(name: str) -> None:
 def test_positions_are_for_the_images_that_a_file_fixes(change: dict[str, Any], tmp_path: Path) -> None:
     """380 places more than of 224 x 224: as many parameters as vit_base_patch16_384."""
     found = read(tmp_path, {**VIT, **change}, quantities=("params",))
-    assert found.total["params"] == PARAMETERS["vit_base_patch16_384"] == 86_567_656 + 380 * 768
+    assert found.total["params"] == 86_567_656 + 380 * 768
     assert found.workload["image_size"] == (384, 384)
 
 
@@ -101,7 +102,7 @@ def test_the_librarys_wrapper_has_a_scope(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ({**VIT, "architecture": "xception41"}, "architecture 'xception41' is timm's, which is not modelled: read are"),
-        ({**VIT, "architecture": "efficientnet_b1_pruned"}, "which is not modelled; did you mean 'efficientnet_b1'"),
+        ({**VIT, "architecture": "efficientnet_b1_pruned"}, "which is not modelled: .*; did you mean 'efficientnet"),
         ({**VIT, "architecture": "vit_base_patch16_xp_224"}, "architecture 'vit_base_patch16_xp_224' is timm's"),
         ({**VIT, "architecture": 3}, "architecture is the name of a model of timm's, not 3"),
         ({**VIT, "pretrained_cfg": 3}, "pretrained_cfg is an object of settings, not 3"),

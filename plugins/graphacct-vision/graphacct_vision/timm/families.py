@@ -42,6 +42,6 @@ def refusal(key: str, name: str) -> str:
     names = [known for module in FAMILIES for known in settings(module)]
     read = ", ".join(FAMILIES.values())
     return (
-        f"{key} {brief(name)} is timm's, which is not modelled{suggest(plain(name), names)}: read are {read}, by the "
-        "names of timm 1.0.31 but for those that begin each table in graphacct_vision/timm"
+        f"{key} {brief(name)} is timm's, which is not modelled: read are {read}, by names of timm 1.0.31 "
+        f"(docs/other-files.md, timm's models){suggest(plain(name), names)}"
     )
