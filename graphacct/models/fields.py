@@ -263,6 +263,7 @@ def model(
     absent: Mapping[str, Any] | None = None,
     always: bool = False,
     optional: bool = False,
+    classed: bool = False,
     prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
     fits: Callable[[Any, str], None] | None = None,
 ) -> Any:
@@ -275,6 +276,7 @@ def model(
         absent: Keys that count where such an object leaves them out.
         always: Whether it is of the `default` family whatever its `model_type` says.
         optional: Whether there may be none: None then, if the file has no such object.
+        classed: Whether the class that the object names counts; else it is the model alone, whatever class it was.
         prepare: Rewrites the object's keys where the outer model's class reads them otherwise than the family.
         fits: `fits(architecture, key)` raises DeclinedError for a family that cannot be here.
     """
@@ -294,7 +296,7 @@ def model(
             raise ConfigError(f"{field.name} is an object with the keys of a configuration, not {brief(value)}")
         architecture = inside(content, field.name)
         said = {key: held for key, held in content.items() if held is not None or key not in (absent or {})}
-        own = {**(absent or {}), **said, "architectures": None}  # the model alone, whatever class it was
+        own = {**(absent or {}), **said, "architectures": content.get("architectures") if classed else None}
         own = own if prepare is None else {**prepare(own)}
         try:
             return SubModel(architecture, architecture.configured(own))

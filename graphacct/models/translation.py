@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
 
+MOST_BYTES = 16 * 2**20
+"""The largest file beside another that is read."""
+
 
 def _no_places(content: Mapping[str, Any], name: str) -> Sequence[str]:
+    return ()
+
+
+def _no_files(content: Mapping[str, Any]) -> Sequence[str]:
     return ()
 
 
@@ -28,6 +36,8 @@ class Translation:
         places: Given the content and the name of a tensor in the file, returns the names of the parameters that it may
             be, as those of a `TensorPlan`.
         file: The name of the file in a model's folder, for a form in JSON; empty for one of another kind of file.
+        beside: Given the content, returns the files below its folder that it needs too, as `vae/config.json`. `config`
+            gets the value in each under its name, beside the content's own keys; a file that is not there is left out.
         replaces: Whether it replaces another plugin's translation of the same name.
     """
 
@@ -37,6 +47,7 @@ class Translation:
     config: Callable[[Mapping[str, Any]], Mapping[str, Any]]
     places: Callable[[Mapping[str, Any], str], Sequence[str]] = _no_places
     file: str = ""
+    beside: Callable[[Mapping[str, Any]], Sequence[str]] = _no_files
     replaces: bool = False
 
     def __repr__(self) -> str:
@@ -44,9 +55,10 @@ class Translation:
 
 
 def translated(
-    content: Mapping[str, Any], translations: Mapping[str, Translation]
+    content: Mapping[str, Any], translations: Mapping[str, Translation], folder: str = ""
 ) -> tuple[Translation, Mapping[str, Any]] | None:
     """Returns the translation of some content, and the keys of a config.json; None if no translation accepts it.
+    `folder` is the content's; empty for a content of no file.
 
     Raises ReadError for content that is accepted and cannot be translated, PluginError for a translation that fails.
     """
@@ -57,7 +69,7 @@ def translated(
         try:
             if not translation.accepts(content):
                 continue
-            keys = translation.config(content)
+            keys = translation.config(_with_files(content, translation.beside(content), folder))
         except DeclinedError as error:
             declined = error
             continue
@@ -71,3 +83,14 @@ def translated(
     if declined is not None:
         raise declined
     return None
+
+
+def _with_files(content: Mapping[str, Any], names: Sequence[str], folder: str) -> Mapping[str, Any]:
+    """Returns a content with the values in the files of these names below its folder."""
+    if not names or not folder:
+        return content
+    from graphacct.files import read_json
+
+    paths = {name: os.path.join(folder, *name.split("/")) for name in names}
+    found = {name: read_json(path, MOST_BYTES, constants=float) for name, path in paths.items() if os.path.isfile(path)}
+    return {**content, **found}

@@ -30,7 +30,8 @@ FILE = "config.json"
 ADAPTER = "adapter_config.json"
 MODULES = "modules.json"
 """The file of sentence-transformers beside a config.json."""
-OTHER_FILES = ("params.json", "hparams.json", "open_clip_config.json", "model_index.json")
+PIPELINE = "model_index.json"
+OTHER_FILES = ("params.json", "hparams.json", "open_clip_config.json", PIPELINE)
 """Files that describe a model in other words, for a translation to read."""
 MOST_BYTES = 16 * 2**20
 """The largest config.json that is read; published ones have some kB."""
@@ -146,7 +147,7 @@ def _choice(
     content = _overridden(content, overrides)
     file = _described_in(path) if os.path.isdir(path) else os.path.basename(path)
     if not FOREIGN.isdisjoint(content):
-        content = _of_other_form(content, plugins, file)
+        content = _of_other_form(content, plugins, file, path)
     elif not content.get("architectures"):
         content = _overridden(_translated(content, plugins, file), overrides)
     architecture, read_as = _architecture(content, plugins, os.path.basename(path))
@@ -271,12 +272,13 @@ def _translated(content: Mapping[str, Any], plugins: Plugins, file: str) -> Mapp
     return found[1]
 
 
-def _of_other_form(content: Mapping[str, Any], plugins: Plugins, file: str) -> Mapping[str, Any]:
-    """Returns the keys of a config.json that those of FOREIGN stand for. Raises ReadError, which says what the file is,
-    if no translation reads it."""
+def _of_other_form(content: Mapping[str, Any], plugins: Plugins, file: str, path: str) -> Mapping[str, Any]:
+    """Returns the keys of a config.json that those of FOREIGN stand for, with what other files in its folder say.
+    Raises ReadError, which says what the file is, if no translation reads it."""
     from graphacct.models.translation import translated
 
-    found = None if "peft_type" in content else translated(content, plugins.translations)
+    folder = path if not path or os.path.isdir(path) else os.path.dirname(path) or os.curdir
+    found = None if "peft_type" in content else translated(content, plugins.translations, folder)
     if found is not None:
         return found[1]
     from graphacct.readers.foreign import kind_of
@@ -405,6 +407,6 @@ def _called(content: Mapping[str, Any]) -> str:
 def _name(file: str) -> str:
     """Returns the model's name: the folder's, or the file's if that says more."""
     name = os.path.basename(file)
-    if name != FILE:
+    if name not in (FILE, PIPELINE):
         return os.path.splitext(name)[0]
     return os.path.basename(os.path.dirname(os.path.realpath(file))) or os.path.splitext(name)[0]

@@ -113,6 +113,14 @@ SPEECH = {
         "vocab_size": 50,
     },
 }
+CLIP_TEXT = {
+    "model_type": "clip_text_model",
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 4,
+    "vocab_size": 50,
+}
 TOWERS = {
     "embed_dim": 24,
     "quick_gelu": True,
@@ -331,6 +339,22 @@ FILES: Mapping[str, Mapping[str, Any]] = {
         }
     },
     "a U-Net": {"config.json": _part("unet")},
+    "a pipeline": {
+        "model_index.json": {
+            "_class_name": "StableDiffusionPipeline",
+            "_diffusers_version": "0.42.1",
+            "requires_safety_checker": True,
+            "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"],
+            "scheduler": ["diffusers", "PNDMScheduler"],
+            "text_encoder": ["transformers", "CLIPTextModel"],
+            "tokenizer": ["transformers", "CLIPTokenizer"],
+            "unet": ["diffusers", "UNet2DConditionModel"],
+            "vae": ["diffusers", "AutoencoderKL"],
+        },
+        "unet/config.json": _part("unet"),
+        "vae/config.json": _part("autoencoder"),
+        "text_encoder/config.json": CLIP_TEXT,
+    },
     "an autoencoder": {"config.json": _part("autoencoder")},
     "SD3's transformer": {"config.json": _part("sd3")},
     "FLUX's transformer": {"config.json": _part("flux")},
@@ -375,8 +399,9 @@ def write(folder: Path, files: Mapping[str, Any]) -> Path:
 
 def said(path: Path, name: str) -> tuple[Any, ...]:
     """Returns what a report says of a form: the totals of a training step, or of a decoding step where weights are
-    packed; the workload, the notes, and the names and shapes of parameters."""
+    packed, or of a pipeline's forward pass; the workload, the notes, and the names and shapes of parameters."""
     step = {"phase": "decode", "cache_len": 3} if name.endswith("settings") else {"phase": "train", "loss": "sum"}
+    step = {} if name == "a pipeline" else step
     report = graphacct.account(path, batch=1, **step)
     parameters = tuple((row.parameter.name, str(row.parameter.spec)) for row in report.by_parameter)
     totals = {quantity: str(value) for quantity, value in report.total.items()}
@@ -398,6 +423,7 @@ IDLE: Mapping[str, frozenset[str]] = {
         "modules.json": "idx name",
         "open_clip": "preprocess_cfg",
         "timm": "num_features global_pool pretrained_cfg.num_classes",  # num_classes beside it comes first
+        "a pipeline": "_diffusers_version requires_safety_checker scheduler tokenizer unet.0 vae.0 text_encoder.0",
         "a U-Net": "_diffusers_version freq_shift mid_block_scale_factor norm_eps",
         "GPTQ's settings": "desc_act sym damp_percent",
         "modelopt's settings": "producer",

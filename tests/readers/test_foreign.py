@@ -31,7 +31,7 @@ CONVERTED = "give the config.json of the model's transformers form"
             "model_index.json",
             {"_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet2DConditionModel"]},
             "diffusers' model_index.json: a pipeline of several models",
-            "give the folder of one of them: FOLDER/unet",
+            r"graphacct report FOLDER/unet \(UNet2DConditionModel\)",
         ),
         ("generation_config.json", {"do_sample": True}, "a generation_config.json", BESIDE),
         ("g.json", {"_from_model_config": True, "eos_token_id": 2}, "a generation_config.json", BESIDE),

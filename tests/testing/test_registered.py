@@ -74,6 +74,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "plamo3": {"num_hidden_layers": 8},
     "rt_detr": {"encoder_layers": 1, "decoder_layers": 2},
     "rt_detr_v2": {"encoder_layers": 1, "decoder_layers": 2},
+    "sam3": {"vision_config.backbone_config": {"num_hidden_layers": 2}, "detr_decoder_config.num_layers": 2},
     "swin2sr": {"depths": [2, 2], "num_heads": [2, 2]},
     "zamba": {"num_hidden_layers": 6},
     "zamba2": {"num_hidden_layers": 3, "layer_types": ["mamba", "hybrid", "mamba"]},
@@ -144,6 +145,8 @@ def test_architecture(name: str) -> None:
         lengths["encoder_seq_len"] = (None, None)
     if name in ("open_clip", "canine"):  # every text has all its positions; windows of characters are written out
         lengths["seq_len"] = (None, None)
+    if name == "funnel":  # shorter texts leave its last block nothing to pool
+        lengths["seq_len"] = (8, 9, 16)
     contract = ArchitectureContract.of(architecture, rows=rows, costs_in=ELSEWHERE, lengths=lengths)
     assert [*failures(contract)] == []
 

@@ -16,7 +16,7 @@ from graphacct.footprint.liveness import live_bytes
 from graphacct.hooks.manager import Plugins, load
 from graphacct.training.recompute import find_policy, recompute_plan
 
-BUNDLED = {"graphacct-operators": "graphacct_operators", "graphacct-architectures": "graphacct_architectures"}
+BUNDLED = {f"graphacct-{name}": f"graphacct_{name}" for name in ("operators", "architectures", "vision", "mamba")}
 
 
 def loaded_plugins() -> Plugins:

@@ -29,6 +29,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "convbert": classes("ConvBert", "MaskedLM", *PLAIN),
     "lilt": classes("Lilt", *PLAIN),
     "canine": classes("Canine", *TASKS),
+    "funnel": ("FunnelBaseModel", *classes("Funnel", "PreTraining", "MaskedLM", *TASKS)),
     "tapas": classes("Tapas", "MaskedLM", "QuestionAnswering", "SequenceClassification"),
     **{
         kind: (f"{stem}Model", f"{stem}WithLMHeadModel", *(f"{stem}For{task}" for task in OF_XLM))
@@ -110,6 +111,27 @@ def tapas(random: Random) -> dict[str, Any]:
     return {**wide(random), "type_vocab_sizes": tables, "num_aggregation_labels": random.choice((0, 4))}
 
 
+def funnel(random: Random) -> dict[str, Any]:
+    blocks = [random.randint(1, 3) for _ in range(random.randint(1, 3))]
+    sizes = {"vocab_size": 40, "d_model": 8, "n_head": random.choice((1, 2)), "d_head": random.choice((4, 6))}
+    kinds = {
+        "attention_type": random.choice(("relative_shift", "factorized")),
+        "pooling_type": random.choice(("mean", "max")),
+    }
+    flags = {key: yes(random) for key in ("separate_cls", "truncate_seq", "pool_q_only")}
+    repeats = {"block_repeats": [random.randint(1, 2) for _ in blocks]}
+    own = some(random, hidden_act=random.choice(("relu", "gelu")), tie_word_embeddings=False, **repeats)
+    return {
+        **sizes,
+        "d_inner": 12,
+        "block_sizes": blocks,
+        "num_decoder_layers": random.randint(1, 3),
+        **kinds,
+        **flags,
+        **own,
+    }
+
+
 def xlm(random: Random) -> dict[str, Any]:
     heads = random.randint(1, 3)
     own = some(random, gelu_activation=yes(random), causal=yes(random), n_langs=3, use_lang_emb=yes(random))
@@ -131,5 +153,13 @@ DRAW = {
         "mobilebert": mobilebert,
         "roformer": roformer,
     },
-    **{"convbert": convbert, "lilt": lilt, "canine": canine, "tapas": tapas, "xlm": xlm, "flaubert": xlm},
+    **{
+        "convbert": convbert,
+        "lilt": lilt,
+        "canine": canine,
+        "tapas": tapas,
+        "funnel": funnel,
+        "xlm": xlm,
+        "flaubert": xlm,
+    },
 }

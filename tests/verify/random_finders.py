@@ -13,6 +13,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "lw_detr_vit": ("LwDetrViTBackbone",),
     "pp_lcnet": ("PPLCNetBackbone", "PPLCNetForImageClassification"),
     "pp_lcnet_v3": ("PPLCNetV3Backbone",),
+    "sam3": ("Sam3Model",),
     "sam3_vision_model": ("Sam3VisionModel",),
     "sam3_vit_model": ("Sam3ViTModel",),
     "tipsv2_vision_model": ("Tipsv2VisionModel", "Tipsv2VisionBackbone"),
@@ -74,6 +75,29 @@ def sam3_vision(random: Random) -> dict[str, Any]:
     }
 
 
+def sam3(random: Random) -> dict[str, Any]:
+    def layers() -> dict[str, Any]:
+        own = some(random, intermediate_size=20, hidden_act=random.choice(("gelu", "relu")), num_attention_heads=2)
+        return {"hidden_size": 16, "num_layers": random.randint(1, 3), "num_attention_heads": 4, **own}
+
+    factors = random.choice(([4.0, 2.0, 1.0, 0.5], [2.0, 1.0, 0.5], [4.0, 2.0, 1.0]))
+    text = {"model_type": "clip_text_model", "vocab_size": 30, "hidden_size": 12, "intermediate_size": 14}
+    return {
+        **{"vision_config": {"model_type": "sam3_vision_model", **sam3_vision(random), "scale_factors": factors}},
+        **{"text_config": {**text, "num_hidden_layers": 2, "num_attention_heads": 3, "max_position_embeddings": 9}},
+        **{"geometry_encoder_config": {**layers(), **some(random, roi_size=3)}},
+        **{"detr_encoder_config": layers(), "detr_decoder_config": {**layers(), "num_queries": random.randint(3, 6)}},
+        **{"mask_decoder_config": {"hidden_size": 16, "num_attention_heads": 2, "num_upsampling_stages": 3}},
+    }
+
+
+def given(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """The sizes of an image with a text."""
+    if content["model_type"] != "sam3":
+        return []
+    return [{"batch": batch, "image_size": (32, 32), "seq_len": length} for batch, length in ((1, 9), (2, 5))]
+
+
 def tipsv2(random: Random) -> dict[str, Any]:
     return {
         **{"hidden_size": 12, "num_hidden_layers": 3, "num_attention_heads": 3, "image_size": 16, "patch_size": 4},
@@ -87,6 +111,7 @@ DRAW = {
     "lw_detr_vit": lw_detr_vit,
     "pp_lcnet": pp_lcnet,
     "pp_lcnet_v3": pp_lcnet,
+    "sam3": sam3,
     "sam3_vision_model": sam3_vision,
     "sam3_vit_model": sam3_vit,
     "tipsv2_vision_model": tipsv2,

@@ -245,7 +245,8 @@ def workloads(content: dict[str, Any]) -> list[dict[str, Any]]:
     """What a model of the file is run on."""
     if sizes := ANY_SIZE.get(content["model_type"]):
         return [{"batch": batch, "image_size": size} for batch, size in zip((2, 3), sizes, strict=True)]
-    if found := others.given(content) or detectors.given(content) or classifiers.given(content):
-        return found
+    for kind in (others, detectors, classifiers, finders):
+        if found := kind.given(content):
+            return found
     size = content.get("image_size", 224)
     return [{"batch": batch, "image_size": (size, size)} for batch in (1, 3)]

@@ -55,8 +55,8 @@ def summed(output: Any) -> torch.Tensor:
     return next(output[key] for key in OUTPUTS if key in output).sum()
 
 
-def storages(name: str, dtype: str, attention: str, checkpointed: bool) -> list[tuple[int, str, list[int]]]:
-    """The storages that a run saves: bytes, dtype, the first tensor's shape."""
+def ready(name: str, dtype: str, attention: str, checkpointed: bool) -> tuple[Any, dict[str, Any]]:
+    """The model of a run, which has run once, and what it takes."""
     content = config_of(name)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "config.json").write_text(json.dumps(content))
@@ -65,7 +65,12 @@ def storages(name: str, dtype: str, attention: str, checkpointed: bool) -> list[
         model = model_of(Path(folder), run, dropout)
     given = inputs(model, name)
     model(**given)  # what is imported and set at the first call is none of the step's
-    return kept(model, given, summed)
+    return model, given
+
+
+def storages(name: str, dtype: str, attention: str, checkpointed: bool) -> list[tuple[int, str, list[int]]]:
+    """The storages that a run saves: bytes, dtype, the first tensor's shape."""
+    return kept(*ready(name, dtype, attention, checkpointed), summed)
 
 
 def measured(name: str) -> dict[str, Any]:

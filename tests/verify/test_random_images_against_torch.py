@@ -26,7 +26,9 @@ from graphacct.hooks.manager import default
 SEEDS = [randrange(2**32) for _ in range(3)] if os.environ.get("EXAMPLES") == "random" else range(3)
 
 CHANNELS = ("num_channels", "stem_num_channels", "in_chans")
-APART = {"sam2": ("mask_decoder",)}
+READING = ("vjepa2", "sam3")
+"""Families that read numbers from their own masks or sizes, which meta tensors have not."""
+APART = {"sam2": ("mask_decoder",), "sam3": ("detr_decoder",)}
 """Modules some of whose parts the model runs itself: torch's counter has no sum of those."""
 
 
@@ -90,8 +92,10 @@ def same(family: str, content: dict[str, Any], folder: Path) -> None:
     eager: dict[str, Any] = {"attention": "eager"} if kinds else {}
     for index, sizes in enumerate(workloads(content)):
         pixels = given(config, sizes, model.dtype)
-        if family == "vjepa2":  # its predictor reads numbers from its masks, which meta tensors have not
+        if family in READING:
             model = model.to_empty(device="cpu")
+            for buffer in model.buffers():  # ids of positions
+                buffer.zero_()
             pixels = {key: torch.zeros_like(value, device="cpu") for key, value in pixels.items()}
         found = accounted(folder, **sizes, **eager)
         if not index:

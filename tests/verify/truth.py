@@ -24,6 +24,7 @@ PAIRS = ((1, 128), (1, 1024), (4, 512))
 CACHED = 1024
 IMAGE_SIZE = 224
 WHOLE = (
+    ("pred_masks", "pred_boxes", "pred_logits", "presence_logits", "semantic_seg"),
     ("logits", "pred_boxes", "pred_masks"),
     ("class_queries_logits", "masks_queries_logits"),
     ("masks_queries_logits",),

@@ -226,6 +226,7 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("encoders.tapas"),
     _family("encoders.xlm"),
     _family("encoders.flaubert"),
+    _family("encoders.funnel"),
     _family("encoders.xlnet"),
     _family("encoders.xmod"),
     _family("encoders.yoso"),

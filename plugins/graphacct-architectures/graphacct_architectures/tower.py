@@ -91,13 +91,6 @@ class Tower:
     flat: bool = False
 
 
-def older(t: Tower, inner: str) -> Tower:
-    """Returns the stack under the library's former names: a module `inner` of attention with query, key and value, an
-    output module of attention, and two modules of the feed-forward network that are the layer's own."""
-    network = attrs.evolve(t.mlp, module="", up="intermediate.dense", down="output.dense")
-    return attrs.evolve(t, mlp=network, inner=inner, qkv=("query", "key", "value"), out="output.dense")
-
-
 def tower(
     t: Tower,
     workload: Workload,

@@ -25,8 +25,10 @@ OPEN = {
         "layers",
         "losses",
         "multimodal",
+        "residing",
         "tower",
         "vision.patched",
+        "vit_layers",
     )
 }
 """The modules of graphacct_architectures that other plugins write families with."""

@@ -4,7 +4,7 @@ Everything is imported on first use. A file names its class in `_class_name`, wh
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from graphacct import LazyArchitecture, PresetFiles, Translation, hookimpl
@@ -30,6 +30,7 @@ FAMILIES = (
     _family("qwen-image", "QwenImageTransformer2DModel"),
     _family("wan", "WanTransformer3DModel"),
     _family("controlnet", "ControlNetModel"),
+    _family("diffusion-pipeline", "diffusion_pipeline"),
 )
 """Each with the classes of diffusers that it reads."""
 
@@ -44,11 +45,18 @@ def _is_part(content: Mapping[str, Any]) -> bool:
 
 
 def _part(content: Mapping[str, Any]) -> Mapping[str, Any]:
-    from graphacct_diffusers.pipeline import part
+    from graphacct_diffusers.model_index import FAMILY, part
 
-    return part(content, [kind for family in FAMILIES for kind in family.model_types])
+    return part(content, [kind for family in FAMILIES for kind in family.model_types if kind != FAMILY])
+
+
+def _beside(content: Mapping[str, Any]) -> Sequence[str]:
+    from graphacct_diffusers.model_index import beside
+
+    return beside(content)
 
 
 @hookimpl
 def graphacct_register_translations() -> Iterable[Translation]:
-    return (Translation("diffusers", "A part of a diffusers pipeline, by its _class_name.", _is_part, _part),)
+    doc = "A part of a diffusers pipeline, or all of its parts, by its _class_name."
+    return (Translation("diffusers", doc, _is_part, _part, beside=_beside),)

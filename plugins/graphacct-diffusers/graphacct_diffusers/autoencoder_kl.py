@@ -52,15 +52,31 @@ class AutoencoderKLConfig(CoderConfig):
 
 def build(c: AutoencoderKLConfig, workload: Workload, b: Builder) -> Value:
     """Returns the graph from a picture to the picture that its latents are decoded to."""
+    return decode(c, workload, b, encode(c, workload, b))
+
+
+def encode(c: AutoencoderKLConfig, workload: Workload, b: Builder) -> Value:
+    """Returns the mean of a picture's latents, and holds the distribution that it is of."""
     assert workload.image_size is not None
     x = b.input("sample", (workload.batch, c.in_channels, *workload.image_size))
     x = encoder(c, workload, b, x, 2 * c.latent_channels, attended=c.mid_block_add_attention)
     if c.use_quant_conv:
         x = conv(b, "quant_conv", x, 2 * c.latent_channels, 1)
+    return mean_of(b, x)
+
+
+def mean_of(b: Builder, x: Value) -> Value:
+    """Applies DiagonalGaussianDistribution: the mean (batch, channels, …) of what an encoder gives, which is the mean
+    and the logarithm of the variance. All of the distribution is computed, and kept until the model returns."""
     x, spread = b.apply("split", x, name="moments", parts=2, dim=1)
     spread = b.apply("clamp", spread, name="log_variance")
     deviation = b.apply("exp", b.apply("scale", spread, name="half_log_variance"), name="deviation")
     b.hold(x, spread, deviation, b.apply("exp", spread, name="variance"))
+    return x
+
+
+def decode(c: AutoencoderKLConfig, workload: Workload, b: Builder, x: Value) -> Value:
+    """Returns the picture that latents stand for."""
     if c.use_post_quant_conv:
         x = conv(b, "post_quant_conv", x, c.latent_channels, 1)
     return decoder(c, workload, b, x, attended=c.mid_block_add_attention)

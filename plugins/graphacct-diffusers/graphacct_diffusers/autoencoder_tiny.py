@@ -52,9 +52,7 @@ class AutoencoderTinyConfig:
 
 def build(c: AutoencoderTinyConfig, workload: Workload, b: Builder) -> Value:
     """Returns the graph from a picture to the picture that its latents are decoded to."""
-    assert workload.image_size is not None
-    x = b.input("sample", (workload.batch, c.in_channels, *workload.image_size))
-    latents = encoder(c, b, x)
+    latents = encode(c, workload, b)
     b.hold(latents)
     x = b.apply("clamp", b.apply("shift", b.apply("scale", latents, name="scaled"), name="shifted"), name="limited")
     x = b.apply(
@@ -64,6 +62,17 @@ def build(c: AutoencoderTinyConfig, workload: Workload, b: Builder) -> Value:
     x = b.apply("scale", b.apply("cast", x, name="from_bytes", dtype=b.dtype), name="fractions")
     x = b.apply("scale", b.apply("shift", x, name="unshifted"), name="unscaled")
     b.hold(x)
+    return decode(c, workload, b, x)
+
+
+def encode(c: AutoencoderTinyConfig, workload: Workload, b: Builder) -> Value:
+    """Returns the latents of a picture."""
+    assert workload.image_size is not None
+    return encoder(c, b, b.input("sample", (workload.batch, c.in_channels, *workload.image_size)))
+
+
+def decode(c: AutoencoderTinyConfig, workload: Workload, b: Builder, x: Value) -> Value:
+    """Returns the picture that latents stand for."""
     return decoder(c, b, x)
 
 

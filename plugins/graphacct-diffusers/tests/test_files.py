@@ -50,16 +50,6 @@ def test_a_part_of_a_folder(tmp_path: Path) -> None:
     assert graphacct.account(folder / "vae").total["params"] == 856_711
 
 
-@pytest.mark.parametrize("name", ["", "model_index.json"])
-def test_a_pipeline_names_its_parts(tmp_path: Path, name: str) -> None:
-    """A whole pipeline is several models: the message names them, and the folder to give."""
-    said = (
-        r"model_index.json: a pipeline of several models: text_encoder \(CLIPTextModel\), unet \(UNet2DConditionModel\)"
-    )
-    with pytest.raises(ReadError, match=rf"{said}, vae \(AutoencoderKL\)\ngive the folder of one of them: FOLDER/unet"):
-        graphacct.account(pipeline(tmp_path) / name)
-
-
 @pytest.mark.parametrize(
     ("keys", "message"),
     [

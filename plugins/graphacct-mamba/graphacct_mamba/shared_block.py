@@ -1,15 +1,13 @@
-"""Zamba2's layers: a scan, or a shared transformer block whose output the scan reads too."""
+"""The layers of Zamba and Zamba2: a scan, or a shared transformer block whose output the scan reads too."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from graphacct_architectures.decoders import EMBEDDING, Attention, Mlp, attend
+from graphacct_architectures.decoders import EMBEDDING, Attention, Mixing, Mlp, attend
 from graphacct_architectures.layers import activation, linear, norm, resident
 
 from graphacct import Builder, Dim, Value, Workload, frozen
-from graphacct_mamba.scan_heads import ScanHeads, scan_heads
 
 
 @frozen
@@ -18,19 +16,21 @@ class SharedBlock:
 
     Attributes:
         attention: The block's attention over the stream and the embedding side by side.
-        network: Its feed-forward network.
-        scan: The layer's own scan, of the family's kind.
+        network: Its feed-forward network; one with a joint projection has adapters of it.
+        mix: The layer's own scan, of the family's kind.
+        module: The block's name.
         place: The layer's place among those with a block.
         places: The places of all layers that share the block.
         rank: The width of the adapters, of which each layer has its own.
         adapted: Whether queries, keys and values have adapters, beside the network.
-        owner: The block that has the weights, without the decoder's name; empty if it is this one.
+        owner: The layer whose block has the weights, without the decoder's name; empty if it is this one.
         headed: Whether the decoder is a module of the model, called `model`.
     """
 
     attention: Attention
     network: Mlp
-    scan: Any
+    mix: Mixing
+    module: str
     place: int
     places: tuple[int, ...]
     rank: Dim
@@ -40,21 +40,25 @@ class SharedBlock:
 
     def tied(self, name: str) -> str:
         """Returns the full name of the parameter whose storage the block's own shares; empty for none."""
-        return f"{'model.' if self.headed else ''}{self.owner}.{name}" if self.owner else ""
+        return f"{'model.' if self.headed else ''}{self.owner}.{self.module}.{name}" if self.owner else ""
 
 
-def scan_layer(s: ScanHeads, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
+def scan_layer(mix: Mixing, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
     """Returns the stream after a layer with a scan alone."""
+    return b.apply("add", x, scanned(mix, workload, b, x), name="residual")
+
+
+def scanned(mix: Mixing, workload: Workload, b: Builder, x: Value) -> Value:
+    """Returns what a layer's scan makes of the stream, normalized."""
     y = norm(b, "input_layernorm", x, "rms_norm")
-    with b.scope("mamba"):
-        y = scan_heads(s, workload, b, y)
-    return b.apply("add", x, y, name="residual")
+    with b.scope(mix.module):
+        return mix.apply(mix.settings, workload, b, y)
 
 
 def hybrid_layer(s: SharedBlock, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
     """Returns the stream after a layer with a shared block: the scan reads the stream plus the block's output."""
     width = x.spec.shape[-1]
-    with b.scope("shared_transformer"):
+    with b.scope(s.module):
         both = b.apply("concat", x, tables[EMBEDDING], name="with_embedding", dim=-1)
         both = shared_norm(s, b, "input_layernorm", both)
         with b.scope("self_attn"):
@@ -64,10 +68,7 @@ def hybrid_layer(s: SharedBlock, workload: Workload, b: Builder, x: Value, table
             y = shared_network(s, b, y)
     y = linear(b, "linear", y, width, bias=False)
     with b.scope("mamba_decoder"):
-        y = b.apply("add", x, y, name="with_block")
-        y = norm(b, "input_layernorm", y, "rms_norm")
-        with b.scope("mamba"):
-            y = scan_heads(s.scan, workload, b, y)
+        y = scanned(s.mix, workload, b, b.apply("add", x, y, name="with_block"))
         return b.apply("add", x, y, name="residual")
 
 
@@ -119,10 +120,15 @@ def shared_attention(
 
 
 def shared_network(s: SharedBlock, b: Builder, x: Value) -> Value:
-    """Returns the output of the block's gated network, whose first projection has an adapter for each layer."""
+    """Returns the output of the block's gated network. A joint projection has an adapter for each layer."""
     m = s.network
-    both = shared_linear(s, b, "feed_forward", "gate_up_proj", x, 2 * m.width, m.bias)
-    both = adapted(s, b, "feed_forward", "gate_up_proj_adapter_list", x, both)
-    gate, up = b.apply("split", both, name="gate_and_up", parts=2)
-    y = b.apply("mul", activation(b, m.activation, gate), up, name="gated")
-    return shared_linear(s, b, "feed_forward", "down_proj", y, x.spec.shape[-1], m.bias)
+    if m.joint:
+        both = shared_linear(s, b, "feed_forward", m.joint, x, 2 * m.width, m.bias)
+        both = adapted(s, b, "feed_forward", f"{m.joint}_adapter_list", x, both)
+        gate, up = b.apply("split", both, name="gate_and_up", parts=2)
+        gate = activation(b, m.activation, gate)
+    else:
+        gate = activation(b, m.activation, shared_linear(s, b, "feed_forward", m.gate, x, m.width, m.bias))
+        up = shared_linear(s, b, "feed_forward", m.up, x, m.width, m.bias)
+    y = b.apply("mul", gate, up, name="gated")
+    return shared_linear(s, b, "feed_forward", m.down, y, x.spec.shape[-1], m.bias)

@@ -5,11 +5,8 @@ Glorioso et al., 2024 (arXiv:2405.16712); names and order as in the transformers
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders import (
-    EMBEDDING,
     Attention,
     Decoder,
     DecoderConfig,
@@ -20,13 +17,11 @@ from graphacct_architectures.decoders import (
     decoder,
 )
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
-from graphacct_architectures.layers import activation as activated
-from graphacct_architectures.layers import linear, norm
 
-from graphacct import Builder, Dim, PresetFiles, Value, Workload, ceil_div, exact_div, fields, floor_div, frozen
+from graphacct import Dim, PresetFiles, Workload, ceil_div, exact_div, fields, floor_div, frozen
 from graphacct_mamba.kinds import LINEAR, kinds_of, layer_kinds
 from graphacct_mamba.mixer_heads import MixerHeads, mixer_heads
-from graphacct_mamba.shared_block import SharedBlock, shared_attention, shared_linear, shared_norm
+from graphacct_mamba.shared_block import SharedBlock, hybrid_layer, scan_layer
 from graphacct_mamba.sizes import rank as rank_of_steps
 from graphacct_mamba.zamba2 import HYBRID, starred
 
@@ -73,37 +68,6 @@ class ZambaConfig(DecoderConfig):
         return HYBRID if (index - 3) % self.attn_layer_period == self.attn_layer_offset else LINEAR
 
 
-def scan_layer(s: MixerHeads, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
-    """Returns the stream after a layer with a scan alone."""
-    y = norm(b, "input_layernorm", x, "rms_norm")
-    with b.scope("mamba"):
-        y = mixer_heads(s, workload, b, y)
-    return b.apply("add", x, y, name="residual")
-
-
-def hybrid_layer(s: SharedBlock, workload: Workload, b: Builder, x: Value, tables: Mapping[str, Value]) -> Value:
-    """Returns the stream after a layer with the shared block: the scan reads the stream plus the block's output."""
-    width = x.spec.shape[-1]
-    with b.scope("shared_transf"):
-        both = b.apply("concat", x, tables[EMBEDDING], name="with_embedding", dim=-1)
-        both = shared_norm(s, b, "input_layernorm", both)
-        with b.scope("self_attn"):
-            y = shared_attention(s, workload, b, both, width, tables)
-        y = shared_norm(s, b, "pre_ff_layernorm", y)
-        with b.scope("feed_forward"):
-            gate = shared_linear(s, b, "feed_forward", "gate_proj", y, s.network.width)
-            gate = activated(b, s.network.activation, gate)
-            up = shared_linear(s, b, "feed_forward", "up_proj", y, s.network.width)
-            y = shared_linear(s, b, "feed_forward", "down_proj", b.apply("mul", gate, up, name="gated"), width)
-    y = linear(b, "linear", y, width, bias=False)
-    with b.scope("mamba_decoder"):
-        y = b.apply("add", x, y, name="with_block")
-        y = norm(b, "input_layernorm", y, "rms_norm")
-        with b.scope("mamba"):
-            y = mixer_heads(s.scan, workload, b, y)
-        return b.apply("add", x, y, name="residual")
-
-
 def describe(config: ZambaConfig) -> Decoder:
     """Returns layers with a scan, some of them with the shared block before it, whose weights the first of them has.
     As in the library, `tie_word_embeddings: false` gives each of them its own."""
@@ -126,11 +90,11 @@ def describe(config: ZambaConfig) -> Decoder:
 
     def layer(index: int, kind: str) -> Layer:
         if kind != HYBRID:
-            return Layer(mix, network, whole=Whole(scan, scan_layer))
+            return Layer(mix, network, whole=Whole(mix, scan_layer))
         place = hybrids.index(index)
-        owner = "" if place == 0 or not config.tie_word_embeddings else f"layers.{starred(hybrids[0])}.shared_transf"
+        owner = "" if place == 0 or not config.tie_word_embeddings else f"layers.{starred(hybrids[0])}"
         headed = config.ending != ALONE
-        shared = SharedBlock(attention, network, scan, place, (), 0, False, owner, headed)
+        shared = SharedBlock(attention, network, mix, "shared_transf", place, (), 0, False, owner, headed)
         return Layer(attention, network, whole=Whole(shared, hybrid_layer))
 
     return Decoder(

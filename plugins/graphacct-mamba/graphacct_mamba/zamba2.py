@@ -104,18 +104,19 @@ def describe(config: Zamba2Config) -> Decoder:
 
     def layer(index: int, kind: str) -> Layer:
         if kind != HYBRID:
-            return Layer(mix, network, whole=Whole(scan, scan_layer))
+            return Layer(mix, network, whole=Whole(mix, scan_layer))
         place = hybrids.index(index)
         block = place % config.num_mem_blocks
         shared = SharedBlock(
             attention,
             network,
-            scan,
+            mix,
+            "shared_transformer",
             place,
             tuple(range(block, len(hybrids), config.num_mem_blocks)),
             config.adapter_rank,
             config.use_shared_attention_adapter,
-            "" if place == block else f"layers.{starred(hybrids[block])}.shared_transformer",
+            "" if place == block else f"layers.{starred(hybrids[block])}",
             config.ending != ALONE,
         )
         return Layer(attention, network, whole=Whole(shared, hybrid_layer))

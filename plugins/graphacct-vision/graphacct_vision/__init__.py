@@ -54,6 +54,7 @@ FAMILIES = (
     _family("sam2_hiera_det_model", "sam2_hiera_det"),
     _family("sam2_vision_model", "sam2_vision"),
     _family("sam2_video"),
+    _family("sam3"),
     _family("sam3_tracker"),
     _family("sam3_video"),
     _family("sam3_vision_model", "sam3_vision"),

@@ -12,7 +12,8 @@ from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import dropped, layer_norm, linear, resident
 from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
-from graphacct_architectures.tower import Tower, older, patch_count, patches, tower_states
+from graphacct_architectures.tower import Tower, patch_count, patches, tower_states
+from graphacct_architectures.vit_layers import older
 
 from graphacct import (
     Architecture,

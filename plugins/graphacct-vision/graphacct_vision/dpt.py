@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import dropped, layer_norm, linear
 from graphacct_architectures.losses import SUM_ALONE
-from graphacct_architectures.tower import Tower, older, patch_count, patches, tower_states
+from graphacct_architectures.tower import patch_count, patches, tower_states
+from graphacct_architectures.vit_layers import older_vit_layers
 
 from graphacct import (
     Architecture,
@@ -153,7 +153,7 @@ def states(config: DPTConfig, workload: Workload, b: Builder, pixels: Value) -> 
     if config.architectures == CLASSES[0]:
         ends = []
     with b.scope("encoder"):
-        found = tower_states(tower_of(config), workload, b, x, ends)
+        found = tower_states(older_vit_layers(config), workload, b, x, ends)
     last = layer_norm(b, "layernorm", found[config.num_hidden_layers])
     return [*(found[end] for end in sorted(ends)), last]
 
@@ -203,24 +203,6 @@ def segmented(config: DPTConfig, workload: Workload, b: Builder, x: Value, p: fl
     x = convolution(b, "0", x, config.fusion_hidden_size, 3, padding=1)
     x = b.apply("relu", batch_norm(b, "1", x, training=workload.phase == "train"), name="2")
     return convolution(b, "4", dropped(b, "3", x, p, workload), config.num_labels, bias=True)
-
-
-def tower_of(config: DPTConfig) -> Tower:
-    """Returns the layers, under their names in the transformers library."""
-    kind = Tower(
-        config.num_hidden_layers,
-        config.num_attention_heads,
-        Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act], gated=False, bias=True),
-        stack="layer",
-        attention="attention",
-        out="",
-        norms=("layernorm_before", "layernorm_after"),
-        bias=config.qkv_bias,
-        attention_dropout=config.attention_probs_dropout_prob,
-        dropout=config.hidden_dropout_prob,
-        softmax_upcast=False,
-    )
-    return older(kind, "attention")
 
 
 ARCHITECTURE = Architecture(

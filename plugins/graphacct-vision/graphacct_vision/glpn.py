@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 
 import attrs
-from graphacct_architectures.activations import ACTIVATIONS, activation
+from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.layers import layer_norm
 from graphacct_architectures.losses import SUM_ALONE
 
@@ -25,41 +25,24 @@ from graphacct import (
     fields,
     frozen,
 )
+from graphacct_vision.grids import by_place, overlapping
 from graphacct_vision.layers import batch_norm, convolution, resized
-from graphacct_vision.pvt_v2 import by_place, check_stages, overlapping
-from graphacct_vision.reduced import Reduced, layer
+from graphacct_vision.reduced import IMAGE, Reduced, ReducedKeys, layer
 from graphacct_vision.stages import repeated
 
 CLASSES = ("GLPNModel", "GLPNForDepthEstimation")
-LISTS = ("depths", "sr_ratios", "hidden_sizes", "patch_sizes", "strides", "num_attention_heads", "mlp_ratios")
-IMAGE = 512
-"""The image's sides, which the files do not state."""
 
 
 @frozen(kw_only=True)
-class GLPNConfig:
+class GLPNConfig(ReducedKeys):
     """The keys of the published config.json that the cost depends on."""
 
     architectures: str = fields.model_class(CLASSES[0], CLASSES)
-    num_channels: Dim = fields.size(3)
-    num_encoder_blocks: Dim = fields.size(4)
-    depths: tuple[Dim, ...] = fields.counts((2, 2, 2, 2))
-    sr_ratios: tuple[Dim, ...] = fields.counts((8, 4, 2, 1))
-    hidden_sizes: tuple[Dim, ...] = fields.counts((32, 64, 160, 256))
-    patch_sizes: tuple[int, ...] = fields.counts((7, 3, 3, 3))
-    strides: tuple[Dim, ...] = fields.counts((4, 2, 2, 2))
-    num_attention_heads: tuple[Dim, ...] = fields.counts((1, 2, 5, 8))
-    mlp_ratios: tuple[Dim, ...] = fields.counts((4, 4, 4, 4))
-    hidden_act: str = activation("gelu")
-    hidden_dropout_prob: float = fields.probability(0.0)
-    attention_probs_dropout_prob: float = fields.probability(0.0)
-    drop_path_rate: float = fields.probability(0.1)
     decoder_hidden_size: Dim = fields.size(64)
     head_in_index: int = attrs.field(default=-1)
-    dtype: str | None = fields.dtype()
 
     def __attrs_post_init__(self) -> None:
-        check_stages(self, LISTS)
+        super().__attrs_post_init__()
         count = len(self.depths)
         if type(self.head_in_index) is not int or not -count <= self.head_in_index < count:
             raise ConfigError(f"head_in_index is {self.head_in_index!r}: an index of one of {count} stages")

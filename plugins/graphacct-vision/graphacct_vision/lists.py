@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, brief, fields
+from graphacct import ConfigError, brief, fields, same
 
 
 def _listed(what: str, fits: Callable[[Any], bool], default: tuple[Any, ...] | None, *, optional: bool = False) -> Any:
@@ -53,3 +53,11 @@ def check_stages(count: int, **lists: Sequence[Any]) -> None:
     for key, found in lists.items():
         if len(found) != count:
             raise ConfigError(f"{key} has {len(found)} values for {count} stages: one for each")
+
+
+def check_blocks(config: Any, keys: Sequence[str]) -> None:
+    """Raises ConfigError for a list that does not have one number for each of `num_encoder_blocks` stages."""
+    for key in keys:
+        found = len(getattr(config, key))
+        if not same(found, config.num_encoder_blocks):
+            raise ConfigError(f"{key} has {found} stages, num_encoder_blocks is {config.num_encoder_blocks}")

@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any
 
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import dropped, layer_norm, linear
 from graphacct_architectures.losses import LOSSES, check_entropy, classes, entropy_if
-from graphacct_architectures.tower import Tower, older, tower
+from graphacct_architectures.tower import Tower, tower
+from graphacct_architectures.vit_layers import older_vit_layers
 
 from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, ceil_div, equal, fields, frozen
 from graphacct_vision.inverted import dilations, segmented, whole, widened
@@ -151,20 +151,7 @@ def unfolded(config: MobileViTConfig, b: Builder, x: Value) -> tuple[Value, Any]
 def tower_of(config: MobileViTConfig, stage: int) -> Tower:
     """Returns a stage's layers of attention."""
     width = config.hidden_sizes[stage]
-    kind = Tower(
-        DEPTHS[stage],
-        config.num_attention_heads,
-        Mlp(times(width, config.mlp_ratio), ACTIVATIONS[config.hidden_act], gated=False, bias=True),
-        stack="layer",
-        attention="attention",
-        out="",
-        norms=("layernorm_before", "layernorm_after"),
-        bias=config.qkv_bias,
-        attention_dropout=config.attention_probs_dropout_prob,
-        dropout=config.hidden_dropout_prob,
-        softmax_upcast=False,
-    )
-    return older(kind, "attention")
+    return older_vit_layers(config, DEPTHS[stage], times(width, config.mlp_ratio))
 
 
 ARCHITECTURE = Architecture(

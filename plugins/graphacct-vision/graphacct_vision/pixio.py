@@ -3,11 +3,10 @@ arXiv:2512.15715)."""
 
 from __future__ import annotations
 
-from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import dropped, layer_norm
 from graphacct_architectures.losses import SUM_ALONE
-from graphacct_architectures.tower import Tower, patch_count, patches, tower_states
+from graphacct_architectures.tower import patch_count, patches, tower_states
+from graphacct_architectures.vit_layers import vit_layers
 
 from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, floor_div, frozen, prod, same
 from graphacct_vision.backbones import ALIASES, Backbone, as_map
@@ -86,23 +85,8 @@ def encoded(
         x = b.apply("add", x, where, name="with_positions")
         x = dropped(b, "dropout", x, config.hidden_dropout_prob, workload)
     b.hold(x)
-    kind = Tower(
-        config.num_hidden_layers,
-        config.num_attention_heads,
-        Mlp(
-            times(width, config.mlp_ratio), ACTIVATIONS[config.hidden_act], gated=False, up="fc1", down="fc2", bias=True
-        ),
-        stack="layers",
-        attention="attention",
-        out="o_proj",
-        norms=("layernorm_before", "layernorm_after"),
-        bias=config.qkv_bias,
-        attention_dropout=config.attention_probs_dropout_prob,
-        dropout=config.hidden_dropout_prob,
-        d_head=config.head_dim,
-        drop_path=config.drop_path_rate,
-        softmax_upcast=False,
-    )
+    hidden = times(width, config.mlp_ratio)
+    kind = vit_layers(config, hidden=hidden, drop_path=config.drop_path_rate, softmax_upcast=False)
     states = tower_states(kind, workload, b, x, wanted)
     x = layer_norm(b, "layernorm", states[config.num_hidden_layers])
     first = b.apply("slice", x, name="class_tokens", dim=1, start=0, length=front)

@@ -9,8 +9,9 @@ from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import drop_path, linear
 from graphacct_architectures.losses import LOSSES, check_entropy, classes, entropy_if
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, frozen, same
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, equal, fields, frozen
 from graphacct_vision.layers import convolution
+from graphacct_vision.lists import check_blocks
 from graphacct_vision.stages import repeated
 from graphacct_vision.windows import ratio, times
 
@@ -39,10 +40,7 @@ class PoolFormerConfig:
     dtype: str | None = fields.dtype()
 
     def __attrs_post_init__(self) -> None:
-        for key in LISTS:
-            count = len(getattr(self, key))
-            if not same(count, self.num_encoder_blocks):
-                raise ConfigError(f"{key} has {count} stages, num_encoder_blocks is {self.num_encoder_blocks}")
+        check_blocks(self, LISTS)
 
     @property
     def labelled(self) -> bool:

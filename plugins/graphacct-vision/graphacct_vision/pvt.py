@@ -23,8 +23,9 @@ from graphacct import (
     floor_div,
     frozen,
 )
+from graphacct_vision.grids import by_place
 from graphacct_vision.layers import convolution, resized
-from graphacct_vision.pvt_v2 import by_place, check_stages
+from graphacct_vision.lists import check_blocks
 from graphacct_vision.reduced import Reduced, layer
 from graphacct_vision.stages import repeated
 
@@ -56,7 +57,7 @@ class PvtConfig:
     dtype: str | None = fields.dtype()
 
     def __attrs_post_init__(self) -> None:
-        check_stages(self, (*LISTS, "mlp_ratios"))
+        check_blocks(self, (*LISTS, "mlp_ratios"))
 
     @property
     def labelled(self) -> bool:

@@ -12,7 +12,6 @@ from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
 from graphacct import (
     Architecture,
     Builder,
-    ConfigError,
     Dim,
     PresetFiles,
     Value,
@@ -21,15 +20,14 @@ from graphacct import (
     fields,
     frozen,
     prod,
-    same,
 )
 from graphacct_vision.backbones import ALIASES, Backbone
-from graphacct_vision.layers import convolution
-from graphacct_vision.reduced import Reduced, layer
+from graphacct_vision.grids import by_place, overlapping
+from graphacct_vision.lists import check_blocks
+from graphacct_vision.reduced import LISTS, Reduced, layer
 from graphacct_vision.stages import repeated
 
 CLASSES = ("PvtV2Model", "PvtV2ForImageClassification", "PvtV2Backbone")
-LISTS = ("depths", "sr_ratios", "hidden_sizes", "patch_sizes", "strides", "num_attention_heads", "mlp_ratios")
 
 
 @frozen(kw_only=True)
@@ -54,16 +52,7 @@ class PvtV2Config(Backbone):
     linear_attention: bool = fields.flag(False)
 
     def __attrs_post_init__(self) -> None:
-        check_stages(self, LISTS)
-
-
-def check_stages(config: object, keys: tuple[str, ...]) -> None:
-    """Raises ConfigError for a list that does not have one number for each stage."""
-    count = getattr(config, "num_encoder_blocks")  # noqa: B009
-    for key in keys:
-        found = len(getattr(config, key))
-        if not same(found, count):
-            raise ConfigError(f"{key} has {found} stages, num_encoder_blocks is {count}")
+        check_blocks(self, LISTS)
 
 
 def build(config: PvtV2Config, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
@@ -101,22 +90,6 @@ def stages(config: PvtV2Config, workload: Workload, b: Builder, x: Value) -> lis
                 x = by_place(b, x, grid)
             found.append(x)
     return found
-
-
-def overlapping(b: Builder, x: Value, width: Dim, size: int, step: Dim) -> tuple[Value, tuple[Dim, Dim]]:
-    """Returns a map's overlapping patches as normalized tokens, and their grid."""
-    x = convolution(b, "proj", x, width, size, stride=step, padding=size // 2, bias=True)
-    batch, _, rows, columns = x.spec.shape
-    x = b.apply("reshape", x, name="flat", shape=(batch, width, rows * columns))
-    return layer_norm(b, "layer_norm", b.apply("transpose", x, name="tokens", dims=(1, 2))), (rows, columns)
-
-
-def by_place(b: Builder, x: Value, grid: tuple[Dim, Dim]) -> Value:
-    """Returns tokens as a map (batch, channels, rows, columns), copied."""
-    batch, _, width = x.spec.shape
-    x = b.apply("reshape", x, name="places", shape=(batch, *grid, width))
-    x = b.apply("permute", x, name="channels_first", dims=(0, 3, 1, 2))
-    return b.apply("contiguous", x, name="map")
 
 
 def kind_of(config: PvtV2Config, index: int) -> Reduced:

@@ -5,16 +5,44 @@ Wang et al., 2021 (arXiv:2102.12122); version 2: Wang et al., 2021 (arXiv:2106.1
 
 from __future__ import annotations
 
+from graphacct_architectures.activations import activation as activation_key
 from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import activation, drop_path, dropped, layer_norm, linear, merge_heads, split_heads
 from graphacct_architectures.tower import Tower, attended
 
-from graphacct import Builder, Dim, Value, Workload, equal, exact_div, frozen
+from graphacct import Builder, Dim, Value, Workload, equal, exact_div, fields, frozen
+from graphacct_vision.grids import as_map, as_tokens
 from graphacct_vision.layers import convolution
-from graphacct_vision.segformer import as_map, as_tokens
+from graphacct_vision.lists import check_blocks
 
 POOLED = 7
 """The side of the map that keys and values are pooled to where attention is linear."""
+LISTS = ("depths", "sr_ratios", "hidden_sizes", "patch_sizes", "strides", "num_attention_heads", "mlp_ratios")
+IMAGE = 512
+"""An image's sides where the files do not state them: the preprocessor's default."""
+
+
+@frozen(kw_only=True)
+class ReducedKeys:
+    """The keys of a pyramid of such layers that SegFormer and GLPN share and that the cost depends on."""
+
+    num_channels: Dim = fields.size(3)
+    num_encoder_blocks: Dim = fields.size(4)
+    depths: tuple[Dim, ...] = fields.counts((2, 2, 2, 2))
+    sr_ratios: tuple[Dim, ...] = fields.counts((8, 4, 2, 1))
+    hidden_sizes: tuple[Dim, ...] = fields.counts((32, 64, 160, 256))
+    patch_sizes: tuple[int, ...] = fields.counts((7, 3, 3, 3))
+    strides: tuple[Dim, ...] = fields.counts((4, 2, 2, 2))
+    num_attention_heads: tuple[Dim, ...] = fields.counts((1, 2, 5, 8))
+    mlp_ratios: tuple[Dim, ...] = fields.counts((4, 4, 4, 4))
+    hidden_act: str = activation_key("gelu")
+    hidden_dropout_prob: float = fields.probability(0.0)
+    attention_probs_dropout_prob: float = fields.probability(0.0)
+    drop_path_rate: float = fields.probability(0.1)
+    dtype: str | None = fields.dtype()
+
+    def __attrs_post_init__(self) -> None:
+        check_blocks(self, LISTS)
 
 
 @frozen(kw_only=True)

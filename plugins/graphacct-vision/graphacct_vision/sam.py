@@ -6,13 +6,26 @@ A prompt is one set of points for each image; --points says how many. There are 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from graphacct_architectures.derived import agree
-from graphacct_architectures.losses import SUM_ALONE
 
-from graphacct import Architecture, Builder, ConfigError, PresetFiles, Value, Workload, equal, fields, floor_div, frozen
-from graphacct_vision.sam_masks import MaskConfig, decoded
-from graphacct_vision.sam_prompt import PromptConfig, placed, prompted
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    equal,
+    fields,
+    floor_div,
+    frozen,
+)
+from graphacct_vision.sam_family import SamKeys, prompted_family
+from graphacct_vision.sam_masks import decoded
+from graphacct_vision.sam_prompt import placed, prompted
 from graphacct_vision.sam_vision import VisionKeys, encoded_and_state
 
 CLASSES = ("SamModel",)
@@ -26,29 +39,16 @@ class InnerVision(VisionKeys):
 
 
 @frozen(kw_only=True)
-class SamConfig:
+class SamConfig(SamKeys):
     """The keys of the published config.json that the cost depends on."""
 
     architectures: str = fields.model_class(CLASSES[0], CLASSES)
     vision_config: InnerVision | None = fields.nested(InnerVision, "SAM")
-    prompt_encoder_config: PromptConfig | None = fields.nested(PromptConfig, "SAM")
-    mask_decoder_config: MaskConfig | None = fields.nested(MaskConfig, "SAM")
-    dtype: str | None = fields.dtype()
 
     @property
     def vision(self) -> InnerVision:
         """The image encoder."""
         return self.vision_config or InnerVision()
-
-    @property
-    def prompt(self) -> PromptConfig:
-        """The prompt encoder."""
-        return self.prompt_encoder_config or PromptConfig()
-
-    @property
-    def masks(self) -> MaskConfig:
-        """The mask decoder."""
-        return self.mask_decoder_config or MaskConfig()
 
     def __attrs_post_init__(self) -> None:
         widths = {self.vision.output_channels, self.prompt.hidden_size, self.masks.hidden_size}
@@ -104,23 +104,11 @@ def family(
     decode: Callable[..., tuple[Value, Value]] = decoded,
 ) -> Architecture:
     """Returns the architecture of a family of which its configuration class and its decoder say everything."""
-    return Architecture(
-        name,
-        config,
-        lambda config, workload, b: build(config, workload, b, decode),
-        presets,
-        sizes={
-            "image_size": lambda config: (config.vision.image_size, config.vision.image_size),
-            "points": lambda config: 1,
-        },
-        attention=("fused", "eager"),
-        dtype="float32",
-        aliases={"torch_dtype": "dtype"},
-        no_cost={"scale": None},
-        model_types=(name,),
-        losses=SUM_ALONE,
-        doc=doc,
-    )
+
+    def image(config: SamConfig) -> tuple[Dim, Dim]:
+        return config.vision.image_size, config.vision.image_size
+
+    return prompted_family(name, config, partial(build, decode=decode), presets, doc, image, {"scale": None})
 
 
 ARCHITECTURE = family(

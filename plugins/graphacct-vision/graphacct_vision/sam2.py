@@ -8,9 +8,8 @@ nothing is remembered of other frames.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
-
-from graphacct_architectures.losses import SUM_ALONE
 
 from graphacct import (
     Architecture,
@@ -29,6 +28,7 @@ from graphacct import (
 from graphacct_vision.layers import convolution
 from graphacct_vision.sam2_hiera_det import NO_COST
 from graphacct_vision.sam2_vision import Sam2VisionKeys, encoded
+from graphacct_vision.sam_family import SamKeys, prompted_family
 from graphacct_vision.sam_masks import MaskConfig, Naming, both, drawn, enlarged, perceptron, rows_of
 from graphacct_vision.sam_prompt import PromptConfig, given_points, hidden_where, no_mask, placed, unread_masks, waves
 
@@ -45,29 +45,16 @@ class InnerVision(Sam2VisionKeys):
 
 
 @frozen(kw_only=True)
-class Sam2Config:
+class Sam2Config(SamKeys):
     """The keys of the published config.json that the cost depends on."""
 
     architectures: str = fields.model_class(CLASSES[0], CLASSES)
     vision_config: InnerVision | None = fields.nested(InnerVision, "SAM 2")
-    prompt_encoder_config: PromptConfig | None = fields.nested(PromptConfig, "SAM 2")
-    mask_decoder_config: MaskConfig | None = fields.nested(MaskConfig, "SAM 2")
-    dtype: str | None = fields.dtype()
 
     @property
     def vision(self) -> InnerVision:
         """The image encoder."""
         return self.vision_config or InnerVision()
-
-    @property
-    def prompt(self) -> PromptConfig:
-        """The prompt encoder."""
-        return self.prompt_encoder_config or PromptConfig()
-
-    @property
-    def masks(self) -> MaskConfig:
-        """The mask decoder."""
-        return self.mask_decoder_config or MaskConfig()
 
     def __attrs_post_init__(self) -> None:
         widths = {self.vision.fpn_hidden_size, self.prompt.hidden_size, self.masks.hidden_size}
@@ -205,20 +192,8 @@ def family(
     graph: Callable[..., tuple[Value, ...]] = build,
 ) -> Architecture:
     """Returns the architecture of a family of which its configuration class and its image encoder say everything."""
-    return Architecture(
-        name,
-        config,
-        lambda config, workload, b: graph(config, workload, b, encode),
-        presets,
-        sizes={"image_size": image, "points": lambda config: 1},
-        attention=("fused", "eager"),
-        dtype="float32",
-        aliases={"torch_dtype": "dtype"},
-        no_cost=dict.fromkeys((*NO_COST, *STABILITY, "scale", "hidden_act", *no_cost)),
-        model_types=(name,),
-        losses=SUM_ALONE,
-        doc=doc,
-    )
+    unread = dict.fromkeys((*NO_COST, *STABILITY, "scale", "hidden_act", *no_cost))
+    return prompted_family(name, config, partial(graph, encode=encode), presets, doc, image, unread)
 
 
 ARCHITECTURE = family(

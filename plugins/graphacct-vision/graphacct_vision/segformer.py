@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from math import isqrt
 
-from graphacct_architectures.activations import ACTIVATIONS, activation
+from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import drop_path, dropped, layer_norm, linear, merge_heads, split_heads
@@ -28,46 +28,24 @@ from graphacct import (
     fields,
     frozen,
     prod,
-    same,
 )
+from graphacct_vision.grids import as_map, as_tokens, by_place, overlapping
 from graphacct_vision.layers import batch_norm, convolution, resized
+from graphacct_vision.reduced import IMAGE, ReducedKeys
 from graphacct_vision.stages import repeated
 
 CLASSES = ("SegformerModel", "SegformerForImageClassification", "SegformerForSemanticSegmentation")
-IMAGE = 512
-"""The image's sides, which the files do not state: the preprocessor's default."""
-LISTS = ("depths", "sr_ratios", "hidden_sizes", "patch_sizes", "strides", "num_attention_heads", "mlp_ratios")
 
 
 @frozen(kw_only=True)
-class SegformerConfig:
+class SegformerConfig(ReducedKeys):
     """The keys of the published config.json that the cost depends on."""
 
     architectures: str = fields.model_class(CLASSES[0], CLASSES)
-    num_channels: Dim = fields.size(3)
-    num_encoder_blocks: Dim = fields.size(4)
-    depths: tuple[Dim, ...] = fields.counts((2, 2, 2, 2))
-    sr_ratios: tuple[Dim, ...] = fields.counts((8, 4, 2, 1))
-    hidden_sizes: tuple[Dim, ...] = fields.counts((32, 64, 160, 256))
-    patch_sizes: tuple[Dim, ...] = fields.counts((7, 3, 3, 3))
-    strides: tuple[Dim, ...] = fields.counts((4, 2, 2, 2))
-    num_attention_heads: tuple[Dim, ...] = fields.counts((1, 2, 5, 8))
-    mlp_ratios: tuple[Dim, ...] = fields.counts((4, 4, 4, 4))
-    hidden_act: str = activation("gelu")
-    hidden_dropout_prob: float = fields.probability(0.0)
-    attention_probs_dropout_prob: float = fields.probability(0.0)
     classifier_dropout_prob: float = fields.probability(0.1)
-    drop_path_rate: float = fields.probability(0.1)
     decoder_hidden_size: Dim = fields.size(256)
     reshape_last_stage: bool = fields.flag(True)
     num_labels: Dim = fields.label_count()
-    dtype: str | None = fields.dtype()
-
-    def __attrs_post_init__(self) -> None:
-        for key in LISTS:
-            count = len(getattr(self, key))
-            if not same(count, self.num_encoder_blocks):
-                raise ConfigError(f"{key} has {count} stages, num_encoder_blocks is {self.num_encoder_blocks}")
 
     @property
     def labelled(self) -> bool:
@@ -133,31 +111,20 @@ def squared(b: Builder, x: Value) -> Value:
 def stages(config: SegformerConfig, workload: Workload, b: Builder, x: Value) -> list[Value]:
     """Returns each stage's output: a map, and the last as tokens where the file says so."""
     found = []
-    for index, depth in enumerate(config.depths):
+    for index, (depth, width) in enumerate(zip(config.depths, config.hidden_sizes, strict=True)):
         last = index + 1 == len(config.depths)
         with b.scope(f"stages.{index}"):
-            x, grid = overlapping(config, index, b, x)
+            with b.scope("patch_embeddings"):
+                x, grid = overlapping(b, x, width, config.patch_sizes[index], config.strides[index])
             body, first = (
                 partial(block, config, workload, index, grid, rate)
                 for rate in (config.drop_path_rate, config.drop_path_rate if index else 0.0)  # the rate grows from 0
             )
             x = layer_norm(b, "layer_norm", repeated("blocks", depth, first, body, b, x))
             if not last or config.reshape_last_stage:
-                x = b.apply("reshape", x, name="places", shape=(workload.batch, *grid, config.hidden_sizes[index]))
-                x = b.apply("permute", x, name="channels_first", dims=(0, 3, 1, 2))
-                x = b.apply("contiguous", x, name="map")
+                x = by_place(b, x, grid)
         found.append(x)
     return found
-
-
-def overlapping(config: SegformerConfig, index: int, b: Builder, x: Value) -> tuple[Value, tuple[Dim, Dim]]:
-    """Returns a map's overlapping patches as normalized tokens, and their grid."""
-    size, width = config.patch_sizes[index], config.hidden_sizes[index]
-    with b.scope("patch_embeddings"):
-        x = convolution(b, "proj", x, width, size, stride=config.strides[index], padding=size // 2, bias=True)
-        batch, _, rows, columns = x.spec.shape
-        x = b.apply("reshape", x, name="flat", shape=(batch, width, rows * columns))
-        return layer_norm(b, "layer_norm", b.apply("transpose", x, name="tokens", dims=(1, 2))), (rows, columns)
 
 
 def block(
@@ -183,20 +150,6 @@ def block(
         y = linear(b, "fc2", y, width)
         y = dropped(b, "dropout", y, config.hidden_dropout_prob, workload)
     return b.apply("add", drop_path(b, "mlp_drop_path", y, rate, workload), x, name="mlp_residual")
-
-
-def as_map(b: Builder, x: Value, grid: tuple[Dim, Dim]) -> Value:
-    """Returns tokens (batch, places, channels) as (batch, channels, rows, columns)."""
-    batch, _, channels = x.spec.shape
-    x = b.apply("transpose", x, name="channels_first", dims=(1, 2))
-    return b.apply("reshape", x, name="map", shape=(batch, channels, *grid))
-
-
-def as_tokens(b: Builder, x: Value) -> Value:
-    """Returns a map as tokens (batch, places, channels)."""
-    batch, channels, rows, columns = x.spec.shape
-    x = b.apply("reshape", x, name="flat", shape=(batch, channels, rows * columns))
-    return b.apply("transpose", x, name="tokens", dims=(1, 2))
 
 
 def attention(

@@ -11,7 +11,8 @@ from typing import ClassVar
 import attrs
 from graphacct_architectures.decoders import mlp
 from graphacct_architectures.layers import drop_path, dropped, layer_norm
-from graphacct_architectures.tower import Tower, attention, older
+from graphacct_architectures.tower import Tower, attention
+from graphacct_architectures.vit_layers import older
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, fields, floor_div, frozen, prod
 from graphacct_vision.swin import Body, SwinConfig, kind_of

@@ -6,7 +6,8 @@ from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import layer_norm, linear
 from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
-from graphacct_architectures.tower import Tower, older, tower
+from graphacct_architectures.tower import Tower, tower
+from graphacct_architectures.vit_layers import older
 
 from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, equal, fields, frozen
 from graphacct_vision.video import Video, cuboids, given

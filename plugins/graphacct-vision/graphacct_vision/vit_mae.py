@@ -5,12 +5,11 @@ He et al., 2021 (arXiv:2111.06377).
 
 from __future__ import annotations
 
-import attrs
-from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders import Mlp
+from graphacct_architectures.activations import activation
 from graphacct_architectures.layers import layer_norm, linear
 from graphacct_architectures.losses import SUM_ALONE
-from graphacct_architectures.tower import Tower, check_image, patch_count, patches, tower
+from graphacct_architectures.tower import check_image, patch_count, patches, tower
+from graphacct_architectures.vit_layers import vit_layers
 
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 
@@ -90,7 +89,7 @@ def encoded(config: ViTMAEConfig, workload: Workload, b: Builder, pixels: Value)
         token = b.apply("expand", token, name="cls_of_batch", shape=(batch, 1, width))
         x = b.apply("concat", token, x, name="tokens", dim=1)
     b.hold(x)
-    x = tower(tower_of(config), workload, b, x)
+    x = tower(vit_layers(config, softmax_upcast=False), workload, b, x)
     return layer_norm(b, "layernorm", x), mask, places
 
 
@@ -114,12 +113,13 @@ def decoded(config: ViTMAEConfig, workload: Workload, b: Builder, x: Value, plac
     x = b.apply("concat", b.apply("slice", x, name="cls", dim=1, start=0, length=1), every, name="tokens", dim=1)
     table = b.parameter("decoder_pos_embed", (1, count + 1, width), frozen=True)
     x = b.apply("add", x, table, name="with_positions")
-    kind = attrs.evolve(
-        tower_of(config),
-        layers=config.decoder_num_hidden_layers,
+    kind = vit_layers(
+        config,
+        config.decoder_num_hidden_layers,
+        config.decoder_intermediate_size,
         heads=config.decoder_num_attention_heads,
-        mlp=attrs.evolve(tower_of(config).mlp, width=config.decoder_intermediate_size),
         stack="decoder_layers",
+        softmax_upcast=False,
     )
     x = layer_norm(b, "decoder_norm", tower(kind, workload, b, x))
     x = linear(b, "decoder_pred", x, config.patch_size**2 * config.num_channels)
@@ -143,25 +143,6 @@ def own_loss(config: ViTMAEConfig, b: Builder, pixels: Value, logits: Value, mas
     x = b.apply("mean", x, name="error_of_patches", dim=-1)
     total = b.apply("sum", b.apply("mul", x, mask, name="error_of_masked"), name="error")
     b.apply("div", total, b.apply("sum", mask, name="masked"), name="own_loss")
-
-
-def tower_of(config: ViTMAEConfig) -> Tower:
-    """Returns the encoder's layers, under their names in the transformers library."""
-    act = ACTIVATIONS[config.hidden_act]
-    return Tower(
-        config.num_hidden_layers,
-        config.num_attention_heads,
-        Mlp(config.intermediate_size, act, gated=False, up="fc1", down="fc2", bias=True),
-        stack="layers",
-        attention="attention",
-        out="o_proj",
-        norms=("layernorm_before", "layernorm_after"),
-        bias=config.qkv_bias,
-        attention_dropout=config.attention_probs_dropout_prob,
-        dropout=config.hidden_dropout_prob,
-        d_head=config.head_dim,
-        softmax_upcast=False,
-    )
 
 
 ARCHITECTURE = Architecture(

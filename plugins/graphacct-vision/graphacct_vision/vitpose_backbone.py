@@ -7,7 +7,8 @@ from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import dropped
 from graphacct_architectures.losses import SUM_ALONE
-from graphacct_architectures.tower import Tower, check_image, older, patch_count, tower_states
+from graphacct_architectures.tower import Tower, check_image, patch_count, tower_states
+from graphacct_architectures.vit_layers import older
 
 from graphacct import (
     Architecture,

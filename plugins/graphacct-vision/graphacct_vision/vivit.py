@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders import Mlp
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import dropped, layer_norm, linear
 from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
-from graphacct_architectures.tower import Tower, tower
+from graphacct_architectures.tower import tower
+from graphacct_architectures.vit_layers import vit_layers
 
 from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, equal, fields, floor_div, frozen, prod
 from graphacct_vision.video import Video, cuboids, given
@@ -61,20 +61,7 @@ def encoded(config: VivitConfig, workload: Workload, b: Builder, pixels: Value) 
         x = b.apply("add", x, b.parameter("position_embeddings", (1, count + 1, width)), name="with_positions")
         x = dropped(b, "dropout", x, config.hidden_dropout_prob, workload)
     b.hold(x)
-    kind = Tower(
-        config.num_hidden_layers,
-        config.num_attention_heads,
-        Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act], gated=False, up="fc1", down="fc2", bias=True),
-        stack="layers",
-        attention="attention",
-        out="o_proj",
-        norms=("layernorm_before", "layernorm_after"),
-        bias=config.qkv_bias,
-        attention_dropout=config.attention_probs_dropout_prob,
-        dropout=config.hidden_dropout_prob,
-        d_head=config.head_dim,
-    )
-    return layer_norm(b, "layernorm", tower(kind, workload, b, x))
+    return layer_norm(b, "layernorm", tower(vit_layers(config), workload, b, x))
 
 
 ARCHITECTURE = Architecture(

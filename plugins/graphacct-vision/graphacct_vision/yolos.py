@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders import Mlp
+from graphacct_architectures.activations import activation
 from graphacct_architectures.layers import dropped, layer_norm, linear
 from graphacct_architectures.losses import SUM_ALONE
-from graphacct_architectures.tower import Tower, layer, older, patch_count, patches, tower
+from graphacct_architectures.tower import Tower, layer, patch_count, patches, tower
+from graphacct_architectures.vit_layers import older_vit_layers
 
 from graphacct import (
     Architecture,
@@ -91,7 +91,7 @@ def encoded(config: YolosConfig, workload: Workload, b: Builder, pixels: Value) 
         x = b.apply("add", x, interpolated(config, b, table, grid), name="with_positions")
         x = dropped(b, "dropout", x, config.hidden_dropout_prob, workload)
     b.hold(x)
-    kind = tower_of(config)
+    kind = older_vit_layers(config)
     with b.scope("encoder"):
         if config.use_mid_position_embeddings:
             x = placed_between(config, kind, workload, b, x, grid)
@@ -144,24 +144,6 @@ def interpolated(config: YolosConfig, b: Builder, table: Parameter, grid: tuple[
         x = b.apply("contiguous", x, name="positions_copied")
         x = b.apply("reshape", x, name="positions_of_layers", shape=(*lead, prod(grid), width))
     return b.apply("concat", first, x, last, name="positions", dim=dim)
-
-
-def tower_of(config: YolosConfig) -> Tower:
-    """Returns the layers, under their names in the transformers library."""
-    kind = Tower(
-        config.num_hidden_layers,
-        config.num_attention_heads,
-        Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act], gated=False, bias=True),
-        stack="layer",
-        attention="attention",
-        out="",
-        norms=("layernorm_before", "layernorm_after"),
-        bias=config.qkv_bias,
-        attention_dropout=config.attention_probs_dropout_prob,
-        dropout=config.hidden_dropout_prob,
-        softmax_upcast=False,
-    )
-    return older(kind, "attention")
 
 
 ARCHITECTURE = Architecture(

@@ -18,11 +18,11 @@ from graphacct import (
     fields,
     frozen,
 )
-from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.activations import activation
 from graphacct_architectures.layers import dropped, layer_norm, linear
 from graphacct_architectures.losses import LOSSES, check_entropy, classes, entropy_if
-from graphacct_architectures.tower import Tower, tower
+from graphacct_architectures.tower import tower
+from graphacct_architectures.vit_layers import vit_layers
 
 MODEL, CLASSIFIER = "ASTModel", "ASTForAudioClassification"
 FRAMES_PER_SECOND = 100
@@ -80,23 +80,7 @@ def encoded(config: ASTConfig, workload: Workload, b: Builder, frames: Value) ->
     with b.scope("embeddings"):
         x = embedded(config, workload, b, frames)
     b.hold(x)
-    network = Mlp(
-        config.intermediate_size, ACTIVATIONS[config.hidden_act], gated=False, up="fc1", down="fc2", bias=True
-    )
-    kind = Tower(
-        config.num_hidden_layers,
-        config.num_attention_heads,
-        network,
-        stack="layers",
-        attention="attention",
-        out="o_proj",
-        norms=("layernorm_before", "layernorm_after"),
-        bias=config.qkv_bias,
-        attention_dropout=config.attention_probs_dropout_prob,
-        dropout=config.hidden_dropout_prob,
-        d_head=config.head_dim,
-    )
-    x = layer_norm(b, "layernorm", tower(kind, workload, b, x))
+    x = layer_norm(b, "layernorm", tower(vit_layers(config), workload, b, x))
     b.hold(x)
     first, second = (
         b.apply("select", x, name=f"{name}_token", dim=1, index=i) for i, name in enumerate(("cls", "distilled"))

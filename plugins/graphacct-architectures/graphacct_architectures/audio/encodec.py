@@ -25,7 +25,7 @@ from graphacct import (
     minimum,
     prod,
 )
-from graphacct_architectures.audio.parts.codec import GROUP, WEIGHT, Seanet, decoded, encoded
+from graphacct_architectures.audio.parts.codec import GROUP, WEIGHT, Seanet, decoded, encoded, seanet
 from graphacct_architectures.decoders.parts.family import fraction
 from graphacct_architectures.layers import resident
 from graphacct_architectures.losses import SUM_ALONE
@@ -97,23 +97,7 @@ class EncodecConfig:
     @property
     def seanet(self) -> Seanet:
         """The convolutions."""
-        return Seanet(
-            self.audio_channels,
-            self.num_filters,
-            self.hidden_size,
-            self.upsampling_ratios,
-            self.num_residual_layers,
-            self.kernel_size,
-            self.last_kernel_size,
-            self.residual_kernel_size,
-            self.dilation_growth_rate,
-            self.compress,
-            self.num_lstm_layers,
-            self.use_conv_shortcut,
-            self.norm_type,
-            self.use_causal_conv,
-            self.trim_right_ratio,
-        )
+        return seanet(self, self.num_lstm_layers, self.norm_type)
 
     @property
     def books(self) -> tuple[int, int]:

@@ -26,6 +26,7 @@ from graphacct import (
     frozen,
 )
 from graphacct_architectures.audio.parts.cumulative import cumulative_norm
+from graphacct_architectures.audio.parts.gemma_audio import convolved_in_depth, projected
 from graphacct_architectures.audio.parts.surroundings import Blocks, attention
 from graphacct_architectures.decoders.parts.gemma4 import NORM
 from graphacct_architectures.decoders.parts.norms import normed_by
@@ -124,10 +125,7 @@ def subsampled(config: Gemma3nAudioConfig, b: Builder, x: Value) -> Value:
             x = cumulative_norm(b, "norm", b.apply("contiguous", x, name="copied"))
             x = b.apply("permute", x, name="channels_first", dims=(0, 3, 1, 2))
             x = b.apply("relu", b.apply("contiguous", x, name="copied_back"), name="activation")
-    _, channels, places, rest = x.spec.shape
-    x = b.apply("permute", x, name="places_first", dims=(0, 2, 3, 1))
-    x = b.apply("reshape", b.apply("contiguous", x, name="copied"), name="flat", shape=(batch, places, rest * channels))
-    return linear(b, "input_proj_linear", x, config.hidden_size, bias=False)
+    return projected(b, x, config.hidden_size)
 
 
 def layer(config: Gemma3nAudioConfig) -> Callable[..., Value]:
@@ -181,10 +179,7 @@ def convolved(config: Gemma3nAudioConfig, b: Builder, x: Value) -> Value:
     b.hold(x)
     y = normed_by(b, "pre_layer_norm", x, NORM)
     y = b.apply("glu", linear(b, "linear_start", y, 2 * width, bias=False), name="glu", dim=-1)
-    y = b.apply("transpose", y, name="channels_first", dims=(1, 2))
-    y = b.apply("pad", y, name="padded", padding=((0, 0), (0, 0), (kernel - 1, 0)))
-    weight = b.parameter("depthwise_conv1d.weight", (width, 1, kernel))
-    y = b.apply("convolution", y, weight, name="depthwise_conv1d", groups=width)
+    y = convolved_in_depth(b, y, kernel)
     y = clipped(b, "clipped", b.apply("transpose", y, name="channels_last", dims=(1, 2)))
     y = b.apply("silu", normed_by(b, "conv_norm", y, NORM), name="act")
     y = linear(b, "linear_end", y, width, bias=False)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, ceil_div, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
+from graphacct_architectures.audio.parts.gemma_audio import convolved_in_depth, projected
 from graphacct_architectures.decoders.parts.attention import capped
 from graphacct_architectures.decoders.parts.gemma4 import NORM
 from graphacct_architectures.decoders.parts.norms import normed_by
@@ -98,10 +99,7 @@ def subsampled(config: Gemma4AudioConfig, b: Builder, x: Value, mask: Value | No
             x = norm(b, "norm", b.apply("permute", x, name="channels_last", dims=(0, 2, 3, 1)), "layer_norm")
             x = b.apply("permute", x, name="channels_first", dims=(0, 3, 1, 2))
             x = b.apply("relu", b.apply("contiguous", x, name="copied"), name="act")
-    _, channels, places, rest = x.spec.shape
-    x = b.apply("permute", x, name="places_first", dims=(0, 2, 3, 1))
-    x = b.apply("reshape", b.apply("contiguous", x, name="copied"), name="flat", shape=(batch, places, rest * channels))
-    return linear(b, "input_proj_linear", x, config.hidden_size, bias=False)
+    return projected(b, x, config.hidden_size)
 
 
 def distances(config: Gemma4AudioConfig, b: Builder) -> Value:
@@ -229,10 +227,7 @@ def convolved(config: Gemma4AudioConfig, b: Builder, x: Value) -> Value:
     b.hold(x)
     y = normed_by(b, "pre_layer_norm", x, NORM)
     y = b.apply("glu", clipped(b, "linear_start", y, 2 * width, clipping=clipping), name="glu", dim=-1)
-    y = b.apply("transpose", y, name="channels_first", dims=(1, 2))
-    y = b.apply("pad", y, name="padded", padding=((0, 0), (0, 0), (kernel - 1, 0)))
-    weight = b.parameter("depthwise_conv1d.weight", (width, 1, kernel))
-    y = b.apply("convolution", y, weight, name="depthwise_conv1d", groups=width)
+    y = convolved_in_depth(b, y, kernel)
     y = b.apply("clamp", b.apply("transpose", y, name="channels_last", dims=(1, 2)), name="clipped")
     y = activated(b, ACTIVATIONS[config.hidden_act], normed_by(b, "conv_norm", y, NORM))
     y = clipped(b, "linear_end", y, width, clipping=clipping)

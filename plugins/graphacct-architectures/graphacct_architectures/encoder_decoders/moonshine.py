@@ -79,17 +79,32 @@ class MoonshineConfig:
         return floor_div(self.hidden_size, self.encoder_num_attention_heads) if self.head_dim is None else self.head_dim
 
     def __attrs_post_init__(self) -> None:
-        shared, heads = self.encoder_num_key_value_heads, self.encoder_num_attention_heads
-        if shared is not None and differ(shared, heads):
-            raise ConfigError(
-                f"encoder_num_key_value_heads is {shared} and encoder_num_attention_heads {heads}: the class runs only "
-                "with as many of both"
-            )
+        check_heads("encoder_", self.encoder_num_attention_heads, self.encoder_num_key_value_heads)
 
 
-def padding(d_head: Dim, multiple: Dim | None) -> Dim:
-    """Returns how many zeros make a head's width a multiple."""
-    return 0 if multiple is None else multiple * ceil_div(d_head, multiple) - d_head
+def check_heads(side: str, heads: Dim, shared: Dim | None) -> None:
+    """Raises ConfigError unless keys and values have as many heads as queries; the keys' names begin with `side`."""
+    if shared is not None and differ(shared, heads):
+        raise ConfigError(
+            f"{side}num_key_value_heads is {shared} and {side}num_attention_heads {heads}: the class runs only with as "
+            "many of both"
+        )
+
+
+def self_attention(config: Any, heads: Dim) -> Attention:
+    """Returns attention with a part of each head rotated, and heads padded with zeros to a multiple."""
+    multiple, d_head = config.pad_head_dim_to_multiple_of, config.d_head
+    return Attention(
+        heads,
+        d_head,
+        "self_attn",
+        out="o_proj",
+        bias=config.attention_bias,
+        out_bias=False,
+        dropout=config.attention_dropout,
+        rotary=rotary_dims(config, paired=True),
+        padded=0 if multiple is None else multiple * ceil_div(d_head, multiple) - d_head,
+    )
 
 
 def convolved(width: Dim, b: Builder, samples: Value) -> Value:
@@ -136,19 +151,7 @@ def decoder_layer(config: Any, own: Attention) -> tuple[Part, ...]:
 
 def describe(config: MoonshineConfig) -> EncoderDecoder:
     """Returns equal layers in both stacks, with norms that have no bias."""
-    width, heads = config.hidden_size, config.encoder_num_attention_heads
-    d_head = config.d_head
-    own = Attention(
-        heads,
-        d_head,
-        "self_attn",
-        out="o_proj",
-        bias=config.attention_bias,
-        out_bias=False,
-        dropout=config.attention_dropout,
-        rotary=rotary_dims(config, paired=True),
-        padded=padding(d_head, config.pad_head_dim_to_multiple_of),
-    )
+    width, own = config.hidden_size, self_attention(config, config.encoder_num_attention_heads)
     act = ACTIVATIONS[config.encoder_hidden_act]
     network = Mlp(config.intermediate_size, act, gated=False, up="fc1", down="fc2", bias=True)
     encoder = Stack(
@@ -162,10 +165,15 @@ def describe(config: MoonshineConfig) -> EncoderDecoder:
     decoder = Stack(
         decoder_layer(config, own), config.decoder_num_hidden_layers, "decoder", norm="norm", norm_kind=NORM
     )
-    headed = config.architectures == LM
+    return both(config, encoder, decoder)
+
+
+def both(config: Any, encoder: Stack, decoder: Stack) -> EncoderDecoder:
+    """Returns the two stacks, with the head of words in a class that has one."""
+    headed = not config.architectures.endswith("Model")
     return EncoderDecoder(
         config.vocab_size,
-        width,
+        config.hidden_size,
         encoder,
         decoder,
         module="model" if headed else "",

@@ -20,7 +20,6 @@ from graphacct import (
     Value,
     Workload,
     brief,
-    differ,
     equal,
     exact_div,
     fields,
@@ -33,15 +32,20 @@ from graphacct_architectures.decoders.parts.attention import attention as groupe
 from graphacct_architectures.decoders.parts.description.attention import Attention as Grouped
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import Norm
-from graphacct_architectures.decoders.parts.family import fraction, rotary_dims
+from graphacct_architectures.decoders.parts.family import fraction
 from graphacct_architectures.decoders.parts.feed_forward import mlp
 from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
-from graphacct_architectures.encoder_decoders.moonshine import NORM, RATE, decoder_layer, padding
+from graphacct_architectures.encoder_decoders.moonshine import (
+    NORM,
+    RATE,
+    both,
+    check_heads,
+    decoder_layer,
+    self_attention,
+)
 from graphacct_architectures.encoder_decoders.parts.description import (
-    Attention,
     EncoderDecoder,
     Entry,
-    Head,
     Part,
     Stack,
 )
@@ -128,12 +132,7 @@ class MoonshineStreamingConfig:
         return self.encoder_config or HeardConfig()
 
     def __attrs_post_init__(self) -> None:
-        shared, heads = self.num_key_value_heads, self.num_attention_heads
-        if shared is not None and differ(shared, heads):
-            raise ConfigError(
-                f"num_key_value_heads is {shared} and num_attention_heads {heads}: the class runs only with as many of "
-                "both"
-            )
+        check_heads("", self.num_attention_heads, self.num_key_value_heads)
 
 
 def samples(config: HeardConfig, workload: Workload, b: Builder) -> Value:
@@ -223,17 +222,7 @@ def taken(config: MoonshineStreamingConfig, workload: Workload, b: Builder, stat
 
 def describe(config: MoonshineStreamingConfig) -> EncoderDecoder:
     """Returns equal layers in the decoder; the encoder has a shape of its own."""
-    own = Attention(
-        config.num_attention_heads,
-        config.d_head,
-        "self_attn",
-        out="o_proj",
-        bias=config.attention_bias,
-        out_bias=False,
-        dropout=config.attention_dropout,
-        rotary=rotary_dims(config, paired=True),
-        padded=padding(config.d_head, config.pad_head_dim_to_multiple_of),
-    )
+    own = self_attention(config, config.num_attention_heads)
     heard = config.heard
     unread = Part(attrs.evolve(own, rotary=0), "")  # all of the encoder is in its entry
     encoder = Stack((unread,), 0, "encoder", entry=Entry(partial(samples, heard), partial(entered, heard)))
@@ -245,16 +234,7 @@ def describe(config: MoonshineStreamingConfig) -> EncoderDecoder:
         norm_kind=NORM,
         taken=partial(taken, config),
     )
-    headed = config.architectures == LM
-    return EncoderDecoder(
-        config.vocab_size,
-        config.hidden_size,
-        encoder,
-        decoder,
-        module="model" if headed else "",
-        shared="",
-        head=Head("proj_out", tied=config.tie_word_embeddings) if headed else None,
-    )
+    return both(config, encoder, decoder)
 
 
 ARCHITECTURE = encoder_decoder(

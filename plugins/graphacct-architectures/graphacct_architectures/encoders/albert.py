@@ -10,7 +10,7 @@ from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.description import Encoder, Head, Names
-from graphacct_architectures.encoders.parts.family import EncoderConfig, encoder, of_pooled, of_spans, of_tokens
+from graphacct_architectures.encoders.parts.family import EncoderConfig, encoder, of_tasks
 from graphacct_architectures.encoders.parts.heads import POOLED
 
 MODEL, MASKED, PRETRAINING = "AlbertModel", "AlbertForMaskedLM", "AlbertForPreTraining"
@@ -71,10 +71,7 @@ def describe(config: AlbertConfig) -> Encoder:
     )
     classifiers = {
         PRETRAINING: Classifier("sop_classifier.classifier", config.num_labels, POOLED, dropout=config.last_dropout),
-        SEQUENCE: of_pooled(config, config.num_labels),
-        CHOICE: of_pooled(config, 1),
-        TOKENS: of_tokens(config),
-        SPANS: of_spans(config),
+        **of_tasks(config, "Albert"),
     }
     return like_bert(
         config,

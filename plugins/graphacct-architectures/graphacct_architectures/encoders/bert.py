@@ -11,7 +11,7 @@ from graphacct import Builder, ConfigError, PresetFiles, Value, Workload, fields
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.encoders.parts.description import Encoder, Head, Names
-from graphacct_architectures.encoders.parts.family import EncoderConfig, encoder, of_pooled, of_spans, of_tokens
+from graphacct_architectures.encoders.parts.family import EncoderConfig, encoder, of_tasks
 from graphacct_architectures.encoders.parts.heads import POOLED
 from graphacct_architectures.layers import linear
 
@@ -91,14 +91,7 @@ def of_class(config: BertConfig, name: str) -> Encoder:
         bias="cls.predictions.bias",
     )
     follows = Classifier("cls.seq_relationship", 2, POOLED)
-    classifiers = {
-        PRETRAINING: follows,
-        NEXT: follows,
-        SEQUENCE: of_pooled(config, config.num_labels),
-        CHOICE: of_pooled(config, 1),
-        TOKENS: of_tokens(config),
-        SPANS: of_spans(config),
-    }
+    classifiers = {PRETRAINING: follows, NEXT: follows, **of_tasks(config, "Bert")}
     classifier = classifiers.get(name)
     pooled = name == COLBERT or (classifier is not None and classifier.reads == POOLED)
     head = words if name in (MASKED, CAUSAL, PRETRAINING) else None

@@ -12,11 +12,11 @@ import attrs
 
 from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.classifier import Classifier, classified, scored, token
+from graphacct_architectures.classifier import classified, scored, token
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.description import Encoder
 from graphacct_architectures.encoders.parts.encode import through
-from graphacct_architectures.encoders.parts.family import EncoderConfig, built, of_pooled, of_spans, of_tokens
+from graphacct_architectures.encoders.parts.family import EncoderConfig, built, of_tasks
 from graphacct_architectures.encoders.parts.heads import POOLED, pooler
 from graphacct_architectures.encoders.parts.layer import core, head_width
 from graphacct_architectures.layers import activation, dropped, embedding, layer_norm, linear, split_heads
@@ -55,20 +55,13 @@ class CanineConfig(EncoderConfig):
 def describe(config: CanineConfig) -> Encoder:
     """Returns the deep layers with their pooler, and the classifier of the class."""
     name = config.architectures
-    found: dict[str, Classifier] = {
-        SEQUENCE: of_pooled(config, config.num_labels),
-        CHOICE: of_pooled(config, 1),
-        TOKENS: of_tokens(config),
-        SPANS: of_spans(config),
-    }
-    classifier = found.get(name)
     return like_bert(
         config,
         "" if name == MODEL else "canine",
         causal=False,
         written_out=True,
         pooled=True,
-        classifier=classifier,
+        classifier=of_tasks(config, "Canine").get(name),
     )
 
 

@@ -9,7 +9,7 @@ from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.description import Encoder, Head
-from graphacct_architectures.encoders.parts.family import EncoderConfig, encoder, of_pooled, of_spans, of_tokens
+from graphacct_architectures.encoders.parts.family import EncoderConfig, encoder, of_tasks
 
 MODEL, MASKED, CAUSAL = "RemBertModel", "RemBertForMaskedLM", "RemBertForCausalLM"
 SEQUENCE, TOKENS = "RemBertForSequenceClassification", "RemBertForTokenClassification"
@@ -51,12 +51,6 @@ def describe(config: RemBertConfig) -> Encoder:
         "cls.predictions.decoder",
         config.vocab_size,
     )
-    classifiers = {
-        SEQUENCE: of_pooled(config, config.num_labels),
-        CHOICE: of_pooled(config, 1),
-        TOKENS: of_tokens(config),
-        SPANS: of_spans(config),
-    }
     return like_bert(
         config,
         "" if name == MODEL else "rembert",
@@ -65,7 +59,7 @@ def describe(config: RemBertConfig) -> Encoder:
         projected=True,
         pooled=name in (MODEL, SEQUENCE, CHOICE),
         head=words if name in (MASKED, CAUSAL) else None,
-        classifier=classifiers.get(name),
+        classifier=of_tasks(config, "RemBert").get(name),
     )
 
 

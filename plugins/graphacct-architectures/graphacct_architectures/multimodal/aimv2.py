@@ -8,11 +8,9 @@ from __future__ import annotations
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.norms import normed_by
-from graphacct_architectures.layers import embedding, linear
 from graphacct_architectures.losses import SUM
 from graphacct_architectures.multimodal.aimv2_vision import LayerKeys, VisionConfig, described, images
-from graphacct_architectures.multimodal.clip import first_total, normalised, positioned
-from graphacct_architectures.tower import tower
+from graphacct_architectures.multimodal.clip import first_total, projected, read, row_ids
 
 BOTH = "Aimv2Model"
 
@@ -59,9 +57,7 @@ def build(config: Aimv2Config, workload: Workload, b: Builder) -> tuple[Value, .
         raise ConfigError("vision_config.use_head is false: without its head no image is compared with a text")
     with b.scope("text_model"):
         text = texts(config.text, workload, b)
-    image = linear(b, "visual_projection", image, config.projection_dim, bias=False)
-    text = linear(b, "text_projection", text, config.projection_dim, bias=False)
-    image, text = normalised(b, image, "image"), normalised(b, text, "text")
+    image, text = projected(b, image, text, config.projection_dim)
     factor = b.apply("clamp", b.parameter("logit_scale", ()), name="scale_cut")
     scaled = b.apply("mul", b.apply("exp", factor, name="factor"), text, name="text_scaled")
     by_text = b.apply("matmul", scaled, b.apply("transpose", image, name="images", dims=(0, 1)), name="similarity")
@@ -71,19 +67,9 @@ def build(config: Aimv2Config, workload: Workload, b: Builder) -> tuple[Value, .
 
 def texts(c: TextConfig, workload: Workload, b: Builder) -> Value:
     """Returns each text's token of its end, after all layers and normalized."""
-    batch, seq = workload.batch, workload.seq_len
-    if type(seq) is int and type(c.max_position_embeddings) is int and seq > c.max_position_embeddings:
-        raise ConfigError(
-            f"seq_len {seq} is beyond the {c.max_position_embeddings} positions that the model has learned"
-        )
-    ids = b.input("input_ids", (batch, seq), "int64")
-    with b.scope("embeddings"):
-        x = embedding(b, "token_embedding", ids, c.vocab_size, c.hidden_size)
-        x = positioned(b, x, c.max_position_embeddings, seq)
-    with b.scope("encoder"):
-        x = tower(described(c), workload, b, x)
+    ids, x = read(c, described(c), workload, b)
     x = normed_by(b, "rms_norm", x, Norm())
-    rows = b.apply("reshape", b.apply("arange", name="row_ids", n=batch), name="rows", shape=(batch,))
+    rows = row_ids(b, workload.batch)
     ends = b.apply("eq", b.apply("cast", ids, name="ids", dtype="int32"), name="ends")
     last = b.apply("argmax", b.apply("cast", ends, name="ends_counted", dtype="int32"), name="last")
     found: Value = b.apply("index_pairs", x, rows, last, name="pooled")

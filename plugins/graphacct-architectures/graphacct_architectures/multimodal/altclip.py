@@ -5,8 +5,11 @@ Chen et al., 2022 (arXiv:2211.06679).
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, frozen
-from graphacct_architectures.activations import ACTIVATIONS, activation
+from graphacct_architectures.activations import activation
+from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.description import Encoder, Names
 from graphacct_architectures.encoders.parts.encode import encode
 from graphacct_architectures.layers import layer_norm, linear
@@ -18,7 +21,10 @@ BOTH = "AltCLIPModel"
 
 @frozen(kw_only=True)
 class TextConfig:
-    """The text tower's keys that the cost depends on."""
+    """The text tower's keys that the cost depends on; it is no decoder."""
+
+    is_decoder: ClassVar[bool] = False
+    add_cross_attention: ClassVar[bool] = False
 
     vocab_size: Dim = fields.size(250002)
     hidden_size: Dim = fields.size(1024)
@@ -35,48 +41,24 @@ class TextConfig:
 
 
 @frozen(kw_only=True)
-class AltCLIPConfig:
-    """The keys of the published config.json that the cost depends on. Of each tower's keys those under `…_config_dict`
-    count if a file has both."""
+class AltCLIPConfig(clip.TwoTowers):
+    """The keys of the published config.json that the cost depends on."""
 
     architectures: str = fields.model_class(BOTH, (BOTH,))
-    text_config: TextConfig | None = fields.nested(TextConfig, "altclip")
-    vision_config: clip.VisionConfig | None = fields.nested(clip.VisionConfig, "altclip")
-    text_config_dict: TextConfig | None = fields.nested(TextConfig, "altclip")
-    vision_config_dict: clip.VisionConfig | None = fields.nested(clip.VisionConfig, "altclip")
+    text_config: TextConfig | None = fields.nested(TextConfig, "altclip")  # type: ignore[assignment]
+    text_config_dict: TextConfig | None = fields.nested(TextConfig, "altclip")  # type: ignore[assignment]
     projection_dim: Dim = fields.size(768)
-    dtype: str | None = fields.dtype()
 
     @property
-    def text(self) -> TextConfig:
+    def text(self) -> TextConfig:  # type: ignore[override]
         """The text tower."""
         return self.text_config_dict or self.text_config or TextConfig()
-
-    @property
-    def vision(self) -> clip.VisionConfig:
-        """The image tower."""
-        return self.vision_config_dict or self.vision_config or clip.VisionConfig()
 
 
 def described(c: TextConfig) -> Encoder:
     """Returns RoBERTa's layers."""
-    return Encoder(
-        c.vocab_size,
-        c.hidden_size,
-        c.intermediate_size,
-        c.num_attention_heads,
-        c.num_hidden_layers,
-        ACTIVATIONS[c.hidden_act],
-        c.max_position_embeddings,
-        c.max_position_embeddings - c.pad_token_id - 1,
-        counted=True,
-        token_types=c.type_vocab_size,
-        embedding_width=c.hidden_size,
-        module="text_model.roberta",
-        names=Names(stack="encoder.layers"),
-        dropout=c.hidden_dropout_prob,
-        attention_dropout=c.attention_probs_dropout_prob,
-    )
+    usable = c.max_position_embeddings - c.pad_token_id - 1
+    return like_bert(c, "text_model.roberta", counted=True, usable=usable, names=Names(stack="encoder.layers"))
 
 
 def build(config: AltCLIPConfig, workload: Workload, b: Builder) -> tuple[Value, ...]:

@@ -5,9 +5,12 @@ Yang et al., 2022 (arXiv:2211.01335).
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, frozen
-from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.encoders.parts.description import Encoder, Names
+from graphacct_architectures.activations import activation
+from graphacct_architectures.encoders.bert import like_bert
+from graphacct_architectures.encoders.parts.description import Encoder
 from graphacct_architectures.encoders.parts.encode import encode
 from graphacct_architectures.losses import CROSS_ENTROPY, SUM
 from graphacct_architectures.multimodal import clip
@@ -17,7 +20,10 @@ BOTH = "ChineseCLIPModel"
 
 @frozen(kw_only=True)
 class TextConfig:
-    """The text tower's keys that the cost depends on."""
+    """The text tower's keys that the cost depends on; it is no decoder."""
+
+    is_decoder: ClassVar[bool] = False
+    add_cross_attention: ClassVar[bool] = False
 
     vocab_size: Dim = fields.size(30522)
     hidden_size: Dim = fields.size(768)
@@ -32,48 +38,22 @@ class TextConfig:
 
 
 @frozen(kw_only=True)
-class ChineseCLIPConfig:
-    """The keys of the published config.json that the cost depends on. Of each tower's keys those under `…_config_dict`
-    count if a file has both."""
+class ChineseCLIPConfig(clip.TwoTowers):
+    """The keys of the published config.json that the cost depends on."""
 
     architectures: str = fields.model_class(BOTH, (BOTH,))
-    text_config: TextConfig | None = fields.nested(TextConfig, "chinese_clip")
-    vision_config: clip.VisionConfig | None = fields.nested(clip.VisionConfig, "chinese_clip")
-    text_config_dict: TextConfig | None = fields.nested(TextConfig, "chinese_clip")
-    vision_config_dict: clip.VisionConfig | None = fields.nested(clip.VisionConfig, "chinese_clip")
-    projection_dim: Dim = fields.size(512)
-    dtype: str | None = fields.dtype()
+    text_config: TextConfig | None = fields.nested(TextConfig, "chinese_clip")  # type: ignore[assignment]
+    text_config_dict: TextConfig | None = fields.nested(TextConfig, "chinese_clip")  # type: ignore[assignment]
 
     @property
-    def text(self) -> TextConfig:
+    def text(self) -> TextConfig:  # type: ignore[override]
         """The text tower."""
         return self.text_config_dict or self.text_config or TextConfig()
-
-    @property
-    def vision(self) -> clip.VisionConfig:
-        """The image tower."""
-        return self.vision_config_dict or self.vision_config or clip.VisionConfig()
 
 
 def described(c: TextConfig) -> Encoder:
     """Returns BERT's layers."""
-    return Encoder(
-        c.vocab_size,
-        c.hidden_size,
-        c.intermediate_size,
-        c.num_attention_heads,
-        c.num_hidden_layers,
-        ACTIVATIONS[c.hidden_act],
-        c.max_position_embeddings,
-        c.max_position_embeddings,
-        counted=False,
-        token_types=c.type_vocab_size,
-        embedding_width=c.hidden_size,
-        module="text_model",
-        names=Names(),
-        dropout=c.hidden_dropout_prob,
-        attention_dropout=c.attention_probs_dropout_prob,
-    )
+    return like_bert(c, "text_model")
 
 
 def build(config: ChineseCLIPConfig, workload: Workload, b: Builder) -> tuple[Value, ...]:

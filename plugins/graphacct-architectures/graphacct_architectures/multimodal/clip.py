@@ -48,19 +48,15 @@ class VisionConfig:
 
 
 @frozen(kw_only=True)
-class CLIPConfig:
-    """The keys of the published config.json that the cost depends on.
+class TwoTowers:
+    """The keys of both towers, which older files have twice; those under `…_config_dict` count, as in the transformers
+    library."""
 
-    Older files have each tower's keys twice; those under `…_config_dict` count, as in the transformers library.
-    """
-
-    architectures: str = fields.model_class(BOTH, (BOTH, CLASSIFIER))
     text_config: TextConfig | None = fields.nested(TextConfig, "clip")
     vision_config: VisionConfig | None = fields.nested(VisionConfig, "clip")
     text_config_dict: TextConfig | None = fields.nested(TextConfig, "clip")
     vision_config_dict: VisionConfig | None = fields.nested(VisionConfig, "clip")
     projection_dim: Dim = fields.size(512)
-    num_labels: Dim = fields.label_count()
     dtype: str | None = fields.dtype()
 
     @property
@@ -79,6 +75,14 @@ class CLIPConfig:
         return "vision_config_dict" if self.vision_config_dict else "vision_config"
 
 
+@frozen(kw_only=True)
+class CLIPConfig(TwoTowers):
+    """The keys of the published config.json that the cost depends on."""
+
+    architectures: str = fields.model_class(BOTH, (BOTH, CLASSIFIER))
+    num_labels: Dim = fields.label_count()
+
+
 def build(config: CLIPConfig, workload: Workload, b: Builder) -> tuple[Value, ...]:
     """Returns the graph from images and texts to the similarities of each pair, by image and by text, and the two
     embeddings; or from images to logits."""
@@ -94,14 +98,23 @@ def build(config: CLIPConfig, workload: Workload, b: Builder) -> tuple[Value, ..
 
 def alike(b: Builder, image: Value, text: Value, width: Dim) -> tuple[Value, ...]:
     """Returns the similarities of each pair, by image and by text, and the two embeddings, projected to a width."""
-    image = linear(b, "visual_projection", image, width, bias=False)
-    text = linear(b, "text_projection", text, width, bias=False)
-    image, text = normalised(b, image, "image"), normalised(b, text, "text")
+    return similarities(b, *projected(b, image, text, width))
+
+
+def similarities(b: Builder, image: Value, text: Value) -> tuple[Value, ...]:
+    """Returns how alike each pair of embeddings of length 1 is, by image and by text, and the embeddings."""
     by_text = b.apply("matmul", text, b.apply("transpose", image, name="images", dims=(0, 1)), name="similarity")
     factor = b.apply("exp", b.parameter("logit_scale", ()), name="factor")
     by_text = b.apply("mul", by_text, factor, name="logits_per_text")
     by_image = b.apply("transpose", by_text, name="logits_per_image", dims=(0, 1))
     return by_image, by_text, text, image
+
+
+def projected(b: Builder, image: Value, text: Value, width: Dim) -> tuple[Value, Value]:
+    """Returns the embeddings of images and texts, each projected to a width and of length 1."""
+    image = linear(b, "visual_projection", image, width, bias=False)
+    text = linear(b, "text_projection", text, width, bias=False)
+    return normalised(b, image, "image"), normalised(b, text, "text")
 
 
 def classified(config: CLIPConfig, b: Builder, tokens: Value) -> Value:
@@ -155,21 +168,32 @@ def finish(config: Any, b: Builder, x: Value) -> Value:
 
 def texts(config: TextConfig, workload: Workload, b: Builder) -> tuple[Value, Value]:
     """Returns the tokens of each text after all layers, normalized, and the last token: the one with the largest id."""
-    batch, seq = workload.batch, workload.seq_len
-    if type(seq) is int and type(config.max_position_embeddings) is int and seq > config.max_position_embeddings:
-        raise ConfigError(
-            f"seq_len {seq} is beyond the {config.max_position_embeddings} positions that the model has learned"
-        )
-    ids = b.input("input_ids", (batch, seq), "int64")
-    with b.scope("embeddings"):
-        x = embedding(b, "token_embedding", ids, config.vocab_size, config.hidden_size)
-        x = positioned(b, x, config.max_position_embeddings, seq)
-    with b.scope("encoder"):
-        x = tower(described(config, causal=True), workload, b, x)
+    ids, x = read(config, described(config, causal=True), workload, b)
     x = layer_norm(b, "final_layer_norm", x)
-    rows = b.apply("reshape", b.apply("arange", name="row_ids", n=batch), name="rows", shape=(batch,))
+    rows = row_ids(b, workload.batch)
     last = b.apply("argmax", b.apply("cast", ids, name="ids", dtype="int32"), name="last")
     return x, b.apply("index_pairs", x, rows, last, name="pooled")
+
+
+def read(config: Any, layers: Tower, workload: Workload, b: Builder) -> tuple[Value, Value]:
+    """Returns the ids of texts, and their tokens after all layers of a tower. Raises ConfigError for a text that is
+    longer than the positions."""
+    seq, longest = workload.seq_len, config.max_position_embeddings
+    if type(seq) is int and type(longest) is int and seq > longest:
+        raise ConfigError(f"seq_len {seq} is beyond the {longest} positions that the model has learned")
+    assert seq is not None  # the architecture declares its default
+    ids = b.input("input_ids", (workload.batch, seq), "int64")
+    with b.scope("embeddings"):
+        x = embedding(b, "token_embedding", ids, config.vocab_size, config.hidden_size)
+        x = positioned(b, x, longest, seq)
+    with b.scope("encoder"):
+        return ids, tower(layers, workload, b, x)
+
+
+def row_ids(b: Builder, batch: Dim) -> Value:
+    """Returns the numbers of the texts of a batch, by which one token of each is picked."""
+    found: Value = b.apply("reshape", b.apply("arange", name="row_ids", n=batch), name="rows", shape=(batch,))
+    return found
 
 
 def positioned(b: Builder, x: Value, count: Dim, used: Dim) -> Value:

@@ -29,11 +29,12 @@ from graphacct_architectures.layers import layer_norm, linear
 from graphacct_architectures.losses import SUM, total
 from graphacct_architectures.multimodal.clip import (
     SIZES,
-    TextConfig,
+    TwoTowers,
     VisionConfig,
     described,
     first_total,
     normalised,
+    similarities,
     texts,
 )
 from graphacct_architectures.tower import Tower, attention, patch_count, patches, tower_states
@@ -49,37 +50,21 @@ def _layers(value: Any, field: attrs.Attribute[Any]) -> tuple[int, ...]:
 
 
 @frozen(kw_only=True)
-class CLIPSegConfig:
+class CLIPSegConfig(TwoTowers):
     """The keys of the published config.json that the cost depends on."""
 
     architectures: str = fields.model_class(BOTH, (BOTH, SEGMENTATION))
-    text_config: TextConfig | None = fields.nested(TextConfig, "CLIPSeg")
-    vision_config: VisionConfig | None = fields.nested(VisionConfig, "CLIPSeg")
-    text_config_dict: TextConfig | None = fields.nested(TextConfig, "CLIPSeg")
-    vision_config_dict: VisionConfig | None = fields.nested(VisionConfig, "CLIPSeg")
-    projection_dim: Dim = fields.size(512)
     extract_layers: tuple[int, ...] = fields.checked_field(_layers, (3, 6, 9))
     reduce_dim: Dim = fields.size(64)
     decoder_num_attention_heads: Dim = fields.size(4)
     decoder_intermediate_size: Dim = fields.size(2048)
     conditional_layer: int = fields.size(0, minimum=0)
     use_complex_transposed_convolution: bool = fields.flag(False)
-    dtype: str | None = fields.dtype()
 
     def __attrs_post_init__(self) -> None:
         layers = self.vision.num_hidden_layers
         if type(layers) is int and any(not -layers - 1 <= place + 1 <= layers for place in self.extract_layers):
             raise ConfigError(f"extract_layers are indices of {layers} layers, not {list(self.extract_layers)}")
-
-    @property
-    def text(self) -> TextConfig:
-        """The text tower."""
-        return self.text_config_dict or self.text_config or TextConfig()
-
-    @property
-    def vision(self) -> VisionConfig:
-        """The image tower."""
-        return self.vision_config_dict or self.vision_config or VisionConfig()
 
 
 def build(config: CLIPSegConfig, workload: Workload, b: Builder) -> tuple[Value, ...]:
@@ -89,10 +74,7 @@ def build(config: CLIPSegConfig, workload: Workload, b: Builder) -> tuple[Value,
         _, image = pictured(config, workload, b, ())
         text = told(config, workload, b)
         image, text = normalised(b, image, "image"), normalised(b, text, "text")
-        by_text = b.apply("matmul", text, b.apply("transpose", image, name="images", dims=(0, 1)), name="similarity")
-        factor = b.apply("exp", b.parameter("logit_scale", ()), name="factor")
-        by_text = b.apply("mul", by_text, factor, name="logits_per_text")
-        return b.apply("transpose", by_text, name="logits_per_image", dims=(0, 1)), by_text, text, image
+        return similarities(b, image, text)
     with b.scope("clip"):
         states, _ = pictured(config, workload, b, config.extract_layers)
         text = told(config, workload, b)

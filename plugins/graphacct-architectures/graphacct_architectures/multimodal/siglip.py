@@ -24,10 +24,10 @@ from graphacct import (
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.feed_forward import mlp
-from graphacct_architectures.layers import embedding, layer_norm, linear, merge_heads, split_heads
+from graphacct_architectures.layers import layer_norm, linear, merge_heads, split_heads
 from graphacct_architectures.losses import CROSS_ENTROPY, SUM, check_entropy, classes, cross_entropy
-from graphacct_architectures.multimodal.clip import first_total, normalised, positioned
-from graphacct_architectures.tower import Tower, check_image, patch_count, patches, tower, tower_states
+from graphacct_architectures.multimodal.clip import first_total, normalised, positioned, read
+from graphacct_architectures.tower import Tower, check_image, patch_count, patches, tower_states
 
 BOTH, CLASSIFIER = "SiglipModel", "SiglipForImageClassification"
 SIGMOID = "sigmoid"
@@ -35,33 +35,33 @@ SIGMOID = "sigmoid"
 
 
 @frozen(kw_only=True)
-class TextConfig:
-    """The text tower's keys that the cost depends on."""
+class LayerKeys:
+    """The keys of a tower's layers that the cost depends on."""
 
-    vocab_size: Dim = fields.size(32000)
     hidden_size: Dim = fields.size(768)
     intermediate_size: Dim = fields.size(3072)
     num_hidden_layers: Dim = fields.size(12)
     num_attention_heads: Dim = fields.size(12)
-    max_position_embeddings: Dim = fields.size(64)
     hidden_act: str = activation("gelu_pytorch_tanh")
     attention_dropout: float = fields.probability(0.0)
+
+
+@frozen(kw_only=True)
+class TextConfig(LayerKeys):
+    """The text tower's keys that the cost depends on."""
+
+    vocab_size: Dim = fields.size(32000)
+    max_position_embeddings: Dim = fields.size(64)
     projection_size: Dim | None = fields.optional_size()
 
 
 @frozen(kw_only=True)
-class VisionConfig:
+class VisionConfig(LayerKeys):
     """The image tower's keys that the cost depends on."""
 
-    hidden_size: Dim = fields.size(768)
-    intermediate_size: Dim = fields.size(3072)
-    num_hidden_layers: Dim = fields.size(12)
-    num_attention_heads: Dim = fields.size(12)
     num_channels: Dim = fields.size(3)
     image_size: tuple[Dim, Dim] = fields.sides(224)
     patch_size: tuple[Dim, Dim] = fields.sides(16)
-    hidden_act: str = activation("gelu_pytorch_tanh")
-    attention_dropout: float = fields.probability(0.0)
     vision_use_head: bool = fields.flag(True)
 
 
@@ -85,28 +85,42 @@ class SiglipConfig:
         """The image tower."""
         return self.vision_config or VisionConfig()
 
+    @property
+    def compares(self) -> bool:
+        """Whether the class compares images with texts; the other one has logits of images alone."""
+        return not self.architectures.endswith("ForImageClassification")
+
 
 def build(config: SiglipConfig, workload: Workload, b: Builder) -> tuple[Value, ...]:
     """Returns the graph from images and texts to the similarities of each pair, by image and by text, and the two
     embeddings; or from images to logits."""
-    classifier = config.architectures == CLASSIFIER
-    check_entropy(classifier and classes(config.num_labels), workload, config.architectures)
-    if classifier and workload.loss == SIGMOID:
-        raise ConfigError(f"{CLASSIFIER} compares no pairs: its loss is {CROSS_ENTROPY} or {SUM}")
+    check_loss(config, workload)
     with b.scope("vision_model"):
         tokens, image = images(config.vision, workload, b, "vision_config.image_size")
-    if classifier:
-        mean = b.apply("mean", tokens, name="mean", dim=1)
-        return (mean if equal(config.num_labels, 0) else linear(b, "classifier", mean, config.num_labels),)
+    if config.compares:
+        return compared(config, workload, b, image)
+    return scored(config, b, b.apply("mean", tokens, name="mean", dim=1))
+
+
+def check_loss(config: SiglipConfig, workload: Workload) -> None:
+    """Raises ConfigError for a loss that the class does not have."""
+    check_entropy(not config.compares and classes(config.num_labels), workload, config.architectures)
+    if not config.compares and workload.loss == SIGMOID:
+        raise ConfigError(f"{config.architectures} compares no pairs: its loss is {CROSS_ENTROPY} or {SUM}")
+
+
+def scored(config: SiglipConfig, b: Builder, mean: Value) -> tuple[Value]:
+    """Returns logits from the mean of an image's tokens, or without labels the mean."""
+    return (mean if equal(config.num_labels, 0) else linear(b, "classifier", mean, config.num_labels),)
+
+
+def compared(config: SiglipConfig, workload: Workload, b: Builder, image: Value | None) -> tuple[Value, ...]:
+    """Returns the similarities of each pair of an image and a text, by image and by text, and the two embeddings,
+    normalized. `image` is what the head made of images."""
     if image is None:
         raise ConfigError("vision_config.vision_use_head is false: without its head no image is compared with a text")
     with b.scope("text_model"):
         _, text = texts(config.text, workload, b)
-    return compared(b, image, text)
-
-
-def compared(b: Builder, image: Value, text: Value) -> tuple[Value, ...]:
-    """Returns the similarities of each pair, by image and by text, and the two embeddings, normalized."""
     image, text = normalised(b, image, "image"), normalised(b, text, "text")
     by_text = b.apply("matmul", text, b.apply("transpose", image, name="images", dims=(0, 1)), name="similarity")
     factor = b.apply("exp", b.parameter("logit_scale", (1,)), name="factor")
@@ -181,20 +195,9 @@ def pooled(config: VisionConfig, b: Builder, x: Value) -> Value:
 
 def texts(config: TextConfig, workload: Workload, b: Builder) -> tuple[Value, Value]:
     """Returns the tokens of each text after all layers, normalized, and the last token's projection."""
-    batch, seq = workload.batch, workload.seq_len
-    if type(seq) is int and type(config.max_position_embeddings) is int and seq > config.max_position_embeddings:
-        raise ConfigError(
-            f"seq_len {seq} is beyond the {config.max_position_embeddings} positions that the model has learned"
-        )
-    ids = b.input("input_ids", (batch, seq), "int64")
-    with b.scope("embeddings"):
-        x = embedding(b, "token_embedding", ids, config.vocab_size, config.hidden_size)
-        x = positioned(b, x, config.max_position_embeddings, seq)
-    with b.scope("encoder"):
-        x = tower(described(config), workload, b, x)
+    _, x = read(config, described(config), workload, b)
     x = layer_norm(b, "final_layer_norm", x)
-    assert seq is not None
-    last = b.apply("select", x, name="last", dim=1, index=seq - 1)
+    last = b.apply("select", x, name="last", dim=1, index=x.spec.shape[1] - 1)
     width = config.hidden_size if config.projection_size is None else config.projection_size
     return x, linear(b, "head", last, width)
 
@@ -233,6 +236,11 @@ def pairs(config: SiglipConfig, outputs: tuple[Value, ...], b: Builder) -> Value
     return b.apply("mean", each, name="loss", dim=0)
 
 
+def usual_loss(config: SiglipConfig) -> str:
+    """Returns the loss unless a workload says another one."""
+    return SIGMOID if config.compares else CROSS_ENTROPY if classes(config.num_labels) else SUM
+
+
 ARCHITECTURE = Architecture(
     "siglip",
     SiglipConfig,
@@ -246,9 +254,7 @@ ARCHITECTURE = Architecture(
     dtype="float32",
     aliases={"torch_dtype": "dtype", **fields.LABELS},
     losses={SIGMOID: pairs, CROSS_ENTROPY: cross_entropy, SUM: first_total},
-    default_loss=lambda config: (
-        SIGMOID if config.architectures == BOTH else CROSS_ENTROPY if classes(config.num_labels) else SUM
-    ),
+    default_loss=usual_loss,
     model_types=("siglip",),
     doc="SigLIP: a ViT pooled by attention, a Transformer for as many texts, and a sigmoid of how alike each pair is.",
 )

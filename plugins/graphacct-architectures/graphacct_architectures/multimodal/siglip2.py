@@ -15,55 +15,50 @@ from graphacct import (
     PresetFiles,
     Value,
     Workload,
-    equal,
     exact_div,
     fields,
     frozen,
 )
-from graphacct_architectures.activations import activation
 from graphacct_architectures.layers import layer_norm, linear
-from graphacct_architectures.losses import CROSS_ENTROPY, SUM, check_entropy, classes, cross_entropy
+from graphacct_architectures.losses import CROSS_ENTROPY, SUM, cross_entropy
 from graphacct_architectures.multimodal.clip import first_total
 from graphacct_architectures.multimodal.parts.grid_ends import table
-from graphacct_architectures.multimodal.siglip import SIGMOID, TextConfig, compared, described, pairs, pooled, texts
+from graphacct_architectures.multimodal.siglip import (
+    SIGMOID,
+    LayerKeys,
+    SiglipConfig,
+    check_loss,
+    compared,
+    described,
+    pairs,
+    pooled,
+    scored,
+    usual_loss,
+)
 from graphacct_architectures.tower import tower
 
 BOTH, CLASSIFIER = "Siglip2Model", "Siglip2ForImageClassification"
 
 
 @frozen(kw_only=True)
-class VisionConfig:
+class VisionConfig(LayerKeys):
     """The image tower's keys that the cost depends on."""
 
-    hidden_size: Dim = fields.size(768)
-    intermediate_size: Dim = fields.size(3072)
-    num_hidden_layers: Dim = fields.size(12)
-    num_attention_heads: Dim = fields.size(12)
     num_channels: Dim = fields.size(3)
     num_patches: Dim = fields.size(256)
     patch_size: Dim = fields.size(16)
-    hidden_act: str = activation("gelu_pytorch_tanh")
-    attention_dropout: float = fields.probability(0.0)
     vision_use_head: bool = fields.flag(True)
 
 
 @frozen(kw_only=True)
-class Siglip2Config:
+class Siglip2Config(SiglipConfig):
     """The keys of the published config.json that the cost depends on."""
 
     architectures: str = fields.model_class(BOTH, (BOTH, CLASSIFIER))
-    text_config: TextConfig | None = fields.nested(TextConfig, "siglip2")
-    vision_config: VisionConfig | None = fields.nested(VisionConfig, "siglip2")
-    num_labels: Dim = fields.label_count()
-    dtype: str | None = fields.dtype()
+    vision_config: VisionConfig | None = fields.nested(VisionConfig, "siglip2")  # type: ignore[assignment]
 
     @property
-    def text(self) -> TextConfig:
-        """The text tower."""
-        return self.text_config or TextConfig()
-
-    @property
-    def vision(self) -> VisionConfig:
+    def vision(self) -> VisionConfig:  # type: ignore[override]
         """The image tower."""
         return self.vision_config or VisionConfig()
 
@@ -71,20 +66,12 @@ class Siglip2Config:
 def build(config: Siglip2Config, workload: Workload, b: Builder) -> tuple[Value, ...]:
     """Returns the graph from images and texts to the similarities of each pair, by image and by text, and the two
     embeddings; or from images to logits."""
-    classifier = config.architectures == CLASSIFIER
-    check_entropy(classifier and classes(config.num_labels), workload, config.architectures)
-    if classifier and workload.loss == SIGMOID:
-        raise ConfigError(f"{CLASSIFIER} compares no pairs: its loss is {CROSS_ENTROPY} or {SUM}")
+    check_loss(config, workload)
     with b.scope("vision_model"):
         tokens, image = images(config.vision, workload, b)
-    if classifier:
-        mean = averaged(b, tokens)
-        return (mean if equal(config.num_labels, 0) else linear(b, "classifier", mean, config.num_labels),)
-    if image is None:
-        raise ConfigError("vision_config.vision_use_head is false: without its head no image is compared with a text")
-    with b.scope("text_model"):
-        _, text = texts(config.text, workload, b)
-    return compared(b, image, text)
+    if config.compares:
+        return compared(config, workload, b, image)
+    return scored(config, b, averaged(b, tokens))
 
 
 def averaged(b: Builder, tokens: Value) -> Value:
@@ -158,9 +145,7 @@ ARCHITECTURE = Architecture(
     dtype="float32",
     aliases={"torch_dtype": "dtype", **fields.LABELS},
     losses={SIGMOID: pairs, CROSS_ENTROPY: cross_entropy, SUM: first_total},
-    default_loss=lambda config: (
-        SIGMOID if config.architectures == BOTH else CROSS_ENTROPY if classes(config.num_labels) else SUM
-    ),
+    default_loss=usual_loss,
     model_types=("siglip2",),
     doc="SigLIP 2 (NaFlex): images of any size as patches, a Transformer for as many texts, a sigmoid of each pair.",
 )

@@ -9,11 +9,11 @@ from __future__ import annotations
 import attrs
 
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
-from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
+from graphacct_architectures.activations import activation
 from graphacct_architectures.layers import dropped, embedding, layer_norm, linear
 from graphacct_architectures.losses import LOSSES, check_entropy, classes, entropy_if
-from graphacct_architectures.tower import Tower, check_image, older, patch_count, patches, tower
+from graphacct_architectures.tower import check_image, patch_count, patches, tower
+from graphacct_architectures.vit_layers import older_vit_layers
 
 MODEL, ANSWERS = "ViltModel", "ViltForQuestionAnswering"
 
@@ -69,24 +69,8 @@ def stream(config: ViltConfig, workload: Workload, b: Builder) -> Value:
             kind = b.apply("embedding", ids, table, name=name)
             parts.append(b.apply("add", x, kind, name=f"{word}_with_kind"))
         x = b.apply("concat", *parts, name="text_and_image", dim=1)
-    kind = older(
-        Tower(
-            config.num_hidden_layers,
-            config.num_attention_heads,
-            Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act], gated=False, bias=True),
-            stack="layer",
-            attention="attention",
-            out="output.dense",
-            norms=("layernorm_before", "layernorm_after"),
-            bias=config.qkv_bias,
-            attention_dropout=config.attention_probs_dropout_prob,
-            dropout=config.hidden_dropout_prob,
-            softmax_upcast=False,
-        ),
-        "attention",
-    )
     with b.scope("encoder"):
-        return tower(kind, attrs.evolve(workload, attention="eager"), b, x)
+        return tower(older_vit_layers(config), attrs.evolve(workload, attention="eager"), b, x)
 
 
 def worded(config: ViltConfig, workload: Workload, b: Builder) -> Value:

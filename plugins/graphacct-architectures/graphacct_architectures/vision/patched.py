@@ -10,11 +10,11 @@ from typing import ClassVar
 
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import dropped, layer_norm, linear, resident
 from graphacct_architectures.losses import LOSSES, check_entropy, classes, entropy_if
-from graphacct_architectures.tower import Tower, check_image, patch_count, patches, tower
+from graphacct_architectures.tower import check_image, patch_count, patches, tower
+from graphacct_architectures.vit_layers import vit_layers
 
 CLASSIFIER, MASKED, TAUGHT = "ForImageClassification", "ForMaskedImageModeling", "ForImageClassificationWithTeacher"
 """How the names of classes end: with a classifier, with pixels for masked patches, and with a classifier of two
@@ -153,31 +153,11 @@ def embedded(config: Patched, workload: Workload, b: Builder, pixels: Value) -> 
         return dropped(b, "dropout", x, config.hidden_dropout_prob, workload)
 
 
-def tower_of(config: Patched) -> Tower:
-    """Returns the layers, under their names in the transformers library."""
-    feed_forward = Mlp(
-        config.intermediate_size, ACTIVATIONS[config.hidden_act], gated=False, up="fc1", down="fc2", bias=True
-    )
-    return Tower(
-        config.num_hidden_layers,
-        config.num_attention_heads,
-        feed_forward,
-        stack="layers",
-        attention="attention",
-        out="o_proj",
-        norms=("layernorm_before", "layernorm_after"),
-        bias=config.qkv_bias,
-        attention_dropout=config.attention_probs_dropout_prob,
-        dropout=config.hidden_dropout_prob,
-        d_head=config.head_dim,
-    )
-
-
 def encoded(config: Patched, workload: Workload, b: Builder, pixels: Value) -> Value:
     """Returns the tokens of the bare model, normalized."""
     x = embedded(config, workload, b, pixels)
     b.hold(x)
-    return layer_norm(b, "layernorm", tower(tower_of(config), workload, b, x))
+    return layer_norm(b, "layernorm", tower(vit_layers(config), workload, b, x))
 
 
 def family(name: str, config: type[Patched], presets: PresetFiles, doc: str) -> Architecture:

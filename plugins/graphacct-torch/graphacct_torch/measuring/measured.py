@@ -28,6 +28,8 @@ from graphacct_torch.reading.narrow import in_dtype, torch_dtype
 from graphacct_torch.reading.sizes import SIZES, sizes_of
 from graphacct_torch.training.matching import forward_calls
 
+WHOLE = (("pred_masks", "pred_boxes", "pred_logits", "presence_logits", "semantic_seg"),)
+"""Outputs of models that have all of a group, whose sum a loss would use."""
 MAIN = (
     ("audio_values",),  # of a codec, whose loss is its quantiser's alone
     ("loss",),
@@ -285,7 +287,7 @@ def summed(returned: Any) -> torch.Tensor:
     if isinstance(returned, torch.Tensor):  # of a class that returns no object
         return returned.sum()
     found: list[Any] = []
-    for names in MAIN:
+    for names in (*(names for names in WHOLE if all(name in returned for name in names)), *MAIN):
         found = [returned[name] for name in names if name in returned and returned[name] is not None]
         if found:
             break

@@ -52,6 +52,27 @@ class Seanet:
     trim: float
 
 
+def seanet(config: Any, recurrent: Dim = 0, norm: str = "") -> Seanet:
+    """Returns the convolutions that a configuration's keys describe."""
+    return Seanet(
+        config.audio_channels,
+        config.num_filters,
+        config.hidden_size,
+        config.upsampling_ratios,
+        config.num_residual_layers,
+        config.kernel_size,
+        config.last_kernel_size,
+        config.residual_kernel_size,
+        config.dilation_growth_rate,
+        config.compress,
+        recurrent,
+        config.use_conv_shortcut,
+        norm,
+        config.use_causal_conv,
+        config.trim_right_ratio,
+    )
+
+
 def encoded(s: Seanet, b: Builder, x: Value) -> Value:
     """Returns the rows (batch, width, positions) of samples (batch, channels, length); the builder is in the encoder's
     scope."""

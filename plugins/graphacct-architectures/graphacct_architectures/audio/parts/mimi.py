@@ -10,7 +10,7 @@ import attrs
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, fields, frozen, prod
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.audio.parts.codec import Seanet, convolution, decoded, encoded, transposed
+from graphacct_architectures.audio.parts.codec import Seanet, convolution, decoded, encoded, seanet, transposed
 from graphacct_architectures.audio.parts.stream import streamed
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -77,23 +77,7 @@ class MimiConfig:
     @property
     def seanet(self) -> Seanet:
         """The convolutions."""
-        return Seanet(
-            self.audio_channels,
-            self.num_filters,
-            self.hidden_size,
-            self.upsampling_ratios,
-            self.num_residual_layers,
-            self.kernel_size,
-            self.last_kernel_size,
-            self.residual_kernel_size,
-            self.dilation_growth_rate,
-            self.compress,
-            0,
-            self.use_conv_shortcut,
-            "",
-            self.use_causal_conv,
-            self.trim_right_ratio,
-        )
+        return seanet(self)
 
     @property
     def stride(self) -> int:

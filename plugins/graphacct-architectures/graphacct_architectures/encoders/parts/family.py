@@ -93,6 +93,17 @@ def of_spans(config: Any, dropout: float = 0.0) -> Classifier:
     return Classifier("qa_outputs", config.num_labels, spans=True, dropout=dropout)
 
 
+def of_tasks(config: Any, name: str) -> dict[str, Classifier]:
+    """Returns the classifiers of the four classes that BERT and families like it have, by class; `name` is the family,
+    as their names begin."""
+    return {
+        f"{name}ForSequenceClassification": of_pooled(config, config.num_labels),
+        f"{name}{CHOICE}": of_pooled(config, 1),
+        f"{name}ForTokenClassification": of_tokens(config),
+        f"{name}ForQuestionAnswering": of_spans(config),
+    }
+
+
 def encoder(
     name: str,
     config: type[Any],
