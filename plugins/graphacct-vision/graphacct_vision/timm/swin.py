@@ -8,7 +8,7 @@ from functools import partial
 from graphacct_architectures.layers import drop_path, layer_norm, linear, merge_heads
 from graphacct_architectures.tower import check_image, patches
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, ceil_div, equal, floor_div, frozen, prod
+from graphacct import Builder, ConfigError, Dim, Parameter, Value, Workload, ceil_div, equal, floor_div, frozen, prod
 from graphacct_vision.swinv2 import HIDDEN, unit
 from graphacct_vision.timm.tables import plain, settings
 from graphacct_vision.timm.transformer import Layers, network, projected, read
@@ -159,7 +159,7 @@ def attention(parts: Layers, workload: Workload, window: int, b: Builder, x: Val
     return linear(b, "proj", merge_heads(b, read(workload, b, q, k, v, mask=numbers)), width)
 
 
-def by_pair(b: Builder, table: Value, heads: int, window: int) -> Value:
+def by_pair(b: Builder, table: Value | Parameter, heads: int, window: int) -> Value:
     """Returns the row of a table for each pair of places in a window, (1, heads, window², window²)."""
     count = window**2
     places = b.apply("constant", name="index", shape=(count**2,), dtype="int64")
