@@ -48,7 +48,7 @@ NAMES = {
     "operators.decorator": "operator",
     "operators.lazy_operator": "LazyOperator",
     "operators.operator": "Operator Saved",
-    "readers.hf": "stated_weights",
+    "readers.weight_keys": "stated_weights",
     "reports.report": "Report",
     "reports.rollup": "rollup",
     "tensors": "FLOATING TensorSpec",

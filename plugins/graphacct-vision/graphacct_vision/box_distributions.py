@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from graphacct import Builder, Dim, Value
-from graphacct_vision import rt_detr
+from graphacct_vision import rt_detr_queries
 from graphacct_vision.queries import perceptron
 
 if TYPE_CHECKING:
@@ -21,16 +21,16 @@ def head_of_boxes(config: DFineConfig, b: Builder, x: Value, index: int) -> Valu
     """Returns the distributions of the four sides, of a layer's own head or of the first layer's."""
     width, out = config.d_model, config.box_numbers
     if index == 0 or not config.shared_head:
-        return perceptron(b, f"bbox_embed.{index}", x, width, out, rt_detr.BOX_LAYERS)
+        return perceptron(b, f"bbox_embed.{index}", x, width, out, rt_detr_queries.BOX_LAYERS)
     first = "model.decoder.bbox_embed.0"
-    for place in range(rt_detr.BOX_LAYERS):
-        shape = (out if place + 1 == rt_detr.BOX_LAYERS else width, width)
+    for place in range(rt_detr_queries.BOX_LAYERS):
+        shape = (out if place + 1 == rt_detr_queries.BOX_LAYERS else width, width)
         for part, size in (("weight", shape), ("bias", shape[:1])):
             name = f"bbox_embed.{index}.layers.{place}.{part}"
             own = b.parameter(name, size, tied_to=f"{first}.layers.{place}.{part}")
             b.apply("resident", own, name=f"{name}_shared")
     with b.turn(index):
-        return perceptron(b, "bbox_embed.0", x, width, out, rt_detr.BOX_LAYERS)
+        return perceptron(b, "bbox_embed.0", x, width, out, rt_detr_queries.BOX_LAYERS)
 
 
 def weighting(config: DFineConfig, b: Builder) -> Value:

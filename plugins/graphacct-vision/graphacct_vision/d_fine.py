@@ -23,7 +23,7 @@ from graphacct import (
     fields,
     frozen,
 )
-from graphacct_vision import deformable, hgnet_v2, hybrid, rt_detr
+from graphacct_vision import deformable, hgnet_v2, hybrid, rt_detr, rt_detr_queries
 from graphacct_vision.box_distributions import (
     SIDES,
     box_of,
@@ -139,8 +139,8 @@ def found(
     maps = rt_detr.projected_maps(config, workload, b, pixels)
     with b.scope("encoder"):
         maps = hybrid.encoded(config, workload, b, maps, JOINING)
-    memory, sizes = rt_detr.flattened(config, b, sources_of(config, workload, b, maps))
-    target, reference = rt_detr.chosen(config, workload, b, memory)
+    memory, sizes = rt_detr_queries.flattened(config, b, sources_of(config, workload, b, maps))
+    target, reference = rt_detr_queries.chosen(config, workload, b, memory)
     with b.scope("decoder"):
         return decoded(config, workload, b, target, reference, memory, sizes, boxed=boxed)
 
@@ -212,7 +212,7 @@ def decoded(
         with b.scope(f"layers.{index}"):
             x = through(config, workload, b, x, places, box, memory, sizes)
         if index == 0:
-            start = perceptron(b, "pre_bbox_head", x, width, SIDES, rt_detr.BOX_LAYERS)
+            start = perceptron(b, "pre_bbox_head", x, width, SIDES, rt_detr_queries.BOX_LAYERS)
             start = b.apply("add", start, unsquashed(b, box, "reference_0"), name="start_raw")
             start = b.apply("sigmoid", start, name="start")
             first = b.apply("detach", start, name="start_alone")
@@ -245,7 +245,7 @@ def decoded(
 
 def placed(config: DFineConfig, b: Builder, box: Value) -> Value:
     """Returns the positions of queries, of their boxes."""
-    places = perceptron(b, "query_pos_head", box, 2 * config.d_model, config.d_model, rt_detr.POSITION_LAYERS)
+    places = perceptron(b, "query_pos_head", box, 2 * config.d_model, config.d_model, rt_detr_queries.POSITION_LAYERS)
     return b.apply("clamp", places, name="query_places")
 
 
@@ -263,7 +263,7 @@ def layer(
     b.hold(x)
     with b.scope("self_attn"):
         y = hybrid.attention(workload, b, x, places, config.decoder_attention_heads, config.attention_dropout)
-    x = rt_detr.normed(config, workload, b, "self_attn", x, y)
+    x = rt_detr_queries.normed(config, workload, b, "self_attn", x, y)
     with b.scope("encoder_attn"):
         query = b.apply("add", x, places, name="placed")
         y = deformable.by_level(b, query, memory, box, sizes, config.decoder_attention_heads, config.points)

@@ -24,7 +24,7 @@ from graphacct import (
     floor_div,
     frozen,
 )
-from graphacct_vision import d_fine, deformable, deimv2_encoder, hgnet_v2, hybrid, rt_detr
+from graphacct_vision import d_fine, deformable, deimv2_encoder, hgnet_v2, hybrid, rt_detr, rt_detr_queries
 from graphacct_vision.inner_backbone import backbone, maps
 from graphacct_vision.layers import conv_norm, resized
 from graphacct_vision.queries import perceptron
@@ -83,8 +83,8 @@ def found(
             handed = deimv2_encoder.light(config, workload, b, handed)
         else:
             handed = hybrid.encoded(config, workload, b, handed, deimv2_encoder.JOINING)
-    memory, sizes = rt_detr.flattened(config, b, sources_of(config, workload, b, handed))
-    target, reference = rt_detr.chosen(config, workload, b, memory)
+    memory, sizes = rt_detr_queries.flattened(config, b, sources_of(config, workload, b, handed))
+    target, reference = rt_detr_queries.chosen(config, workload, b, memory)
     with b.scope("decoder"):
         return d_fine.decoded(
             config, workload, b, target, reference, memory, sizes, boxed=boxed, place=placed, through=layer
