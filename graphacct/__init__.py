@@ -42,7 +42,7 @@ NAMES = {
     "models.translation": "Translation",
     "models.weight_formats": "WeightFormatKind",
     "models.weight_plan": "WeightPlan",
-    "models.sub_model": "SubModel",
+    "models.sub_model": "SubModel published_keys",
     "models.workload": "Workload",
     "operators.cost": "Cost Work",
     "operators.decorator": "operator",

@@ -75,6 +75,7 @@ from graphacct.models.lazy_architecture import LazyArchitecture as LazyArchitect
 from graphacct.models.preset_files import PresetFiles as PresetFiles
 from graphacct.models.reader import Reader as Reader
 from graphacct.models.sub_model import SubModel as SubModel
+from graphacct.models.sub_model import published_keys as published_keys
 from graphacct.models.translation import Translation as Translation
 from graphacct.models.weight_formats import WeightFormatKind as WeightFormatKind
 from graphacct.models.weight_plan import WeightPlan as WeightPlan

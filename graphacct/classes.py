@@ -1,15 +1,17 @@
-"""Frozen attrs classes that attrs writes when they are first used.
+"""Frozen attrs classes that share their methods: attrs finds a class's fields, when the class is first used.
 
-attrs compiles the methods of a class when the class is made, which takes longer than all else that importing a family
-does. A family's file and what it shares with others have dozens of classes, and a model uses a few of them.
+attrs compiles the methods of each class when the class is made, which takes longer than all else that importing a
+family does. A family's file and what it shares with others have dozens of classes; a model uses a few of them, and
+makes a few values of each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import attrs
 
@@ -18,11 +20,11 @@ if TYPE_CHECKING:
 else:
 
     def frozen(kind: type | None = None, *, kw_only: bool = False, eq: bool = True) -> Any:
-        """Returns the class as `attrs.frozen` does, but lets attrs write its methods when it is first instantiated, or
-        asked for its fields.
+        """Returns the class as `attrs.frozen` does, but its methods are those of all such classes, and its fields are
+        found when it is first instantiated, or asked for them.
 
-        It has no slots. All such classes share one `__eq__`, `__hash__` and `__repr__`. A method that the class has of
-        its own stays. With `eq` false, a value is equal only to itself.
+        It has no slots. An `__eq__` or `__repr__` that the class has of its own stays. With `eq` false, a value is
+        equal only to itself.
 
         >>> @frozen
         ... class Point:
@@ -38,40 +40,151 @@ else:
             kind.__eq__, kind.__hash__ = _equal, _hash
         if "__repr__" not in own:
             kind.__repr__ = _shown
-        kind.__attrs_attrs__ = unwritten = _Unwritten(kind, kw_only)
-        kind.__init__ = unwritten.first
+        kind.__attrs_attrs__ = unread = _Unread(kind, kw_only)
+        kind.__init__ = _first(unread)
         return kind
 
 
-_WRITING = RLock()
+_READING = RLock()
+FACTORY: Any = attrs.Factory
+CONVERTER: Any = attrs.Converter
+"""Classes of which attrs' stubs leave something out."""
 
 
-class _Unwritten:
+class _Unread:
     """Stands in a class where its fields will be, until somebody asks for them."""
 
     def __init__(self, kind: type, kw_only: bool) -> None:
-        self.kind, self.kw_only = kind, kw_only
-        self.first = _first(self)
+        self.kind: Any = kind
+        self.kw_only = kw_only
 
-    def __get__(self, value: object, kind: type | None = None) -> tuple[attrs.Attribute[Any], ...]:
-        self.write()
-        return (kind or type(value)).__attrs_attrs__  # type: ignore[attr-defined]
+    def __get__(self, value: object, kind: type | None = None) -> Sequence[attrs.Attribute[Any]]:
+        self.read()
+        found: Sequence[attrs.Attribute[Any]] = (kind or type(value)).__attrs_attrs__  # type: ignore[attr-defined]
+        return found
 
-    def write(self) -> None:
-        """Lets attrs write the class in place, once."""
-        with _WRITING:
-            if vars(self.kind)["__attrs_attrs__"] is self:
-                attrs.frozen(self.kind, init=True, repr=False, eq=False, slots=False, kw_only=self.kw_only)
+    def read(self) -> None:
+        """Puts the fields in this one's place and the `__init__` that takes them in the class, once."""
+        with _READING:
+            kind, own = self.kind, vars(self.kind)
+            if own["__attrs_attrs__"] is not self:
+                return
+            fields = _fields(kind, self.kw_only)
+            for field in fields:
+                if field.name in own:
+                    delattr(kind, field.name)  # the default, or all that `attrs.field` said
+            taken = tuple(field.name for field in fields if field.init and not field.kw_only)
+            kind.__match_args__ = taken  # type: ignore[misc]
+            kind.__setattr__ = kind.__delattr__ = _unchangeable
+            kind.__replace__ = attrs.evolve
+            kind.__attrs_attrs__ = fields
+            kind.__init__ = _init(kind, fields)
 
 
-def _first(unwritten: _Unwritten) -> Callable[..., None]:
-    """Returns the `__init__` of an unwritten class: it gives way to the one that attrs writes."""
+def _first(unread: _Unread) -> Callable[..., None]:
+    """Returns the `__init__` of a class whose fields are not found yet: it gives way to the one that takes them."""
 
-    def __init__(self: object, *values: Any, **named: Any) -> None:
-        unwritten.write()
-        unwritten.kind.__init__(self, *values, **named)  # type: ignore[misc]
+    def __init__(self: object, /, *values: Any, **named: Any) -> None:
+        unread.read()
+        unread.kind.__init__(self, *values, **named)
 
     return __init__
+
+
+class _Fields(tuple[Any, ...]):
+    """The fields of a class in order; each is an attribute too, as in what `attrs.fields` returns."""
+
+    def __getattr__(self, name: str) -> Any:
+        for field in self:
+            if field.name == name:
+                return field
+        raise AttributeError(name)
+
+
+class _Found(Exception):
+    """Carries a class's fields out of attrs, which would write methods next."""
+
+
+def _fields(kind: type, kw_only: bool) -> _Fields:
+    """Returns the fields of a class and its bases, as attrs finds them."""
+
+    def found(kind: type, fields: list[Any]) -> NoReturn:
+        raise _Found([field if field.alias else field.evolve(alias=field.name.lstrip("_")) for field in fields])
+
+    try:
+        attrs.frozen(kind, init=True, eq=False, repr=False, slots=False, kw_only=kw_only, field_transformer=found)
+    except _Found as end:
+        return _Fields(end.args[0])
+    raise AssertionError("attrs hands the fields of every class to its field_transformer")
+
+
+def _init(kind: Any, fields: _Fields) -> Callable[..., None]:
+    """Returns the `__init__` of a class with these fields.
+
+    As that of attrs: it takes the arguments and the constant defaults, makes the other defaults and converts, field by
+    field, then validates and calls `__attrs_post_init__`.
+    """
+    names = {field.alias: field.name for field in fields if field.init}
+    needed = {field.alias for field in fields if field.init and field.default is attrs.NOTHING}
+    in_order = [field.alias for field in fields if field.init and not field.kw_only]
+    start = {field.name: field.default for field in fields if field.init or field.default is not attrs.NOTHING}
+    factories = [field.default if isinstance(field.default, FACTORY) else None for field in fields]
+    steps = [(field, factory) for field, factory in zip(fields, factories, strict=True) if factory or field.converter]
+    checked = [field for field in fields if field.validator is not None]
+    before, after = hasattr(kind, "__attrs_pre_init__"), hasattr(kind, "__attrs_post_init__")
+
+    def __init__(self: Any, /, *values: Any, **named: Any) -> None:
+        given = {**dict(zip(in_order, values, strict=False)), **named} if values else named
+        if len(given) < len(values) + len(named) or not (needed <= given.keys() <= names.keys()):
+            _refuse(kind, fields, values, named)
+        if before:
+            self.__attrs_pre_init__()
+        state = vars(self)
+        state.update(start)
+        for alias, value in given.items():
+            state[names[alias]] = value
+        for field, factory in steps:
+            if factory is not None and field.alias not in given:
+                state[field.name] = factory.factory(self) if factory.takes_self else factory.factory()
+            if field.converter is not None:
+                state[field.name] = _converted(field.converter, state[field.name], self, field)
+        if checked and not attrs.validators.get_disabled():
+            for field in checked:
+                field.validator(self, field, state[field.name])
+        if after:
+            self.__attrs_post_init__()
+
+    return __init__
+
+
+def _converted(converter: Any, value: Any, self: object, field: Any) -> Any:
+    if not isinstance(converter, CONVERTER):
+        return converter(value)
+    more = (self,) if converter.takes_self else ()
+    return converter.converter(value, *more, field) if converter.takes_field else converter.converter(value, *more)
+
+
+def _refuse(kind: type, fields: Iterable[Any], values: Sequence[Any], named: Mapping[str, Any]) -> NoReturn:
+    """Raises TypeError, which says how the arguments do not fit the fields."""
+    way = inspect.Parameter
+    parameters = [
+        way(
+            field.alias,
+            way.KEYWORD_ONLY if field.kw_only else way.POSITIONAL_OR_KEYWORD,
+            default=way.empty if field.default is attrs.NOTHING else field.default,
+        )
+        for field in sorted(fields, key=attrgetter("kw_only"))
+        if field.init
+    ]
+    try:
+        inspect.Signature(parameters).bind(*values, **named)
+    except TypeError as error:
+        raise TypeError(f"{kind.__qualname__}: {error}") from None
+    raise AssertionError("they fit")
+
+
+def _unchangeable(self: object, *_: object) -> NoReturn:
+    raise attrs.exceptions.FrozenInstanceError
 
 
 _COMPARED: dict[type, Callable[[object], Any]] = {}

@@ -1,11 +1,13 @@
-"""Classes that attrs writes when they are first used."""
+"""Classes that share their methods, and whose fields are found when they are first used."""
 
 from __future__ import annotations
 
 import copy
 import pickle
+import re
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
+from operator import attrgetter
 from threading import Barrier, Thread
 from typing import Any
 
@@ -53,11 +55,11 @@ class Alone:
         return f"<{self.name}>"
 
 
-def unwritten(kind: type) -> bool:
-    return "__attrs_props__" not in vars(kind) and not isinstance(vars(kind)["__attrs_attrs__"], tuple)
+def unread(kind: type) -> bool:
+    return not isinstance(vars(kind)["__attrs_attrs__"], tuple)
 
 
-def test_a_class_is_written_when_it_is_first_used() -> None:
+def test_fields_are_found_when_a_class_is_first_used() -> None:
     @frozen
     class Made:
         x: int = 1
@@ -70,12 +72,12 @@ def test_a_class_is_written_when_it_is_first_used() -> None:
     class Below(Asked):
         y: int = 2
 
-    assert unwritten(Made)
-    assert unwritten(Below)
+    assert unread(Made)
+    assert unread(Below)
     assert Made().x == 1
-    assert not unwritten(Made)
+    assert not unread(Made)
     assert [field.name for field in attrs.fields(Below)] == ["x", "y"]
-    assert not unwritten(Asked)
+    assert not unread(Asked)
     assert attrs.has(Below)
 
 
@@ -91,6 +93,14 @@ def test_values_are_as_those_of_attrs() -> None:
     assert pickle.loads(pickle.dumps(point)) == copy.copy(point) == point
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         point.x = 2  # type: ignore[misc]
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        del point.x
+    assert attrs.fields(Point).y.default == 0
+    assert not hasattr(attrs.fields(Point), "z")
+    assert not hasattr(Point, "y")
+    match point:
+        case Point(x, y):
+            assert (x, y) == (1, 2)
 
 
 def test_a_class_without_equality_is_equal_to_itself_alone() -> None:
@@ -107,9 +117,9 @@ def test_arguments_are_checked_from_the_first_on() -> None:
         right: int
 
     for _ in range(2):
-        with pytest.raises(TypeError, match="missing 1 required positional argument: 'right'"):
+        with pytest.raises(TypeError, match="Pair: missing a required argument: 'right'"):
             Pair(1)  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match="unexpected keyword argument 'widht'"):
+    with pytest.raises(TypeError, match="Config: got an unexpected keyword argument 'widht'"):
         Config(widht=1, depth=1)  # type: ignore[call-arg]
     with pytest.raises(ValueError, match="depth is negative"):
         Config(depth=-1)
@@ -133,3 +143,84 @@ def test_threads_may_use_a_class_first_together() -> None:
     for thread in threads:
         thread.join()
     assert sorted(found) == [*range(8)]
+
+
+field: Any = attrs.field
+
+
+def positive(value: object, field: attrs.Attribute[Any], number: Any) -> None:
+    if number <= 0:
+        raise ValueError(f"{field.name} is {number}")
+
+
+def beside_first(number: int, value: Any, field: Any) -> Any:
+    return number + value.first + len(field.name)
+
+
+def of_all_kinds(frozen: Any) -> Any:
+    """Returns a class with a field of every kind, on a base that has some too."""
+
+    @frozen(kw_only=True)
+    class Below:
+        first: int
+        second: int = 1
+        beside: int = field(default=2, converter=attrs.Converter(beside_first, takes_self=True, takes_field=True))
+
+    @frozen
+    class Kinds(Below):
+        third: int
+        _hidden: int = 4
+        called: int = field(default=5, alias="name", repr=False)
+        made: list[int] = field(factory=list)
+        summed: int = field(
+            validator=positive, default=attrs.Factory(lambda value: value.third + value._hidden, takes_self=True)
+        )
+        counted: int = field(default=3, init=False, converter=str)
+        late: list[str] = field(init=False)
+        kept: int = field(default=0, kw_only=True, eq=False)
+        second: int = field(default=9, converter=float)
+
+        def __attrs_post_init__(self) -> None:
+            object.__setattr__(self, "late", sorted(vars(self)))
+
+    return Kinds
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ((1,), {"first": 0}),
+        ((1, 2, 3), {"first": 0, "made": [1], "summed": 7}),
+        ((1, 2, 3, [1], 7, 8), {"first": 0, "kept": 4}),
+        ((), {"third": 1, "hidden": 2, "name": 3, "first": 0, "second": 6}),
+        ((), {}),
+        ((1,), {}),
+        ((1, 2, 3, [1], 7, 8, 9), {"first": 0}),
+        ((1,), {"first": 0, "third": 1}),
+        ((1,), {"first": 0, "_hidden": 1}),
+        ((1,), {"first": 0, "called": 1}),
+        ((1,), {"first": 0, "counted": 1}),
+        ((1,), {"first": 0, "summed": 0}),
+        ((1,), {"first": 0, "second": "many"}),
+        ((1,), {"first": 0, "beside": 7}),
+    ],
+)
+def test_arguments_become_what_attrs_makes_of_them(values: Any, named: Any) -> None:
+    """Of defaults, factories, converters, validators, aliases and order; or both refuse them alike."""
+    theirs, ours = of_all_kinds(partial(attrs.frozen, slots=False)), of_all_kinds(frozen)
+    try:
+        expected = theirs(*values, **named)
+    except Exception as error:
+        said = "Kinds: " if isinstance(error, TypeError) else str(error)
+        with pytest.raises(type(error), match=re.escape(said)):
+            ours(*values, **named)
+        return
+    made = ours(*values, **named)
+    assert repr(made) == repr(expected)
+    assert vars(made) == vars(expected)
+    assert vars(attrs.evolve(made, kept=8)) == vars(attrs.evolve(expected, kept=8))
+    assert made == ours(*values, **{**named, "kept": 8})
+    assert made != ours(**{**named, "third": 1, "hidden": 99})
+    assert ours.__match_args__ == theirs.__match_args__
+    facts = attrgetter("name", "alias", "init", "kw_only", "eq", "repr", "inherited")
+    assert [*map(facts, attrs.fields(ours))] == [*map(facts, attrs.fields(theirs))]

@@ -117,6 +117,7 @@ def outward(path: str) -> Iterator[str]:
         path = parent(path)
 
 
+@lru_cache(REMEMBERED)
 def depth(path: str) -> int:
     """Returns how many scopes stand around a pattern's path; an index does not count, but the second of two in a row.
 

@@ -27,6 +27,7 @@ class PresetFiles(Mapping[str, Mapping[str, Any]]):
     def __init__(self, family: str) -> None:
         """`family` is the path of the family's module, its `__file__`."""
         self.family = family
+        self._asked = False
 
     @cached_property
     def folder(self) -> str:
@@ -60,7 +61,15 @@ class PresetFiles(Mapping[str, Mapping[str, Any]]):
         return content
 
     def __contains__(self, name: object) -> bool:
-        return name in self.names
+        """Returns whether a file has the name. Each family is asked for the name of a model: the first question, which
+        is often the only one, lists no folder."""
+        if not self._asked:
+            self._asked = True
+            room, module = os.path.split(self.family)
+            has_folder = os.path.splitext(module)[0] in _folders(room)
+            if not has_folder or not os.path.isfile(self._path(str(name))):
+                return False
+        return name in self.names  # a path, or other capital letters on some file systems, are no name
 
     def __iter__(self) -> Iterator[str]:
         """Yields the names, sorted with their numbers by value: 7b comes before 13b."""
@@ -68,8 +77,8 @@ class PresetFiles(Mapping[str, Mapping[str, Any]]):
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """The names, in no order: most families have no folder, and each of them is asked for the name of a model."""
-        if os.path.basename(self.folder) not in _folders(os.path.dirname(self.folder)):
+        """The names, in no order."""
+        if not os.path.isdir(self.folder):
             return frozenset()
         return frozenset(file.removesuffix(ENDING) for file in os.listdir(self.folder) if file.endswith(ENDING))
 
@@ -89,8 +98,9 @@ class PresetFiles(Mapping[str, Mapping[str, Any]]):
 
 
 @cache
-def _folders(path: str) -> frozenset[str]:
-    """Returns the names of the folders of presets, of which a plugin has one for each family that has presets."""
+def _folders(room: str) -> frozenset[str]:
+    """Returns the names of the folders of presets beside families, of which few have one."""
+    path = os.path.join(room, "presets")
     return frozenset(os.listdir(path)) if os.path.isdir(path) else frozenset()
 
 

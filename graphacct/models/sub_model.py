@@ -45,18 +45,35 @@ def families_of(plugins: Plugins) -> Iterator[None]:
         _IN_USE.reset(token)
 
 
-def family(kind: Any, key: str) -> Any:
-    """Returns the Architecture of a `model_type`. Raises DeclinedError, which names the key, if there is none."""
+def _in_use() -> Plugins:
     plugins = _IN_USE.get()
     if plugins is None:
         from graphacct.hooks.manager import default
 
         plugins = default()
+    return plugins
+
+
+def family(kind: Any, key: str) -> Any:
+    """Returns the Architecture of a `model_type`. Raises DeclinedError, which names the key, if there is none."""
+    plugins = _in_use()
     known = {name: item for item in plugins.architectures.values() for name in item.model_types}
     if not isinstance(kind, str) or kind not in known:
         close = suggest(kind, known) if isinstance(kind, str) else ""
         raise DeclinedError(f"{key}.{FAMILY} is {brief(kind)}, which no architecture reads{close}", LIBRARY)
     return known[kind].load()
+
+
+def published_keys(name: str) -> Mapping[str, Any] | None:
+    """Returns the keys of the published configuration that a model's name on the Hugging Face Hub means, in any case,
+    with or without its organisation; None if no preset has that name. Nothing is fetched."""
+    from graphacct.models.hub_names import preset_of_hub_name
+
+    plugins = _in_use()
+    preset = preset_of_hub_name(name, plugins)
+    found = [item for item in plugins.architectures.values() if preset is not None and preset in item.presets]
+    keys: Mapping[str, Any] | None = found[0].presets[preset] if found else None
+    return keys
 
 
 def named(content: Mapping[str, Any], key: str, default: str, renamed: Mapping[str, str]) -> Any:

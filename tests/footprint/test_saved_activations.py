@@ -315,6 +315,8 @@ NOT_MEASURED = frozenset(
         "kimi_vl",
         "kolibri1",
         "kormo",
+        "kosmos-2",
+        "kosmos-2.5",
         "kyutai_speech_to_text",
         "laguna",
         "layoutlm",

@@ -27,6 +27,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from truth import in_groups
 
 CASES = Path(__file__).parents[2] / "plugins/graphacct-architectures/tests/multimodal.json"
+TEXT_ALONE = ("kosmos-2",)
+"""Families whose `generate` is that of the text model, to which it gives what an image was read as."""
 OUTPUTS = ("logits", "last_hidden_state")
 
 
@@ -83,6 +85,8 @@ def decoding(model: Any, given: dict[str, Any]) -> dict[str, int]:
             cache = transformers.DynamicCache()
             model(**given, past_key_values=cache)
         kept = {name: value[:, -1:] for name, value in given.items() if name == "cross_attention_mask"}
+        if model.config.model_type in TEXT_ALONE:
+            model = model.text_model
         with FlopCounterMode(display=False) as counter:
             model(
                 input_ids=given["input_ids"][:1, :1].expand(len(given["input_ids"]), 1), past_key_values=cache, **kept

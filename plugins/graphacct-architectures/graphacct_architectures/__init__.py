@@ -360,6 +360,8 @@ FAMILIES: tuple[LazyArchitecture, ...] = (
     _family("multimodal.kimi_k25"),
     _family("multimodal.kimi_k25_vision"),
     _family("multimodal.kimi_vl"),
+    _family("multimodal.kosmos_2", "kosmos-2"),
+    _family("multimodal.kosmos_2_5", "kosmos-2.5"),
     _family("multimodal.lfm2_vl"),
     _family("multimodal.lighton_ocr"),
     _family("multimodal.minicpmv4_6"),

@@ -17,7 +17,7 @@ class Crossing:
         attending: `attending(config, workload, b, states)` builds the language model that attends to `states`, (batch,
             places, width); without them, in decoding, to what its cache has of them.
         language_model: The name of the class of the language model.
-        describe: Returns the description of a configuration with an encoder and a decoder, if the family has one.
+        describe: Returns the description of a configuration, if the family has one.
     """
 
     alone: Callable[[Any, Workload, Builder], Value | tuple[Value, ...]]
@@ -32,8 +32,7 @@ class Crossing:
 
 @frozen
 class Described:
-    """The function that builds a family's graph of an encoder and a decoder, which a model with this one inside takes
-    apart.
+    """The function that builds a family's graph from a description, which a model with this one inside takes apart.
 
     Attributes:
         alone: Builds the graph of a configuration's class.

@@ -20,6 +20,7 @@ OPEN = {
         "aliases",
         "decoders",
         "derived",
+        "encoders.text_model",
         "encoders.unpooled",
         "heads",
         "layers",

@@ -29,6 +29,11 @@ FAMILIES = (
     _family("flux", "FluxTransformer2DModel"),
     _family("qwen-image", "QwenImageTransformer2DModel"),
     _family("wan", "WanTransformer3DModel"),
+    _family("chroma", "ChromaTransformer2DModel"),
+    _family("auraflow", "AuraFlowTransformer2DModel"),
+    _family("sana", "SanaTransformer2DModel"),
+    _family("autoencoder-dc", "AutoencoderDC"),
+    _family("vq-model", "VQModel"),
     _family("controlnet", "ControlNetModel"),
     _family("diffusion-pipeline", "diffusion_pipeline"),
 )

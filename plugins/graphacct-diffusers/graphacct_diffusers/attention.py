@@ -35,16 +35,20 @@ def attention(
     bias: bool = False,
     out_bias: bool = True,
     dropout: float = 0.0,
+    norm: Any = None,
 ) -> Value:
     """Applies diffusers' Attention to tokens x (batch, n, channels), which ask those of `context`, or themselves.
 
-    `heads` of `width` each. The output is divided by a factor (`rescale_output_factor`), whatever it is.
+    `heads` of `width` each; `norm(b, name, y)` norms queries and keys before they are split. The output is divided by a
+    factor (`rescale_output_factor`), whatever it is.
     """
     with b.scope(name):
         context = x if context is None else context
         q = linear(b, "to_q", x, heads * width, bias=bias)
         k = linear(b, "to_k", context, heads * width, bias=bias)
         v = linear(b, "to_v", context, heads * width, bias=bias)
+        if norm is not None:
+            q, k = norm(b, "norm_q", q), norm(b, "norm_k", k)
         q, k, v = (split_heads(b, y, heads, width, label) for y, label in ((q, "q"), (k, "k"), (v, "v")))
         y = merge_heads(b, attend(b, q, k, v, workload))
         y = linear(b, "to_out.0", y, x.spec.shape[-1], bias=out_bias)

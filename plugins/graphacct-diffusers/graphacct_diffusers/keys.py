@@ -68,6 +68,22 @@ def _sizes(value: Any, name: str, minimum: int, deep: int) -> Any:
     return fields.bounded(value, name, minimum)
 
 
+def named(default: str, known: Sequence[str]) -> Any:
+    """Returns a name for all blocks, or a list of one for each."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> str | tuple[str, ...]:
+        parts = value if isinstance(value, (list, tuple)) else [value]
+        if not 0 < len(parts) <= MOST_BLOCKS:
+            raise ConfigError(f"{field.name} is a name, or a list of one for each block, not {brief(value)}")
+        for name in parts:
+            if not isinstance(name, str) or name not in known:
+                near = suggest(str(name), known) or f"; known: {', '.join(known)}"
+                raise ConfigError(f"{field.name} has {brief(name)}, which is not modelled{near}")
+        return tuple(parts) if isinstance(value, (list, tuple)) else parts[0]
+
+    return fields.checked_field(check, default)
+
+
 def switches(default: bool) -> Any:
     """Returns true or false for all blocks, or a list of one for each."""
 
@@ -104,6 +120,23 @@ def optional_choice(default: str | None, options: Sequence[str]) -> Any:
         return value
 
     return fields.checked_field(check, default, fields.OPTIONAL)
+
+
+MOST = 1000.0
+"""The largest ratio."""
+
+
+def ratio(default: float | None) -> Any:
+    """Returns a positive number; None too if that is the default."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> float | None:
+        if value is None and default is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= MOST:
+            raise ConfigError(f"{field.name} is a number between 0 and {MOST:.0f}, not {brief(value)}")
+        return float(value)
+
+    return fields.checked_field(check, default, fields.OPTIONAL if default is None else None)
 
 
 def act(default: str = "silu") -> Any:

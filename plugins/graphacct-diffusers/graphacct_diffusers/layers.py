@@ -7,7 +7,7 @@ from typing import Any
 
 from graphacct_architectures.layers import dropped, linear
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div
+from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, same
 from graphacct_diffusers.keys import ACTIVATIONS
 
 FEED_FORWARDS = ("geglu", "gelu", "gelu-approximate", "geglu-approximate", "swiglu", "linear-silu")
@@ -23,16 +23,18 @@ def conv(
     *,
     stride: Any = 1,
     padding: Any = None,
+    groups: Dim = 1,
     bias: bool = True,
 ) -> Value:
     """Applies a torch convolution over all dimensions after the channels, padded by half the kernel unless told."""
     rank = len(x.spec.shape) - 2
     sides = tuple(kernel) if isinstance(kernel, (tuple, list)) else (kernel,) * rank
     pad = tuple((side - 1) // 2 for side in sides) if padding is None else padding
-    given = [b.parameter(f"{name}.weight", (channels, x.spec.shape[1], *sides))]
+    given = [b.parameter(f"{name}.weight", (channels, exact_div(x.spec.shape[1], groups, "channels"), *sides))]
     if bias:
         given.append(b.parameter(f"{name}.bias", (channels,)))
-    return b.apply("convolution", x, *given, name=name, stride=stride, padding=pad)
+    by_group = {} if same(groups, 1) else {"groups": groups}
+    return b.apply("convolution", x, *given, name=name, stride=stride, padding=pad, **by_group)
 
 
 def group_norm(b: Builder, name: str, x: Value, groups: Dim) -> Value:
@@ -68,6 +70,18 @@ def sinusoids(b: Builder, name: str, steps: Value, width: Dim, *, flip: bool = T
         if type(width) is int and width % 2:
             found = b.apply("pad", found, name="padded", padding=((0, 1),))
         return b.apply("cast", found, name="as_computed", dtype=b.dtype)
+
+
+def fourier(b: Builder, name: str, steps: Value, width: Dim) -> Value:
+    """Applies GaussianFourierProjection to time steps: its frequencies are a parameter that is not trained."""
+    half = exact_div(width, 2, "time_embedding_dim / 2")
+    rows = steps.spec.shape[0]
+    with b.scope(name):
+        rates = b.apply("reshape", b.parameter("weight", (half,), frozen=True), name="row", shape=(1, half))
+        column = b.apply("reshape", steps, name="column", shape=(rows, 1))
+        angles = b.apply("mul", b.apply("cast", column, name="wide", dtype=b.dtype), rates, name="products")
+        angles = b.apply("scale", b.apply("scale", angles, name="doubled"), name="angles")
+        return b.apply("concat", b.apply("sin", angles, name="sin"), b.apply("cos", angles, name="cos"), dim=-1)
 
 
 def time_embedding(

@@ -30,6 +30,8 @@ PIPELINES = (
     "StableDiffusionXLPipeline",
     "StableDiffusion3Pipeline",
     "FluxPipeline",
+    "ChromaPipeline",
+    "AuraFlowPipeline",
     "PixArtAlphaPipeline",
     "PixArtSigmaPipeline",
 )

@@ -14,30 +14,43 @@ STEPS = 256
 """Channels of the sinusoids of a time, which no key of a file sets."""
 
 
+def unplaced(b: Builder, name: str, x: Value, width: Dim, patch: Dim) -> Value:
+    """Applies PatchEmbed without positions: a token for each patch."""
+    x = conv(b, f"{name}.proj", x, width, (patch, patch), stride=patch, padding=0)
+    return tokens(b, f"{name}.tokens", x)
+
+
 def patched(
-    b: Builder, x: Value, width: Dim, patch: Dim, grid: Sequence[Dim], most: Dim | None = None, sides: Any = None
+    b: Builder,
+    x: Value,
+    width: Dim,
+    patch: Dim,
+    grid: Sequence[Dim],
+    most: Dim | None = None,
+    sides: Any = None,
+    *,
+    name: str = "pos_embed",
 ) -> Value:
-    """Applies PatchEmbed, `pos_embed`: a token for each patch, with fixed positions added. `most` patches of a side are
+    """Applies PatchEmbed: a token for each patch, with fixed positions added. `most` patches of a side are
     the rows of a table that positions are cut out of (a buffer of the checkpoint); without it the table is of `sides`,
     and computed anew for another grid."""
     height, columns = grid
-    x = conv(b, "pos_embed.proj", x, width, (patch, patch), stride=patch, padding=0)
-    x = tokens(b, "pos_embed.tokens", x)
+    x = unplaced(b, name, x, width, patch)
     if most is None:
         kind = "constant" if tuple(grid) == tuple(sides) else "full"
-        places = b.apply(kind, name="pos_embed.positions", shape=(1, height * columns, width), dtype="float32")
+        places = b.apply(kind, name=f"{name}.positions", shape=(1, height * columns, width), dtype="float32")
     else:
         for side in grid:
             if type(side) is int and type(most) is int and side > most:
                 raise ConfigError(f"image_size gives {side} patches along a side, beyond pos_embed_max_size {most}")
-        table = b.parameter("pos_embed.pos_embed", (1, most * most, width), "float32", buffer=True)
-        places = b.apply("reshape", table, name="pos_embed.table", shape=(1, most, most, width))
+        table = b.parameter(f"{name}.pos_embed", (1, most * most, width), "float32", buffer=True)
+        places = b.apply("reshape", table, name=f"{name}.table", shape=(1, most, most, width))
         for axis, side in enumerate(grid, 1):
             start = (most - side) // 2
-            places = b.apply("slice", places, name=f"pos_embed.cut_{axis}", dim=axis, start=start, length=side)
-        places = b.apply("reshape", places, name="pos_embed.positions", shape=(1, height * columns, width))
-    x = b.apply("add", x, places, name="pos_embed.sum")
-    return x if x.spec.dtype == b.dtype else b.apply("cast", x, name="pos_embed.as_computed", dtype=b.dtype)
+            places = b.apply("slice", places, name=f"{name}.cut_{axis}", dim=axis, start=start, length=side)
+        places = b.apply("reshape", places, name=f"{name}.positions", shape=(1, height * columns, width))
+    x = b.apply("add", x, places, name=f"{name}.sum")
+    return x if x.spec.dtype == b.dtype else b.apply("cast", x, name=f"{name}.as_computed", dtype=b.dtype)
 
 
 def time_told(b: Builder, name: str, steps: Value, width: Dim, *, part: str = "timestep_embedder") -> Value:

@@ -11,10 +11,9 @@ from typing import Any
 
 from graphacct_architectures.layers import linear
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
-from graphacct_diffusers import keys, latents
-from graphacct_diffusers.flux import PACKED, clipped, heads_of, joined_by_head
-from graphacct_diffusers.layers import feed_forward, gated_sum, grid_of, modulated
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
+from graphacct_diffusers import keys, latents, streams
+from graphacct_diffusers.layers import feed_forward, gated_sum, modulated
 from graphacct_diffusers.losses import LOSSES
 from graphacct_diffusers.patches import normed, shifts, time_told
 from graphacct_diffusers.sd3 import head_norm
@@ -25,38 +24,22 @@ MLP = "gelu-approximate"
 
 
 @frozen(kw_only=True)
-class QwenImageConfig:
+class QwenImageConfig(streams.StreamsConfig):
     """The keys that the cost of Qwen-Image depends on."""
 
-    sample_size: Any = latents.sample_size(128)
-    vae_scale_factor: Dim | None = fields.optional_size(8)
     patch_size: Dim = fields.size(2)
-    in_channels: Dim = fields.size(64)
     out_channels: Dim | None = fields.optional_size(16)
     num_layers: Dim = fields.size(60, minimum=0)
-    attention_head_dim: Dim = fields.size(128)
-    num_attention_heads: Dim = fields.size(24)
     joint_attention_dim: Dim = fields.size(3584)
-    axes_dims_rope: tuple[Dim, ...] = fields.counts((16, 56, 56), 3)
     zero_cond_t: bool = fields.always(False)
     use_additional_t_cond: bool = fields.always(False)
     use_layer3d_rope: bool = fields.always(False)
-
-    def __attrs_post_init__(self) -> None:
-        turned = sum(self.axes_dims_rope)
-        if type(turned) is int and type(self.attention_head_dim) is int and turned != self.attention_head_dim:
-            raise ConfigError(f"axes_dims_rope add up to {turned}, and attention_head_dim is {self.attention_head_dim}")
-
-    @property
-    def width(self) -> Dim:
-        """Channels of a token."""
-        return self.num_attention_heads * self.attention_head_dim
 
 
 def build(c: QwenImageConfig, workload: Workload, b: Builder) -> Value:
     """Returns the graph from noisy tokens to the velocity of the flow there."""
     batch = workload.batch
-    grid = grid_of(latents.latents(c, workload), PACKED, "a token of 2 by 2")
+    grid = streams.grid(c, workload)
     count, words = grid[0] * grid[1], workload.seq_len or TOKENS
     x = b.input("hidden_states", (batch, count, c.in_channels))
     text = b.input("encoder_hidden_states", (batch, words, c.joint_attention_dim))
@@ -69,8 +52,7 @@ def build(c: QwenImageConfig, workload: Workload, b: Builder) -> Value:
     text, x = b.repeat("transformer_blocks", c.num_layers, body, text, x, constants=(time, *turns))
     scale, shift = shifts(b, "norm_out", time, 2)
     x = modulated(b, "norm_out.modulated", normed(b, "norm_out.norm", x), scale, shift)
-    channels = c.in_channels if c.out_channels is None else c.out_channels
-    return linear(b, "proj_out", x, c.patch_size * c.patch_size * channels)
+    return linear(b, "proj_out", x, c.channels)
 
 
 def angles(c: QwenImageConfig, b: Builder, grid: tuple[Dim, ...], words: Dim) -> tuple[Value, Value]:
@@ -113,28 +95,18 @@ def block(
     t = modulated(b, "txt_norm1_modulated", normed(b, "txt_norm1", text), other[1], other[0])
     with b.scope("attn"):
         norm = partial(head_norm, "rms_norm")
-        parts = heads_of(c, b, y, ("to_q", "to_k", "to_v"), ("norm_q", "norm_k", ""), norm)
-        texts = heads_of(
-            c, b, t, ("add_q_proj", "add_k_proj", "add_v_proj"), ("norm_added_q", "norm_added_k", ""), norm
-        )
+        parts = streams.heads_of(c, b, y, streams.OWN, norm)
+        texts = streams.heads_of(c, b, t, streams.TEXT, norm)
         for place, label in enumerate("qk"):
             parts[place] = turned(b, f"{label}_turned", parts[place], seen)
         for place, label in enumerate("qk"):
             texts[place] = turned(b, f"text_{label}_turned", texts[place], told)
-        joined = [
-            b.apply("concat", one, two, name=f"all_{label}", dim=1)
-            for one, two, label in zip(texts, parts, "qkv", strict=True)
-        ]
-        z = joined_by_head(b, joined)
-        words, count = text.spec.shape[1], x.spec.shape[1]
-        answer = b.apply("slice", z, name="of_text", dim=1, start=0, length=words)
-        z = b.apply("slice", z, name="of_picture", dim=1, start=words, length=count)
-        z = linear(b, "to_out.0", b.apply("contiguous", z, name="picture_in_order"), c.width)
-        answer = linear(b, "to_add_out", b.apply("contiguous", answer, name="text_in_order"), c.width)
+        z = streams.attended(b, streams.together(b, texts, parts))
+        z, answer = streams.parted(b, z, text.spec.shape[1], c.width)
     x = gated_sum(b, "img_attn_residual", x, own[2], z)
     text = gated_sum(b, "txt_attn_residual", text, other[2], answer)
     x, text = (after(b, kind, stream, mods, workload) for kind, stream, mods in (("img", x, own), ("txt", text, other)))
-    return clipped(b, "text_clipped", text), clipped(b, "picture_clipped", x)
+    return streams.clipped(b, "text_clipped", text), streams.clipped(b, "picture_clipped", x)
 
 
 def after(b: Builder, kind: str, x: Value, parts: list[Value], workload: Workload) -> Value:

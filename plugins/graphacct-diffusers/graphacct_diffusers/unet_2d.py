@@ -9,10 +9,10 @@ from graphacct_architectures.layers import embedding
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_diffusers import keys, latents
 from graphacct_diffusers.attention import KINDS
-from graphacct_diffusers.layers import conv, group_norm, sinusoids, time_embedding
+from graphacct_diffusers.layers import conv, fourier, group_norm, sinusoids, time_embedding
 from graphacct_diffusers.losses import LOSSES
 from graphacct_diffusers.resnet import SCALE_SHIFT, SHIFT, Resnet
-from graphacct_diffusers.unet_2d_condition import centred, fourier
+from graphacct_diffusers.unet_2d_condition import centred
 from graphacct_diffusers.unet_blocks import Block, down, middle, up
 
 DOWN = ("DownBlock2D", "AttnDownBlock2D", "ResnetDownsampleBlock2D")

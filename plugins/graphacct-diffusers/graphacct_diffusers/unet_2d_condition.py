@@ -11,7 +11,7 @@ from typing import Any
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
 from graphacct_diffusers import conditions, keys, latents
 from graphacct_diffusers.attention import KINDS
-from graphacct_diffusers.layers import conv, group_norm, sinusoids, time_embedding
+from graphacct_diffusers.layers import conv, fourier, group_norm, sinusoids, time_embedding
 from graphacct_diffusers.losses import LOSSES
 from graphacct_diffusers.resnet import SCALE_SHIFT, SHIFT, Resnet
 from graphacct_diffusers.unet_blocks import CROSS, DOWN, MID, UP, Block, down, middle, up
@@ -168,18 +168,6 @@ def _text(c: Any, workload: Workload, b: Builder, image: Value | None) -> tuple[
     if not c.asks_text and c.encoder_hid_dim is None and c.addition_embed_type != "text":
         return None, None
     return conditions.text_states(c, b, image, workload.batch, workload.seq_len or TOKENS)
-
-
-def fourier(b: Builder, name: str, steps: Value, width: Dim) -> Value:
-    """Applies GaussianFourierProjection to time steps: its frequencies are a parameter that is not trained."""
-    half = keys.halved(width, "time_embedding_dim")
-    rows = steps.spec.shape[0]
-    with b.scope(name):
-        rates = b.apply("reshape", b.parameter("weight", (half,), frozen=True), name="row", shape=(1, half))
-        column = b.apply("reshape", steps, name="column", shape=(rows, 1))
-        angles = b.apply("mul", b.apply("cast", column, name="wide", dtype=b.dtype), rates, name="products")
-        angles = b.apply("scale", b.apply("scale", angles, name="doubled"), name="angles")
-        return b.apply("concat", b.apply("sin", angles, name="sin"), b.apply("cos", angles, name="cos"), dim=-1)
 
 
 def resnets(c: Any, workload: Workload, *, skip_act: bool = False) -> Resnet:

@@ -56,12 +56,15 @@ PARTS: dict[str, dict[str, str]] = {
         "text_encoder": "CLIPTextModel",
         "text_encoder_2": "T5EncoderModel",
     },
+    "ChromaPipeline": {"transformer": "chroma", "vae": "autoencoder", "text_encoder": "T5EncoderModel"},
+    "AuraFlowPipeline": {"transformer": "auraflow", "vae": "autoencoder", "text_encoder": "T5EncoderModel"},
     "PixArtAlphaPipeline": {"transformer": "pixart", "vae": "autoencoder", "text_encoder": "T5EncoderModel"},
 }
 SIZES = {"image_size": 32}
 TOKENS = {"unet": {}, "sd3": {"seq_len": 100}, "flux": {"seq_len": 9}, "pixart": {"seq_len": 9}}
+TOKENS |= {"chroma": {"seq_len": 9}, "auraflow": {"seq_len": 9}}
 """The tokens that the denoising model is given, where there are others than CLIP's 77."""
-OF_T5 = {"sd3": 100 - 77, "flux": 9, "pixart": 9}
+OF_T5 = {"sd3": 100 - 77, "flux": 9, "pixart": 9, "chroma": 9, "auraflow": 9}
 
 
 def keys_of(case: str) -> dict[str, Any]:

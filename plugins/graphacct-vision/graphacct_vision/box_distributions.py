@@ -5,19 +5,16 @@ Peng et al., 2024 (arXiv:2410.13842).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from graphacct import Builder, Dim, Value
 from graphacct_vision import rt_detr_queries
 from graphacct_vision.queries import perceptron
 
-if TYPE_CHECKING:
-    from graphacct_vision.d_fine import DFineConfig
-
 SIDES = 4
 
 
-def head_of_boxes(config: DFineConfig, b: Builder, x: Value, index: int) -> Value:
+def head_of_boxes(config: Any, b: Builder, x: Value, index: int) -> Value:
     """Returns the distributions of the four sides, of a layer's own head or of the first layer's."""
     width, out = config.d_model, config.box_numbers
     if index == 0 or not config.shared_head:
@@ -33,14 +30,14 @@ def head_of_boxes(config: DFineConfig, b: Builder, x: Value, index: int) -> Valu
         return perceptron(b, "bbox_embed.0", x, width, out, rt_detr_queries.BOX_LAYERS)
 
 
-def weighting(config: DFineConfig, b: Builder) -> Value:
+def weighting(config: Any, b: Builder) -> Value:
     """Returns the distance that each bin stands for, of two numbers that the model does not train."""
     up, scale = (b.parameter(name, (1,), frozen=True) for name in ("up", "reg_scale"))
     span = b.apply("mul", up, scale, name="span")
     return b.apply("repeat", span, name="project", times=(config.max_num_bins + 1,))
 
 
-def box_of(config: DFineConfig, b: Builder, start: Value, corners: Value, project: Value, index: int) -> Value:
+def box_of(config: Any, b: Builder, start: Value, corners: Value, project: Value, index: int) -> Value:
     """Returns boxes: from where they started, each side moved by the mean of its distribution."""
     batch, queries, _ = corners.spec.shape
     bins = config.max_num_bins + 1
@@ -61,7 +58,7 @@ def box_of(config: DFineConfig, b: Builder, start: Value, corners: Value, projec
     return b.apply("concat", middle, b.apply("sub", far, near, name=f"sides_{index}"), name=f"box_{index}", dim=-1)
 
 
-def quality(config: DFineConfig, b: Builder, corners: Value) -> Value:
+def quality(config: Any, b: Builder, corners: Value) -> Value:
     """Returns how sure the distributions are, (batch, queries, 1); the builder is in the module's scope."""
     batch, queries, _ = corners.spec.shape
     top = config.top_prob_values
@@ -72,7 +69,7 @@ def quality(config: DFineConfig, b: Builder, corners: Value) -> Value:
     return perceptron(b, "reg_conf", x, config.lqe_hidden_dim, 1, config.lqe_layers)
 
 
-def unread_quality(config: DFineConfig, b: Builder) -> None:
+def unread_quality(config: Any, b: Builder) -> None:
     """Adds the parameters of a layer's network for that, which runs in training alone."""
     taken: Dim = SIDES * (config.top_prob_values + 1)
     for place in range(config.lqe_layers):

@@ -5,11 +5,8 @@ Tan and Le, 2019 (arXiv:1905.11946).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import ceil
-from typing import Any
 
-import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.layers import dropped, linear
@@ -23,29 +20,18 @@ from graphacct import (
     PresetFiles,
     Value,
     Workload,
-    brief,
     equal,
     fields,
     frozen,
 )
 from graphacct_vision.inverted import divisible, whole
 from graphacct_vision.layers import batch_norm, convolution
+from graphacct_vision.lists import indices
 from graphacct_vision.windows import ratio
 
 CLASSES = ("EfficientNetModel", "EfficientNetForImageClassification")
 LISTS = ("kernel_sizes", "out_channels", "strides", "num_block_repeats", "expand_ratios")
 STEM, TOP = 32, 1280
-
-
-def indices(default: tuple[int, ...] = ()) -> Any:
-    """Returns a key that is a list of indices, which may be empty."""
-
-    def check(value: Any, field: attrs.Attribute[Any]) -> tuple[int, ...]:
-        if isinstance(value, str) or not isinstance(value, Sequence) or not all(type(one) is int for one in value):
-            raise ConfigError(f"{field.name} is a list of indices of blocks, not {brief(value)}")
-        return tuple(value)
-
-    return fields.checked_field(check, default)
 
 
 @frozen(kw_only=True)

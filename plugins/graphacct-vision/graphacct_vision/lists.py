@@ -43,6 +43,11 @@ def numbers(default: tuple[float, ...] | None, *, optional: bool = False) -> Any
     )
 
 
+def indices(default: tuple[int, ...] = ()) -> Any:
+    """Returns a key that is a list of indices, which may be empty."""
+    return _listed("indices of blocks", lambda value: type(value) is int, default)
+
+
 def words(default: tuple[str, ...], options: Sequence[str]) -> Any:
     """Returns a key that is a list of some of the options."""
     return _listed(f"{' or '.join(options)}", lambda value: value in options, default)

@@ -14,7 +14,7 @@ from graphacct_architectures.tower import Tower, attention
 
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 from graphacct_vision.backbones import ALIASES, Backbone
-from graphacct_vision.efficientnet import indices
+from graphacct_vision.lists import indices
 from graphacct_vision.vitdet import embedded
 
 CLASSES = ("LwDetrViTBackbone",)

@@ -23,8 +23,8 @@ from graphacct import (
     frozen,
 )
 from graphacct_vision import hybrid
-from graphacct_vision.efficientnet import indices
 from graphacct_vision.layers import batch_norm, convolution
+from graphacct_vision.lists import indices
 from graphacct_vision.rt_detr_queries import BOX, BOX_LAYERS, chosen, decoded, flattened
 from graphacct_vision.rt_detr_resnet import RTDetrResNetConfig, stages
 from graphacct_vision.windows import ratio

@@ -25,8 +25,8 @@ from graphacct import (
 )
 from graphacct_vision import far
 from graphacct_vision.convnext import norm_of_channels
-from graphacct_vision.efficientnet import indices
 from graphacct_vision.layers import convolution
+from graphacct_vision.lists import indices
 from graphacct_vision.windows import ratio, times
 
 CLASSES = ("SamVisionModel",)

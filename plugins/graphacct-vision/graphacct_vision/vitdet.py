@@ -26,8 +26,8 @@ from graphacct import (
 )
 from graphacct_vision import far
 from graphacct_vision.backbones import ALIASES, Backbone
-from graphacct_vision.efficientnet import indices
 from graphacct_vision.layers import convolution
+from graphacct_vision.lists import indices
 
 CLASSES = ("VitDetModel", "VitDetBackbone")
 

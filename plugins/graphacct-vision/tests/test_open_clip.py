@@ -22,27 +22,56 @@ def save(folder: Path, model_cfg: Any) -> Path:
     return file
 
 
-@pytest.mark.parametrize("case", CASES, ids=["vit", "custom", "resnet", "resnet-quick-gelu"])
+KINDS = (
+    *("vit", "custom", "resnet", "resnet-quick-gelu", "coca", "clipa", "roberta", "bert", "mt5", "coca-m2m"),
+    *("timm-resnet", "timm-vit"),
+)
+
+
+@pytest.mark.parametrize("case", CASES, ids=KINDS)
 @pytest.mark.parametrize("attention", ["eager", "fused"])
 def test_what_the_library_measures(case: dict[str, Any], attention: str, tmp_path: Path) -> None:
     """Every tensor by name, FLOPs of a forward pass and of a step."""
     save(tmp_path, case["model_cfg"])
-    step = graphacct.account(tmp_path, batch=2, phase="train", attention=attention, convention="matmul")
-    tensors = {row.parameter.name: [*row.parameter.spec.shape] for row in expanded(step).by_parameter}
-    assert {name: tensors.get(name) for name in case["tensors"]} == case["tensors"]
     names = ("params", "forward_matmul_flops", "step_matmul_flops")
+    options = {"batch": 2, "phase": "train", "convention": "matmul", "quantities": names}
+    step = graphacct.account(tmp_path, attention=attention, **options)
+    tensors = {
+        row.parameter.name: [*row.parameter.spec.shape]
+        for row in expanded(step).by_parameter
+        if not row.parameter.buffer
+    }
+    assert tensors == case["tensors"]
     assert [step.total[name] for name in names] == [case["params"], case["forward"], case["step"]]
 
 
 @pytest.mark.parametrize(
     ("outer", "inner", "options", "message"),
     [
-        ({}, {"timm_model_name": "convnext_base"}, {}, "timm_model_name is 'convnext_base': a tower of timm's"),
-        ({}, {"attentional_pool": True}, {}, "attentional_pool is always false"),
+        ({}, {"timm_model_name": "no_such"}, {}, "architecture 'no_such' is timm's, which is not modelled"),
+        ({}, {"timm_model_name": 3}, {}, "timm_model_name is the name of a model of timm's, not 3"),
+        ({}, {"timm_model_name": "resnet18", "timm_pool": "token"}, {}, "is read with its own, 'avg'"),
+        ({}, {"timm_model_name": "resnet18", "timm_pool": "rot_attn"}, {}, "timm_pool cannot be 'rot_attn'"),
+        ({}, {"timm_model_name": "resnet18", "patch_dropout": 0.5}, {}, "which is not read of timm's models"),
+        ({}, {"attentional_pool": "parallel"}, {}, "attentional_pool .*'parallel'"),
+        ({}, {"output_tokens": True}, {}, "output_tokens without multimodal_cfg"),
+        ({}, {"norm_kwargs": {"eps": 1, "bias": False}}, {}, "norm_kwargs has bias False, which is not read here"),
+        ({"quick_gelu": True}, {"act_kwargs": {"approximate": "tanh"}}, {}, "act_kwargs beside quick_gelu"),
+        ({}, {"scale_fc": True}, {}, "scale_fc is always false"),
         ({}, {"layers": [1, 2]}, {}, "neither a number of layers nor those of 4 stages"),
         ({}, {"mlp_ratio": "4"}, {}, "mlp_ratio is '4', not the network's width"),
-        ({}, {"patch_dropout": 0.5}, {"phase": "train"}, "which patches a training step drops is not modelled"),
-        ({"multimodal_cfg": {"width": 8}}, {}, {}, "a tower of a captioner"),
+        ({"multimodal_cfg": {"width": 8}}, {}, {}, "multimodal_cfg without custom_text"),
+        ({"multimodal_cfg": {"width": 8}, "custom_text": True}, {}, {}, "output_tokens true in vision_cfg and in"),
+        ({"text_cfg": {"hf_model_name": "some/model"}}, {}, {}, "'some/model', which no preset has: give the keys"),
+        (
+            {"text_cfg": {"hf_model_name": "some/model", "hf_model_config": {"model_type": "albert"}}},
+            {},
+            {},
+            "model_type is 'albert', which open_clip does not read",
+        ),
+        ({"text_cfg": {"hf_model_name": "roberta-base", "hf_pooler_type": "max_pooler"}}, {}, {}, "'max_pooler'"),
+        ({"text_cfg": {"hf_model_name": "roberta-base", "hf_proj_type": None}}, {}, {}, "hf_proj_type is null, and"),
+        ({"text_cfg": {"embed_cls": True}}, {}, {}, "text_cfg.embed_cls without custom_text"),
         ({}, {}, {"seq_len": 12}, "seq_len 12 is not text_cfg.context_length 11"),
         ({}, {}, {"image_size": 40}, "image_size 40x40 is not vision_cfg.image_size 32x32"),
     ],
@@ -70,3 +99,14 @@ def test_damaged_files(tmp_path: Path) -> None:
             messages.append(str(error))
     assert len(messages) > 20
     assert all(message.count("\n") < 2 for message in messages)
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [("roberta-base", 212_723_457), ("xlm-roberta-base", 366_121_473), ("google/mt5-base", 365_708_673)],
+)
+def test_a_text_model_that_a_preset_has(name: str, params: int, tmp_path: Path) -> None:
+    """The parameters of roberta-ViT-B-32, xlm-roberta-base-ViT-B-32 and mt5-base-ViT-B-32 as open_clip builds them."""
+    vision = {"image_size": 224, "layers": 12, "width": 768, "patch_size": 32}
+    save(tmp_path, {"embed_dim": 512, "vision_cfg": vision, "text_cfg": {"hf_model_name": name}})
+    assert graphacct.account(tmp_path, quantities=("params",)).total["params"] == params

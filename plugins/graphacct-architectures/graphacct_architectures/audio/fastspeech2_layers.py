@@ -5,16 +5,13 @@ Gulati et al., 2020 (arXiv:2005.08100).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from graphacct import Builder, Dim, Value, Workload, equal, frozen
 from graphacct_architectures.audio.parts.conformer_layers import RELATIVE, Places
 from graphacct_architectures.audio.parts.relative import attended
 from graphacct_architectures.audio.parts.stem import batch_norm, convolution
 from graphacct_architectures.layers import dropped, layer_norm, linear
-
-if TYPE_CHECKING:
-    from graphacct_architectures.audio.fastspeech2_conformer import FastSpeech2ConformerConfig
 
 
 @frozen
@@ -32,9 +29,7 @@ class Stack:
     attention_dropout_rate: float
 
 
-def conformed(
-    config: FastSpeech2ConformerConfig, s: Stack, masked: bool, workload: Workload, b: Builder, x: Value
-) -> Value:
+def conformed(config: Any, s: Stack, masked: bool, workload: Workload, b: Builder, x: Value) -> Value:
     """Returns a stream after all layers of a side; the builder is in its scope."""
     width, seq = config.hidden_size, x.spec.shape[1]
     x = b.apply("scale", x, name="pos_enc.scaled")
@@ -82,7 +77,7 @@ def conformed(
     return b.repeat("conformer_layers", s.layers, body, x, constants=(table,))
 
 
-def fed(config: FastSpeech2ConformerConfig, s: Stack, name: str, workload: Workload, b: Builder, x: Value) -> Value:
+def fed(config: Any, s: Stack, name: str, workload: Workload, b: Builder, x: Value) -> Value:
     """Returns the output of two convolutions over the positions."""
     kernel = config.positionwise_conv_kernel_size
     padding = (kernel - 1) // 2
@@ -94,9 +89,7 @@ def fed(config: FastSpeech2ConformerConfig, s: Stack, name: str, workload: Workl
         return b.apply("transpose", x, name="channels_last", dims=(1, 2))
 
 
-def convolved(
-    config: FastSpeech2ConformerConfig, s: Stack, masked: bool, workload: Workload, b: Builder, x: Value
-) -> Value:
+def convolved(config: Any, s: Stack, masked: bool, workload: Workload, b: Builder, x: Value) -> Value:
     """Returns a convolution's output: a gated linear unit, the convolution in depth, a norm, and a projection."""
     width, bias = config.hidden_size, config.convolution_bias
     x = b.apply("transpose", x, name="channels_first", dims=(1, 2))

@@ -19,7 +19,7 @@ from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.decoders.parts.family import fraction, rotary_dims, width_over_heads
 from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
-from graphacct_architectures.encoder_decoders.parts.run import convolved
+from graphacct_architectures.encoder_decoders.parts.embeddings import convolved
 from graphacct_architectures.losses import SUM_ALONE
 
 NORM = Norm(LAYER_NORM, bias=True)

@@ -6,7 +6,8 @@ Nijkamp et al., 2022 (arXiv:2203.13474).
 from __future__ import annotations
 
 from graphacct import PresetFiles, exact_div, frozen
-from graphacct_architectures.decoders.gptj import ALIASES, GPTJConfig
+from graphacct_architectures.aliases import GPT2
+from graphacct_architectures.decoders.gptj import GPTJConfig
 from graphacct_architectures.decoders.gptj import describe as describe_gptj
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.family import decoder
@@ -30,8 +31,8 @@ ARCHITECTURE = decoder(
     CodeGenConfig,
     describe,
     PresetFiles(__file__),
-    aliases=ALIASES,
-    translated=ALIASES,
+    aliases=GPT2,
+    translated=GPT2,
     context=lambda config: config.n_positions,
     dtype="float16",
     classes=(CAUSAL, ALONE),

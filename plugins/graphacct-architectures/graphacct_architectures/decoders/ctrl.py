@@ -6,6 +6,7 @@ Keskar et al., 2019 (arXiv:1909.05858).
 from __future__ import annotations
 
 from graphacct import Dim, PresetFiles, exact_div, fields, frozen
+from graphacct_architectures.aliases import GPT2
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder, Positions
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -80,13 +81,8 @@ ARCHITECTURE = decoder(
     CTRLConfig,
     describe,
     PresetFiles(__file__),
-    aliases={
-        "hidden_size": "n_embd",
-        "num_hidden_layers": "n_layer",
-        "num_attention_heads": "n_head",
-        "max_position_embeddings": "n_positions",
-    },
-    translated=("hidden_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings"),
+    aliases=GPT2,
+    translated=GPT2,
     context=lambda config: config.n_positions,
     dtype="float32",
     classes=(CAUSAL, ALONE, SEQUENCE),

@@ -5,6 +5,8 @@ GLM Team, 2024 (arXiv:2406.12793); names and order as in the transformers librar
 
 from __future__ import annotations
 
+from typing import Any
+
 from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.attention import Attention
@@ -31,18 +33,22 @@ class Glm4Config(DecoderConfig):
 
 
 def describe(config: Glm4Config) -> Decoder:
-    """Returns a stack of equal layers."""
-    rotary = rotary_dims(config, paired=True)
+    """Returns layers of which pairs of neighbours are rotated."""
+    return glm_text(config, rotary_dims(config, paired=True), bias=config.attention_bias, rotary_repeated=LAYER)
+
+
+def glm_text(config: Any, rotary: Dim, **attention: Any) -> Decoder:
+    """Returns a stack of equal layers with norms before and after each part; `rotary` dimensions of a head are rotated,
+    and `attention` holds what else it has."""
     layer = Layer(
         Attention(
             config.num_attention_heads,
             config.kv_heads,
             config.d_head,
-            bias=config.attention_bias,
             rotary=rotary,
             rotary_joined=True,
-            rotary_repeated=LAYER,
             dropout=config.attention_dropout,
+            **attention,
         ),
         Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act], joint="gate_up_proj"),
         attention_post_norm="post_self_attn_layernorm",

@@ -6,14 +6,11 @@ GLM-V Team, 2025 (arXiv:2507.01006).
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from graphacct import Dim, PresetFiles, fields, frozen
-from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.decoders.parts.description.attention import Attention
+from graphacct_architectures.decoders.glm4 import glm_text
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
-from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
-from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import (
     DecoderConfig,
     decoder,
@@ -44,36 +41,9 @@ class Glm4vTextConfig(DecoderConfig):
         return width_over_heads(self)
 
 
-def glm_text(config: Any, *, bias: bool) -> Decoder:
-    """Returns a stack of equal layers with norms before and after each part."""
-    rotary = rotary_dims(config)
-    layer = Layer(
-        Attention(
-            config.num_attention_heads,
-            config.kv_heads,
-            config.d_head,
-            bias=bias,
-            rotary=rotary,
-            rotary_joined=True,
-            dropout=config.attention_dropout,
-        ),
-        Mlp(config.intermediate_size, ACTIVATIONS[config.hidden_act], joint="gate_up_proj"),
-        attention_post_norm="post_self_attn_layernorm",
-        mlp_post_norm="post_mlp_layernorm",
-    )
-    return Decoder(
-        config.vocab_size,
-        config.hidden_size,
-        layer,
-        config.num_hidden_layers,
-        tied=config.tie_word_embeddings,
-        rotary_tables=(("rotary_emb", rotary),),
-    )
-
-
 def describe(config: Glm4vTextConfig) -> Decoder:
     """Returns the layers, whose projections of q, k and v have biases."""
-    return glm_text(config, bias=getattr(config, config.bias_by) if config.bias_by else True)
+    return glm_text(config, rotary_dims(config), bias=getattr(config, config.bias_by) if config.bias_by else True)
 
 
 ARCHITECTURE = decoder(

@@ -6,9 +6,9 @@ GLM-V Team, 2026 (GLM-OCR).
 from __future__ import annotations
 
 from graphacct import Dim, PresetFiles, fields, frozen
-from graphacct_architectures.decoders.glm4v_text import glm_text
+from graphacct_architectures.decoders.glm4 import glm_text
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
-from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction
+from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, fraction, rotary_dims
 from graphacct_architectures.heads import ALONE, CAUSAL
 
 
@@ -28,7 +28,7 @@ class GlmOcrTextConfig(DecoderConfig):
 
 def describe(config: GlmOcrTextConfig) -> Decoder:
     """Returns the layers."""
-    return glm_text(config, bias=False)
+    return glm_text(config, rotary_dims(config), bias=False)
 
 
 ARCHITECTURE = decoder(

@@ -11,6 +11,7 @@ from functools import partial
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.activations import activation as activation_name
+from graphacct_architectures.aliases import GPT2
 from graphacct_architectures.crossing import Crossing
 from graphacct_architectures.heads import (
     ALONE,
@@ -277,13 +278,10 @@ ARCHITECTURE = Architecture(
     aliases={
         "torch_dtype": "dtype",
         "id2label": "num_labels",
-        "hidden_size": "n_embd",
-        "num_hidden_layers": "n_layer",
-        "num_attention_heads": "n_head",
-        "max_position_embeddings": "n_positions",
+        **GPT2,
         "n_ctx": "n_positions",
     },
-    translated=frozenset(("hidden_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings")),
+    translated=frozenset(GPT2),
     model_types=("gpt2",),
     doc="GPT-2: learned positions, LayerNorm, biases, tanh-GELU, tied head.",
 )

@@ -7,6 +7,7 @@ Small Magellanic Cloud AI, "Refact-1.6B-fim", 2023. The class stands in the mode
 from __future__ import annotations
 
 from graphacct import Dim, PresetFiles, ceil_div, exact_div, fields, frozen
+from graphacct_architectures.aliases import GPT2
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -75,20 +76,14 @@ def describe(config: GptRefactConfig) -> Decoder:
     )
 
 
-KEYS = {
-    "hidden_size": "n_embd",
-    "num_hidden_layers": "n_layer",
-    "num_attention_heads": "n_head",
-    "max_position_embeddings": "n_positions",
-}
 ARCHITECTURE = decoder(
     "gpt_refact",
     GptRefactConfig,
     describe,
     PresetFiles(__file__),
     inexact=own_repository,
-    aliases=KEYS,
-    translated=KEYS,
+    aliases=GPT2,
+    translated=GPT2,
     context=lambda config: config.n_positions,
     classes=(CAUSAL,),
     no_cost=dict.fromkeys(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
+from graphacct_architectures.aliases import GPT2
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -18,12 +19,6 @@ from graphacct_architectures.decoders.parts.rotary import EACH
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, SPAN, HeadConfig
 
 NORM = Norm(LAYER_NORM, bias=True)
-ALIASES = {
-    "hidden_size": "n_embd",
-    "num_hidden_layers": "n_layer",
-    "num_attention_heads": "n_head",
-    "max_position_embeddings": "n_positions",
-}
 
 
 @frozen(kw_only=True)
@@ -107,8 +102,8 @@ ARCHITECTURE = decoder(
     GPTJConfig,
     describe,
     PresetFiles(__file__),
-    aliases=ALIASES,
-    translated=ALIASES,
+    aliases=GPT2,
+    translated=GPT2,
     context=lambda config: config.n_positions,
     dtype="float32",
     classes=(CAUSAL, ALONE, SEQUENCE, SPAN),

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import attrs
 
 from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
-from graphacct_architectures.decoders.parts.attention import attended, of_their_own
+from graphacct_architectures.decoders.parts.attention import attended
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder, Middle
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -22,6 +22,7 @@ from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import DecoderConfig, decoder, whole
 from graphacct_architectures.decoders.parts.feed_forward import mlp
 from graphacct_architectures.decoders.parts.norms import normed_by
+from graphacct_architectures.decoders.parts.projections import of_their_own
 from graphacct_architectures.decoders.parts.unmeasured import own_repository
 from graphacct_architectures.decoders.parts.usual import around, network, rotated_attention
 from graphacct_architectures.heads import CAUSAL

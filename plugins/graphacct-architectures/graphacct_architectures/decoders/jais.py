@@ -12,6 +12,7 @@ import attrs
 
 from graphacct import ConfigError, Dim, PresetFiles, brief, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
+from graphacct_architectures.aliases import GPT2
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder, Positions
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -108,20 +109,14 @@ def describe(config: JaisConfig) -> Decoder:
     )
 
 
-KEYS = {
-    "hidden_size": "n_embd",
-    "num_hidden_layers": "n_layer",
-    "num_attention_heads": "n_head",
-    "max_position_embeddings": "n_positions",
-}
 ARCHITECTURE = decoder(
     "jais",
     JaisConfig,
     describe,
     PresetFiles(__file__),
     inexact=own_repository,
-    aliases=KEYS,
-    translated=KEYS,
+    aliases=GPT2,
+    translated=GPT2,
     context=lambda config: config.n_positions,
     dtype="float32",
     stem="JAIS",

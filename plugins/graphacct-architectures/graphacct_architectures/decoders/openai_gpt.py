@@ -7,6 +7,7 @@ decoding step is counted as one on keys and values that are kept.
 from __future__ import annotations
 
 from graphacct import Dim, PresetFiles, exact_div, fields, frozen
+from graphacct_architectures.aliases import GPT2
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder, Positions
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -86,13 +87,8 @@ ARCHITECTURE = decoder(
     PresetFiles(__file__),
     inexact=written_out_alone,
     attention=("eager", "fused"),
-    aliases={
-        "hidden_size": "n_embd",
-        "num_hidden_layers": "n_layer",
-        "num_attention_heads": "n_head",
-        "max_position_embeddings": "n_positions",
-    },
-    translated=("hidden_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings"),
+    aliases=GPT2,
+    translated=GPT2,
     context=lambda config: config.n_positions,
     dtype="float32",
     stem="OpenAIGPT",

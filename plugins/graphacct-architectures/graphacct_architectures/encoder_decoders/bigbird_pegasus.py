@@ -17,8 +17,8 @@ from graphacct_architectures.banded import padded_length
 from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.encoder_decoders.bart import KEYS, BartConfig, like_bart
 from graphacct_architectures.encoder_decoders.parts.description import Attention, EncoderDecoder, Head, Positions, Stack
+from graphacct_architectures.encoder_decoders.parts.embeddings import embedded
 from graphacct_architectures.encoder_decoders.parts.family import encoder_decoder
-from graphacct_architectures.encoder_decoders.parts.run import embedded
 from graphacct_architectures.encoders.parts.blocks import in_blocks
 from graphacct_architectures.layers import activation, dropped, linear, merge_heads, split_heads
 

@@ -18,8 +18,8 @@ from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.feed_forward import mlp
 from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.encoder_decoders.parts.description import EncoderDecoder, Stack
+from graphacct_architectures.encoder_decoders.parts.embeddings import embedded
 from graphacct_architectures.encoder_decoders.parts.family import encoder_decoder
-from graphacct_architectures.encoder_decoders.parts.run import embedded
 from graphacct_architectures.encoder_decoders.t5 import GATED, T5Config, t5
 from graphacct_architectures.layers import dropped, linear
 

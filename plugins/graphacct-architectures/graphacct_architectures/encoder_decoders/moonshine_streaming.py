@@ -49,8 +49,8 @@ from graphacct_architectures.encoder_decoders.parts.description import (
     Part,
     Stack,
 )
+from graphacct_architectures.encoder_decoders.parts.embeddings import looked_up
 from graphacct_architectures.encoder_decoders.parts.family import encoder_decoder
-from graphacct_architectures.encoder_decoders.parts.run import looked_up
 from graphacct_architectures.layers import linear
 
 LM, MODEL = "MoonshineStreamingForConditionalGeneration", "MoonshineStreamingModel"

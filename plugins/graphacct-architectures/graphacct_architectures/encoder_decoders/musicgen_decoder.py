@@ -20,7 +20,8 @@ from graphacct_architectures.encoder_decoders.parts.description import (
     Positions,
     Stack,
 )
-from graphacct_architectures.encoder_decoders.parts.run import attending, looked_up, placed, run
+from graphacct_architectures.encoder_decoders.parts.embeddings import looked_up, placed
+from graphacct_architectures.encoder_decoders.parts.run import attending, run
 from graphacct_architectures.layers import dropped, for_logits, linear
 from graphacct_architectures.losses import SUM_ALONE
 

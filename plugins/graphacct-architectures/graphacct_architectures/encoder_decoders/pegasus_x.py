@@ -23,8 +23,8 @@ from graphacct_architectures.encoder_decoders.parts.description import (
     Positions,
     Stack,
 )
+from graphacct_architectures.encoder_decoders.parts.embeddings import embedded, looked_up
 from graphacct_architectures.encoder_decoders.parts.family import encoder_decoder
-from graphacct_architectures.encoder_decoders.parts.run import embedded, looked_up
 from graphacct_architectures.layers import activation, dropped, linear, merge_heads, split_heads
 
 NORM = Norm(LAYER_NORM, bias=True)

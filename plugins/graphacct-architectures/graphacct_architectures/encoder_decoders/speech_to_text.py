@@ -22,8 +22,8 @@ from graphacct_architectures.encoder_decoders.parts.description import (
     Positions,
     Stack,
 )
+from graphacct_architectures.encoder_decoders.parts.embeddings import placed
 from graphacct_architectures.encoder_decoders.parts.family import encoder_decoder
-from graphacct_architectures.encoder_decoders.parts.run import placed
 from graphacct_architectures.layers import dropped
 
 LM, MODEL = "Speech2TextForConditionalGeneration", "Speech2TextModel"

@@ -28,8 +28,8 @@ from graphacct_architectures.encoder_decoders.parts.description import (
     Positions,
     Stack,
 )
+from graphacct_architectures.encoder_decoders.parts.embeddings import looked_up, placed
 from graphacct_architectures.encoder_decoders.parts.family import encoder_decoder
-from graphacct_architectures.encoder_decoders.parts.run import looked_up, placed
 from graphacct_architectures.layers import dropped, layer_norm, linear, resident
 
 TO_TEXT, TO_SPEECH, SPEECH, MODEL = (

@@ -24,10 +24,11 @@ from graphacct import (
     frozen,
 )
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.decoders.parts.attention import attended, head_normed
+from graphacct_architectures.decoders.parts.attention import attended
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.gemma4 import GAINLESS, NORM
 from graphacct_architectures.decoders.parts.norms import normed_by
+from graphacct_architectures.decoders.parts.projections import head_normed
 from graphacct_architectures.layers import activation as activated
 from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.multimodal.parts.clipped import clipped

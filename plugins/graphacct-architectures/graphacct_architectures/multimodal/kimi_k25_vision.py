@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, equal, exact_div, fields, frozen
+from graphacct import Builder, Dim, Value, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
+from graphacct_architectures.multimodal.moonvit import Merged
 from graphacct_architectures.multimodal.parts.grid import Extent, Grid
 from graphacct_architectures.multimodal.parts.grid_layers import Looking
 from graphacct_architectures.multimodal.parts.qwen_vl import tower_alone
@@ -22,7 +23,7 @@ NEAREST = 16
 
 
 @frozen(kw_only=True)
-class Config:
+class Config(Merged):
     """The tower's keys that the cost depends on."""
 
     architectures: str = fields.model_class(VISION, (VISION,))
@@ -35,16 +36,7 @@ class Config:
     hidden_size: Dim = fields.size(1152)
     intermediate_size: Dim = fields.size(4304)
     hidden_act: str = activation("gelu_pytorch_tanh")
-    merge_kernel_size: tuple[Dim, Dim] = fields.sides(2)
     dtype: str | None = fields.dtype()
-
-    @property
-    def spatial_merge_size(self) -> Dim:
-        """The side of the squares of patches that become one token. Raises ConfigError unless they are squares."""
-        high, wide = self.merge_kernel_size
-        if not equal(high, wide):
-            raise ConfigError(f"merge_kernel_size is {[high, wide]}: squares of patches become one token")
-        return high
 
 
 @frozen

@@ -18,7 +18,22 @@ VISION = "MoonVitPretrainedModel"
 
 
 @frozen(kw_only=True)
-class Config:
+class Merged:
+    """The key of the patches that become one token."""
+
+    merge_kernel_size: tuple[Dim, Dim] = fields.sides(2)
+
+    @property
+    def spatial_merge_size(self) -> Dim:
+        """The side of the squares of patches that become one token. Raises ConfigError unless they are squares."""
+        high, wide = self.merge_kernel_size
+        if not equal(high, wide):
+            raise ConfigError(f"merge_kernel_size is {[high, wide]}: squares of patches become one token")
+        return high
+
+
+@frozen(kw_only=True)
+class Config(Merged):
     """The tower's keys that the cost depends on."""
 
     architectures: str = fields.model_class(VISION, (VISION,))
@@ -29,16 +44,7 @@ class Config:
     num_hidden_layers: Dim = fields.size(27)
     hidden_size: Dim = fields.size(1152)
     intermediate_size: Dim = fields.size(4304)
-    merge_kernel_size: tuple[Dim, Dim] = fields.sides(2)
     dtype: str | None = fields.dtype()
-
-    @property
-    def spatial_merge_size(self) -> Dim:
-        """The side of the squares of patches that become one token. Raises ConfigError unless they are squares."""
-        high, wide = self.merge_kernel_size
-        if not equal(high, wide):
-            raise ConfigError(f"merge_kernel_size is {[high, wide]}: squares of patches become one token")
-        return high
 
 
 @frozen

@@ -8,6 +8,7 @@ from __future__ import annotations
 from graphacct import PresetFiles, SubModel, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
+from graphacct_architectures.multimodal.llava import VISION
 from graphacct_architectures.multimodal.parts.compose import Composition, described, text_model
 from graphacct_architectures.multimodal.parts.family import composition, layer_indices
 from graphacct_architectures.multimodal.parts.images import seen
@@ -15,16 +16,6 @@ from graphacct_architectures.multimodal.parts.projector import Activated, Linear
 from graphacct_architectures.multimodal.parts.towers import vision_model
 
 CLASSES = ("VipLlavaForConditionalGeneration", "VipLlavaModel")
-VISION = {
-    "intermediate_size": 4096,
-    "hidden_size": 1024,
-    "patch_size": 14,
-    "image_size": 336,
-    "num_hidden_layers": 24,
-    "num_attention_heads": 16,
-    "projection_dim": 768,
-}
-"""The tower of a file without one."""
 
 
 @frozen(kw_only=True)

@@ -72,6 +72,12 @@ def _vectors(call: CallRecord, a: Mapping[str, Any]) -> int:
     return 2 * math.prod(a["self"].shape)
 
 
+def _distances(call: CallRecord, a: Mapping[str, Any]) -> int:
+    """One product of rows, to which their squares and a one are appended (aten's Distance.cpp)."""
+    rows, others = a["x1"].shape, a["x2"].shape
+    return 2 * math.prod(rows[:-1]) * others[-2] * (rows[-1] + 2)
+
+
 def _batches(call: CallRecord, a: Mapping[str, Any]) -> int:
     return 2 * math.prod(a["batch1"].shape) * a["batch2"].shape[-1]
 
@@ -104,6 +110,7 @@ def _recurrent_backward(call: CallRecord, a: Mapping[str, Any]) -> int:
 
 
 OWN: Mapping[str, Callable[[CallRecord, Mapping[str, Any]], int]] = {
+    "_euclidean_dist.default": _distances,
     "convolution_backward.default": _convolution_backward,
     "_scaled_dot_product_flash_attention_for_cpu.default": _attention,
     "_scaled_dot_product_flash_attention_for_cpu_backward.default": _attention_backward,

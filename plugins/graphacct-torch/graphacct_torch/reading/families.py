@@ -44,6 +44,7 @@ TOGETHER: Mapping[str, tuple[str, ...]] = {
     "gemma3n": ("input_features", "input_features_mask"),
     "idefics": ("image_attention_mask",),
     "kosmos-2": ("image_embeds_position_mask",),
+    "kosmos-2.5": ("flattened_patches", "image_embeds_position_mask"),
     "minicpm_ocr_vision": ("target_sizes",),
     "minicpmv4_6_vision": ("target_sizes",),
     "minicpmv4_7_vision": ("target_sizes",),

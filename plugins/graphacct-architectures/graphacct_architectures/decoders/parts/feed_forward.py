@@ -40,7 +40,7 @@ def mlp(m: Mlp, b: Builder, x: Value, workload: Workload | None = None) -> Value
     if workload is not None:
         y = dropped(b, "act_dropout", y, m.dropout, workload)
     if m.norm:
-        y = normed_by(b, m.norm, y, Norm())
+        y = normed_by(b, m.norm, y, m.norm_kind)
     y = projection(m.in_out, b, m.down, y, width, m.bias if m.down_bias is None else m.down_bias)
     return b.apply("scale", y, name="out_scaled") if m.scaled else y
 

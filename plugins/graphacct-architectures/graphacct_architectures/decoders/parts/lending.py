@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, frozen
-from graphacct_architectures.decoders.parts.attention import attended, head_normed, of_their_own
+from graphacct_architectures.decoders.parts.attention import attended
 from graphacct_architectures.decoders.parts.decode import layer
 from graphacct_architectures.decoders.parts.description.attention import Attention
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -21,6 +21,7 @@ from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.names import mask_name
 from graphacct_architectures.decoders.parts.norms import normed_by, projection
+from graphacct_architectures.decoders.parts.projections import head_normed, of_their_own
 from graphacct_architectures.decoders.parts.rotary import rotated
 from graphacct_architectures.decoders.parts.stack import stack
 from graphacct_architectures.layers import embedding, linear

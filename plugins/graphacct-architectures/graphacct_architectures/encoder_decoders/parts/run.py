@@ -2,42 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import TypeAlias
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Parameter, Value, Workload, differ, equal
+from graphacct import Builder, ConfigError, Dim, Value, Workload, differ, equal
 from graphacct_architectures.banded import Band, banded, padded_length, runs, widest
 from graphacct_architectures.classifier import EOS, Classifier, classified, scored, token
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.feed_forward import mlp
 from graphacct_architectures.decoders.parts.norms import normed_by
-from graphacct_architectures.encoder_decoders.parts.attention import (
-    BIASES,
-    CROSS_BIASES,
-    MASK,
-    STATES,
-    attention,
-    turns,
-    unused,
-)
-from graphacct_architectures.encoder_decoders.parts.description import (
-    Attention,
-    EncoderDecoder,
-    Head,
-    Part,
-    Positions,
-    Relative,
-    Stack,
-)
+from graphacct_architectures.encoder_decoders.parts.attention import STATES, attention, unused
+from graphacct_architectures.encoder_decoders.parts.biases import own_biases, scores_tables
+from graphacct_architectures.encoder_decoders.parts.description import Attention, EncoderDecoder, Head, Part, Stack
+from graphacct_architectures.encoder_decoders.parts.embeddings import Merge, embedded
 from graphacct_architectures.layers import dropped, for_logits, linear, resident, weighted_sum
 from graphacct_architectures.losses import check_entropy
 from graphacct_architectures.residing import reside
-
-Merge: TypeAlias = Callable[[Builder, Value, Value], Value]
-"""From the encoder's ids and its embedded tokens (batch, seq, width) to those that enter its layers."""
 
 
 def run(d: EncoderDecoder, workload: Workload, b: Builder, merge: Merge | None = None) -> Value | tuple[Value, ...]:
@@ -181,69 +163,6 @@ def in_bands(d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, id
     return x if equal(length, seq) else b.apply("slice", x, name="without_padding", dim=1, start=0, length=seq)
 
 
-def embedded(
-    d: EncoderDecoder, stack: Stack, workload: Workload, b: Builder, entering: Value, merge: Merge | None = None
-) -> Value:
-    """Returns the stream that enters the layers."""
-    if stack.entry is not None:
-        return stack.entry.stream(workload, b, entering)
-    if stack.frames is not None:
-        x = convolved(b, entering, d.width)
-    else:
-        tied = d.table if d.shared and d.shares else ""
-        words = d.decoder_words if stack is d.decoder and d.decoder_words is not None else d.vocab_size
-        x = looked_up(b, stack.table, entering, words, d.width, tied_to=tied)
-        if stack.table_scaled:
-            x = b.apply("scale", x, name="embedding_scaled")
-        if merge is not None:
-            x = merge(b, entering, x)
-    b.hold(x)
-    places = stack.positions
-    if places is not None and not places.after_norm:
-        x = placed(places, stack is d.encoder, workload, b, x)
-    if stack.embedding_norm:
-        x = normed_by(b, stack.embedding_norm, x, stack.norm_kind)
-    if places is not None and places.after_norm:
-        x = placed(places, stack is d.encoder, workload, b, x)
-    return dropped(b, "drop", x, d.dropout, workload)
-
-
-def looked_up(
-    b: Builder, name: str, ids: Value, count: Dim, width: Dim, *, tied_to: str = "", frozen: bool = False
-) -> Value:
-    """Returns the rows of a table."""
-    table = b.parameter(f"{name}.weight", (count, width), tied_to=tied_to, frozen=frozen)
-    return b.apply("embedding", ids, table, name=name)
-
-
-def convolved(b: Builder, x: Value, width: Dim) -> Value:
-    """Returns frames (batch, bins, frames) as a stream of half as many positions."""
-    for name, stride in (("conv1", 1), ("conv2", 2)):
-        weight, bias = b.parameter(f"{name}.weight", (width, x.spec.shape[1], 3)), b.parameter(f"{name}.bias", (width,))
-        x = b.apply("convolution", x, weight, bias, name=name, stride=stride, padding=1)
-        x = b.apply("gelu", x, name=f"{name}_act")
-    return b.apply("permute", x, name="positions_last", dims=(0, 2, 1))
-
-
-def placed(p: Positions, in_encoder: bool, workload: Workload, b: Builder, x: Value) -> Value:
-    """Returns x with a position added to each token. Raises ConfigError if too few positions were learned."""
-    batch, seq, width = x.spec.shape
-    length, name = (seq, "encoder_seq_len") if in_encoder else (workload.positions, "seq_len")
-    if type(length) is int and type(p.usable) is int and length > p.usable and not p.computed:
-        raise ConfigError(f"{name} {length} is beyond the {p.usable} positions that the model has learned")
-    ids = b.apply("arange", name="position_ids", batch=batch if p.per_sequence else 1, n=seq)
-    if p.computed:
-        count = p.count
-        if type(length) is int and type(p.usable) is int and length > p.usable:
-            count += length - p.usable
-        table = b.apply("constant", name=f"{p.name}_weights", shape=(count, width), dtype=b.dtype)
-        rows = b.apply("embedding", ids, table, name=p.name)
-    else:
-        rows = looked_up(b, p.name, ids, p.count, width, frozen=p.frozen)
-    b.hold(ids, rows)
-    return b.apply("add", x, rows, name="embed")
-
-
 def layers(
     d: EncoderDecoder,
     stack: Stack,
@@ -274,50 +193,6 @@ def layers(
     if stack.norm:
         x = normed_by(b, stack.norm, x, stack.norm_kind)
     return dropped(b, "last_drop", x, d.dropout, workload) if stack.last_dropout else x
-
-
-def scores_tables(stack: Stack, causal: bool, workload: Workload, b: Builder) -> dict[str, Value]:
-    """Returns the tables that all layers add to their scores: the biases and, with eager attention, the mask."""
-    found: dict[str, Value] = {}
-    queries, keys = workload.seq_len, workload.positions
-    if not causal:
-        queries = keys = workload.encoder_seq_len
-    if causal and (workload.attention == "eager" or stack.attention.written_out):
-        mask = {"batch": workload.batch, "seq": queries, "keys": keys, "dtype": b.dtype}
-        found[MASK] = b.apply("causal_mask", name=MASK, **mask)
-    if stack.tables is not None:
-        found |= stack.tables(queries, b)
-    rotary = stack.attention.rotary
-    if not equal(rotary, 0):
-        found |= turns(rotary, queries, b)
-    if stack.relative is not None and not stack.relative.each:
-        heads = stack.attention.heads
-        table = b.parameter(f"{stack.relative.module}.weight", (stack.relative.buckets, heads))
-        with b.scope(stack.relative.module.rpartition(".")[0]):  # the first layer makes them, for all
-            found[BIASES] = distance_biases(table, queries, keys, b)
-        if causal:
-            shape = (1, heads, queries, workload.encoder_seq_len)
-            found[CROSS_BIASES] = b.apply("full", name=CROSS_BIASES, shape=shape, dtype=b.dtype)
-    return found
-
-
-def distance_biases(table: Parameter, queries: Dim, keys: Dim, b: Builder) -> Value:
-    """Returns biases (1, heads, queries, keys) from a table (buckets, heads) of distances."""
-    heads = table.spec.shape[1]
-    buckets = b.apply("relative_buckets", name="buckets", queries=queries, keys=keys)
-    x = b.apply("embedding", buckets, table, name="relative_attention_bias")
-    x = b.apply("permute", x, name="heads_first", dims=(2, 0, 1))
-    return b.apply("reshape", x, name="position_biases", shape=(1, heads, queries, keys))
-
-
-def own_biases(a: Attention, relative: Relative, causal: bool, workload: Workload, b: Builder) -> dict[str, Value]:
-    """Returns the biases that a layer's attention makes for itself: by distance, or zeros towards the encoder."""
-    if a.cross:
-        shape = (1, a.heads, workload.seq_len, workload.encoder_seq_len)
-        return {CROSS_BIASES: b.apply("full", name="position_biases", shape=shape, dtype=b.dtype)}
-    queries, keys = (workload.seq_len, workload.positions) if causal else (workload.encoder_seq_len,) * 2
-    table = b.parameter(f"{relative.module}.weight", (relative.buckets, a.heads))
-    return {BIASES: distance_biases(table, queries, keys, b)}
 
 
 def layer(

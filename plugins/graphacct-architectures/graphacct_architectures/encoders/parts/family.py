@@ -12,7 +12,7 @@ from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, 
 from graphacct_architectures.activations import activation
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.classifier import Classifier, scored
-from graphacct_architectures.crossing import Crossing
+from graphacct_architectures.crossing import Crossing, Described
 from graphacct_architectures.encoders.parts.description import Encoder
 from graphacct_architectures.encoders.parts.encode import Stream, encode
 from graphacct_architectures.encoders.parts.heads import POOLED
@@ -140,8 +140,9 @@ def encoder(
     found = built(name, config, build, presets, scored_by, usable, doc=doc, aliases=aliases, no_cost=allowed)
     if not hasattr(config, "position_embedding_type"):
         found = attrs.evolve(found, prepare=absolute)
+    told = describe if streamed is None and configured is None else None  # which says all of the layers
     if not language_model:
-        return found
+        return found if told is None else attrs.evolve(found, build=Described(found.build, told))
 
     def attending(config: Any, workload: Workload, b: Builder, states: Value | None) -> Value | tuple[Value, ...]:
         e = describe(config)
@@ -150,7 +151,7 @@ def encoder(
         own = None if configured is None else partial(configured, config, states=states)
         return encode(e, workload, b, own, states=states)
 
-    return attrs.evolve(found, build=Crossing(found.build, attending, language_model))
+    return attrs.evolve(found, build=Crossing(found.build, attending, language_model, told))
 
 
 def absolute(content: Mapping[str, Any]) -> Mapping[str, Any]:

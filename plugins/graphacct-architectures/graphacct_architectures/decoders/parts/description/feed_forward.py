@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from graphacct import Dim, frozen
+from graphacct_architectures.decoders.parts.description.norm import Norm
 
 
 @frozen
@@ -29,6 +30,7 @@ class Mlp:
         cut_first: Whether the gate is clamped from above, and the other projection from both sides, before the
             activation.
         clamped: Whether gate and projection are clamped to a range, as in gpt-oss; then they are joint.
+        norm_kind: The kind of the norm of the hidden layer.
     """
 
     width: Dim
@@ -49,6 +51,7 @@ class Mlp:
     down_bias: bool | None = None
     cut_first: bool = False
     clamped: bool = False
+    norm_kind: Norm = Norm()
 
 
 @frozen
