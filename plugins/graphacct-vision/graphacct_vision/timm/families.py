@@ -26,14 +26,17 @@ def family(name: str) -> str | None:
 
 def kind(name: str) -> Any:
     """Returns what a name stands for; None if it is read by no module."""
-    module = family(name)
-    return None if module is None else import_module(f"graphacct_vision.timm.{module}").named(name)
+    return None if family(name) is None else module_of(name).named(name)
+
+
+def module_of(name: str) -> Any:
+    """Returns the module that reads a name, of which `family` knows one."""
+    return import_module(f"graphacct_vision.timm.{family(name)}")
 
 
 def built(name: str, kind: Any, workload: Workload, b: Builder, pixels: Value, labels: Dim) -> tuple[Value, Value]:
     """Returns the last map or tokens, and the logits."""
-    module = import_module(f"graphacct_vision.timm.{family(name)}")
-    found: tuple[Value, Value] = module.build(kind, workload, b, pixels, labels)
+    found: tuple[Value, Value] = module_of(name).build(kind, workload, b, pixels, labels)
     return found
 
 

@@ -106,6 +106,20 @@ def required(name: str, key: str) -> TimmResNet:
     return found
 
 
+def levels(kind: TimmResNet) -> int:
+    """Returns how many maps a backbone has: the stem's and each stage's."""
+    return len(kind.depths) + 1
+
+
+def features(
+    kind: TimmResNet, workload: Workload, b: Builder, pixels: Value, places: tuple[int, ...], stride: int
+) -> list[Value]:
+    """Returns the maps of a backbone at places, in order, none of which is after the last."""
+    kind = attrs.evolve(kind, stride=stride, training=workload.phase == "train")
+    found = maps(kind, b, pixels, places[-1])
+    return [found[place] for place in places]
+
+
 def build(kind: TimmResNet, workload: Workload, b: Builder, pixels: Value, labels: Dim) -> tuple[Value, Value]:
     """Returns the last map, and the logits of its mean."""
     x = maps(attrs.evolve(kind, training=workload.phase == "train"), b, pixels)[-1]

@@ -8,7 +8,7 @@ from functools import partial
 from graphacct_architectures.layers import drop_path, layer_norm, linear, merge_heads
 from graphacct_architectures.tower import check_image, patches
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, ceil_div, equal, floor_div, frozen, prod
+from graphacct import Builder, ConfigError, Dim, Parameter, Value, Workload, ceil_div, equal, floor_div, frozen, prod
 from graphacct_vision.swinv2 import HIDDEN, unit
 from graphacct_vision.timm.tables import plain, settings
 from graphacct_vision.timm.transformer import Layers, network, projected, read
@@ -67,8 +67,29 @@ def build(kind: TimmSwin, workload: Workload, b: Builder, pixels: Value, labels:
         return x, mean if equal(labels, 0) else linear(b, "fc", mean, labels)
 
 
-def stages(kind: TimmSwin, workload: Workload, b: Builder, pixels: Value) -> list[tuple[Value, Grid]]:
-    """Returns each stage's tokens and the grid that they are on."""
+def levels(kind: TimmSwin) -> int:
+    """Returns how many maps a backbone has: each stage's."""
+    return len(kind.depths)
+
+
+def features(
+    kind: TimmSwin, workload: Workload, b: Builder, pixels: Value, places: tuple[int, ...], stride: int
+) -> list[Value]:
+    """Returns the maps of a backbone at places, in order, none of which is after the last; channels come last. Its
+    stages are modules of the model, not of a list."""
+    found = []
+    for place, (x, grid) in enumerate(stages(kind, workload, b, pixels, places[-1] + 1, between="_")):
+        if place in places:
+            shape = (workload.batch, *grid, x.spec.shape[-1])
+            found.append(b.apply("reshape", x, name=f"map_{place}", shape=shape))
+    return found
+
+
+def stages(
+    kind: TimmSwin, workload: Workload, b: Builder, pixels: Value, count: int = 4, *, between: str = "."
+) -> list[tuple[Value, Grid]]:
+    """Returns the tokens of the first stages and the grid that they are on; `between` stands before the numbers of
+    stages in their names."""
     image = pixels.spec.shape[2:]
     own = kind.image if isinstance(kind.image, tuple) else (kind.image, kind.image)
     check_image((image[0], image[1]), own, "architecture's image")
@@ -77,8 +98,8 @@ def stages(kind: TimmSwin, workload: Workload, b: Builder, pixels: Value) -> lis
         x = patches(b, "proj", pixels, kind.width, (kind.patch, kind.patch), bias=True)
         x = layer_norm(b, "norm", x)
     found = []
-    for index, depth in enumerate(kind.depths):
-        with b.scope(f"layers.{index}"):
+    for index, depth in enumerate(kind.depths[:count]):
+        with b.scope(f"layers{between}{index}"):
             if index:
                 with b.scope("downsample"):
                     x, grid = merged(b, x, grid, norm_last=kind.second)
@@ -159,7 +180,7 @@ def attention(parts: Layers, workload: Workload, window: int, b: Builder, x: Val
     return linear(b, "proj", merge_heads(b, read(workload, b, q, k, v, mask=numbers)), width)
 
 
-def by_pair(b: Builder, table: Value, heads: int, window: int) -> Value:
+def by_pair(b: Builder, table: Value | Parameter, heads: int, window: int) -> Value:
     """Returns the row of a table for each pair of places in a window, (1, heads, window², window²)."""
     count = window**2
     places = b.apply("constant", name="index", shape=(count**2,), dtype="int64")
