@@ -113,8 +113,8 @@ def across(kind: TimmConvNeXt, b: Builder, name: str, x: Value) -> Value:
     """Applies a norm over the channels of a map (batch, channels, height, width)."""
     if kind.rms:
         return mobilenetv5.normed(b, name, x)
-    y = b.apply("permute", x, name=f"{name}_channels_last", dims=(0, 2, 3, 1))
-    found: Value = b.apply("permute", layer_norm(b, name, y), name=f"{name}_channels_first", dims=(0, 3, 1, 2))
+    y = b.apply("permute", x, name=f"{name}.channels_last", dims=(0, 2, 3, 1))
+    found: Value = b.apply("permute", layer_norm(b, name, y), name=f"{name}.channels_first", dims=(0, 3, 1, 2))
     return found
 
 

@@ -9,12 +9,14 @@ from graphacct import Builder, Dim, Value, Workload, brief, suggest
 from graphacct_vision.timm.tables import plain, settings
 
 FAMILIES = {
-    "resnet": "ResNets and ResNeXts",
+    "resnet": "ResNets, ResNeXts and others",
     "vit": "ViTs, DeiT, SigLIP, DINOv2 and v3, EVA, BEiT",
     "convnext": "ConvNeXt and V2",
     "efficientnet": "EfficientNets and MobileNets v1 to v4",
     "swin": "Swin and V2",
     "regnet": "RegNets",
+    "vgg": "VGGs",
+    "maxvit": "MaxViTs",
 }
 """The modules, and what a message calls what they read."""
 
