@@ -19,9 +19,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from graphacct_torch.measuring.measured import BY_GROUP
 from graphacct_vision.timm import families
 from graphacct_vision.timm.tables import settings
-from graphacct_torch.measuring.measured import BY_GROUP
 from measure import flops_of
 from timm.layers import config as layers
 from torch.utils.flop_counter import FlopCounterMode

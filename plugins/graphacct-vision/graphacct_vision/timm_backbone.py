@@ -22,8 +22,8 @@ from graphacct_vision.timm import families
 from graphacct_vision.timm.resnet import TimmResNet, model_name
 
 CLASSES = ("TimmBackbone",)
-TOKENS = "vit"
-"""The family that has no stages."""
+WITHOUT_MAPS = {"vit": "a ViT of timm's", "vgg": "timm's", "maxvit": "timm's"}
+"""The families whose stages are not handed on, and what a message calls one."""
 
 
 @frozen(kw_only=True)
@@ -42,8 +42,9 @@ class TimmBackboneConfig:
     def __attrs_post_init__(self) -> None:
         if families.family(self.backbone) is None:
             raise DeclinedError(families.refusal("backbone", self.backbone))
-        if families.family(self.backbone) == TOKENS:
-            raise DeclinedError(f"backbone {brief(self.backbone)} is a ViT of timm's, whose maps are not modelled")
+        what = WITHOUT_MAPS.get(families.family(self.backbone) or "")
+        if what:
+            raise DeclinedError(f"backbone {brief(self.backbone)} is {what}, whose maps are not modelled")
         count = self.levels
         if any(not -count <= place < count for place in self.out_indices or ()):
             raise ConfigError(f"out_indices {list(self.out_indices or ())} are indices of the {count} maps that it has")

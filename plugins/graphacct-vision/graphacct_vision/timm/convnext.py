@@ -47,6 +47,11 @@ class TimmConvNeXt:
     act: str = "gelu"
     image: int = 224
 
+    @property
+    def learned_pool(self) -> bool:
+        """Whether what pools the last map has weights."""
+        return not self.norm_first
+
 
 def named(name: str) -> TimmConvNeXt | None:
     """Returns the ConvNeXt of a name, which may have the tag of its weights; None if it is of no such name."""

@@ -3,11 +3,13 @@ arXiv:2204.01697; timm's models/maxxvit.py)."""
 
 from __future__ import annotations
 
+from functools import partial
+
 import attrs
 from graphacct_architectures.layers import dropped, layer_norm, linear, merge_heads, scaled
+from graphacct_architectures.tower import check_image
 
 from graphacct import Builder, Dim, Value, Workload, equal, frozen
-from graphacct_architectures.tower import check_image
 from graphacct_vision.inverted import divisible
 from graphacct_vision.layers import convolution
 from graphacct_vision.stages import repeated
@@ -49,6 +51,11 @@ class TimmMaxViT:
     image: int | tuple[int, int] = 224
 
     @property
+    def learned_pool(self) -> bool:
+        """Whether what pools the last map has weights."""
+        return bool(self.hidden)
+
+    @property
     def window(self) -> int:
         """The side of a window, and of a grid."""
         side = self.image if isinstance(self.image, int) else self.image[0]
@@ -76,12 +83,9 @@ def build(kind: TimmMaxViT, workload: Workload, b: Builder, pixels: Value, label
         x = convolved(style, b, "conv1", pixels, kind.stem[0], (3,), stride=2, bias=kind.tf)
         x = convolved(style, b, "conv2", normed(style, b, "norm1", x), kind.stem[1], (3,), bias=kind.tf)
     for stage, (width, depth) in enumerate(zip(kind.widths, kind.depths, strict=True)):
-
-        def body(stride: int, b: Builder, x: Value, width: int = width) -> Value:
-            return block(kind, style, workload, width, stride, b, x)
-
+        first, other = (partial(block, kind, style, workload, width, stride) for stride in (2, 1))
         with b.scope(f"stages.{stage}"):
-            x = repeated("blocks", depth, lambda b, x, own=body: own(2, b, x), lambda b, x, own=body: own(1, b, x), b, x)
+            x = repeated("blocks", depth, first, other, b, x)
     x = x if kind.hidden else across(b, "norm", x)
     with b.scope("head"):
         y = b.apply("mean", x, name="global_pool", dim=(2, 3), keepdim=True)
@@ -99,9 +103,7 @@ def across(b: Builder, name: str, x: Value) -> Value:
     return found
 
 
-def block(
-    kind: TimmMaxViT, style: Style, workload: Workload, width: int, stride: int, b: Builder, x: Value
-) -> Value:
+def block(kind: TimmMaxViT, style: Style, workload: Workload, width: int, stride: int, b: Builder, x: Value) -> Value:
     """Adds an inverted residual, then attention in windows and over a grid."""
     with b.scope("conv"):
         x = inverted(kind, style, width, stride, b, x)
@@ -164,7 +166,9 @@ def apart(b: Builder, x: Value, window: int, *, grid: bool) -> Value:
     are a window's number apart."""
     batch, height, across_, channels = x.spec.shape
     rows, columns = height // window, across_ // window
-    shape = (batch, window, rows, window, columns, channels) if grid else (batch, rows, window, columns, window, channels)
+    shape = (
+        (batch, window, rows, window, columns, channels) if grid else (batch, rows, window, columns, window, channels)
+    )
     x = b.apply("reshape", x, name="by_window", shape=shape)
     x = b.apply("permute", x, name="windows_first", dims=(0, 2, 4, 1, 3, 5) if grid else (0, 1, 3, 2, 4, 5))
     x = b.apply("contiguous", x, name="windows")
