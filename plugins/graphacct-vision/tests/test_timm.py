@@ -120,7 +120,13 @@ def test_the_librarys_wrapper_has_a_scope(tmp_path: Path) -> None:
             "has weights that pool: it is read with true",
         ),
         ({"model_type": "timm_backbone", "backbone": "swin_tiny"}, "backbone 'swin_tiny' is timm's, which is not"),
-        ({"model_type": "timm_backbone", "backbone": "resnet18", "out_indices": [7]}, "are indices of the stem"),
+        ({"model_type": "timm_backbone", "backbone": "resnet18", "out_indices": [7]}, "are indices of the 5 maps"),
+        ({"model_type": "timm_backbone", "backbone": "vit_base_patch16_224"}, "is a ViT of timm's, whose maps are not"),
+        ({"model_type": "timm_backbone", "backbone": "vgg16"}, "backbone 'vgg16' is timm's, whose maps are not modelled"),
+        (
+            {"model_type": "timm_backbone", "backbone": "regnetx_002", "output_stride": 8},
+            "output_stride is 8, which is modelled of ResNets alone: 'regnetx_002' is read with 32",
+        ),
         ({"model_type": "timm_backbone", "backbone": "resnet18", "output_stride": 4}, "output_stride is 8, 16 or 32"),
     ],
 )

@@ -47,6 +47,11 @@ class TimmConvNeXt:
     act: str = "gelu"
     image: int = 224
 
+    @property
+    def learned_pool(self) -> bool:
+        """Whether what pools the last map has weights."""
+        return not self.norm_first
+
 
 def named(name: str) -> TimmConvNeXt | None:
     """Returns the ConvNeXt of a name, which may have the tag of its weights; None if it is of no such name."""
@@ -54,13 +59,26 @@ def named(name: str) -> TimmConvNeXt | None:
     return None if found is None else TimmConvNeXt(**found)
 
 
-def maps(kind: TimmConvNeXt, b: Builder, x: Value) -> list[Value]:
-    """Returns each stage's map."""
+def levels(kind: TimmConvNeXt) -> int:
+    """Returns how many maps a backbone has: each stage's."""
+    return len(kind.depths)
+
+
+def features(
+    kind: TimmConvNeXt, workload: Workload, b: Builder, pixels: Value, places: tuple[int, ...], stride: int
+) -> list[Value]:
+    """Returns the maps of a backbone at places, in order, none of which is after the last. Its stages are modules of
+    the model, not of a list."""
+    found = maps(kind, b, pixels, places[-1] + 1, between="_")
+    return [found[place] for place in places]
+
+
+def maps(kind: TimmConvNeXt, b: Builder, x: Value, count: int = 4, *, between: str = ".") -> list[Value]:
+    """Returns the maps of the first stages; `between` stands before the numbers of stages in their names."""
     found = []
-    with b.scope("stem"):
-        x = stem(kind, b, x)
-    for index, (depth, width) in enumerate(zip(kind.depths, kind.widths, strict=True)):
-        with b.scope(f"stages.{index}"):
+    x = stem(kind, b, x, f"stem{between}")
+    for index, (depth, width) in enumerate(list(zip(kind.depths, kind.widths, strict=True))[:count]):
+        with b.scope(f"stages{between}{index}"):
             if index:
                 with b.scope("downsample"):
                     x = convolution(b, "1", across(kind, b, "0", x), width, 2, stride=2, bias=True)
@@ -85,23 +103,23 @@ def build(kind: TimmConvNeXt, workload: Workload, b: Builder, pixels: Value, lab
         return x, y if equal(labels, 0) else linear(b, "fc", y, labels)
 
 
-def stem(kind: TimmConvNeXt, b: Builder, x: Value) -> Value:
-    """Returns the first map, a quarter of the image's size, normalized."""
+def stem(kind: TimmConvNeXt, b: Builder, x: Value, name: str) -> Value:
+    """Returns the first map, a quarter of the image's size, normalized; its modules are called `name` and a number."""
     width = kind.widths[0]
     if kind.stem == "patch":
-        return across(kind, b, "1", convolution(b, "0", x, width, PATCH, stride=PATCH, bias=True))
+        return across(kind, b, f"{name}1", convolution(b, f"{name}0", x, width, PATCH, stride=PATCH, bias=True))
     first = divisible(width // 2) if kind.stem == "tiered" else width
-    for name, channels in (("0", first), ("1", width)):
-        x = convolution(b, name, x, channels, 3, stride=2, padding=1, bias=True)
-    return across(kind, b, "2", x)
+    for place, channels in enumerate((first, width)):
+        x = convolution(b, f"{name}{place}", x, channels, 3, stride=2, padding=1, bias=True)
+    return across(kind, b, f"{name}2", x)
 
 
 def across(kind: TimmConvNeXt, b: Builder, name: str, x: Value) -> Value:
     """Applies a norm over the channels of a map (batch, channels, height, width)."""
     if kind.rms:
         return mobilenetv5.normed(b, name, x)
-    y = b.apply("permute", x, name=f"{name}_channels_last", dims=(0, 2, 3, 1))
-    found: Value = b.apply("permute", layer_norm(b, name, y), name=f"{name}_channels_first", dims=(0, 3, 1, 2))
+    y = b.apply("permute", x, name=f"{name}.channels_last", dims=(0, 2, 3, 1))
+    found: Value = b.apply("permute", layer_norm(b, name, y), name=f"{name}.channels_first", dims=(0, 3, 1, 2))
     return found
 
 

@@ -48,12 +48,12 @@ def convolved(
         return padded(style, b, name, x, channels, kernels[0], stride=stride, groups=groups, bias=bias)
     taken = x.spec.shape[1]
     assert type(taken) is int  # the tables' sizes are numbers
-    parts = b.apply("split", x, name=f"{name}_parts", sizes=shared_out(taken, len(kernels)), dim=1)
+    parts = b.apply("split", x, name=f"{name}.parts", sizes=shared_out(taken, len(kernels)), dim=1)
     found = []
     for place, (part, count, kernel) in enumerate(zip(parts, shared_out(channels, len(kernels)), kernels, strict=True)):
         own = part.spec.shape[1] if groups == taken else 1
         found.append(padded(style, b, f"{name}.{place}", part, count, kernel, stride=stride, groups=own))
-    joined: Value = b.apply("concat", *found, name=f"{name}_joined", dim=1)
+    joined: Value = b.apply("concat", *found, name=f"{name}.joined", dim=1)
     return joined
 
 

@@ -150,6 +150,25 @@ def maps(kind: TimmEfficientNet, style: Style, b: Builder, x: Value) -> list[Val
     return found
 
 
+def ends(kind: TimmEfficientNet) -> list[int]:
+    """Returns which of the maps a backbone has: the last of each size, and the stem's if the first stage is smaller."""
+    first = [stage[0].stride for stage in stages(kind.stages)]
+    return [place for place, stride in enumerate([*first, 2]) if stride > 1]
+
+
+def levels(kind: TimmEfficientNet) -> int:
+    """Returns how many maps a backbone has."""
+    return len(ends(kind))
+
+
+def features(
+    kind: TimmEfficientNet, workload: Workload, b: Builder, pixels: Value, places: tuple[int, ...], stride: int
+) -> list[Value]:
+    """Returns the maps of a backbone at places, in order; all stages run."""
+    found, own = maps(kind, kind.style(workload), b, pixels), ends(kind)
+    return [found[own[place]] for place in places]
+
+
 def build(kind: TimmEfficientNet, workload: Workload, b: Builder, pixels: Value, labels: Dim) -> tuple[Value, Value]:
     """Returns the last map, and the logits of its mean."""
     style = kind.style(workload)

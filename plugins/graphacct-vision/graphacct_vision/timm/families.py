@@ -9,12 +9,14 @@ from graphacct import Builder, Dim, Value, Workload, brief, suggest
 from graphacct_vision.timm.tables import plain, settings
 
 FAMILIES = {
-    "resnet": "ResNets and ResNeXts",
+    "resnet": "ResNets, ResNeXts and others",
     "vit": "ViTs, DeiT, SigLIP, DINOv2 and v3, EVA, BEiT",
     "convnext": "ConvNeXt and V2",
     "efficientnet": "EfficientNets and MobileNets v1 to v4",
     "swin": "Swin and V2",
     "regnet": "RegNets",
+    "vgg": "VGGs",
+    "maxvit": "MaxViTs",
 }
 """The modules, and what a message calls what they read."""
 
@@ -26,14 +28,17 @@ def family(name: str) -> str | None:
 
 def kind(name: str) -> Any:
     """Returns what a name stands for; None if it is read by no module."""
-    module = family(name)
-    return None if module is None else import_module(f"graphacct_vision.timm.{module}").named(name)
+    return None if family(name) is None else module_of(name).named(name)
+
+
+def module_of(name: str) -> Any:
+    """Returns the module that reads a name, of which `family` knows one."""
+    return import_module(f"graphacct_vision.timm.{family(name)}")
 
 
 def built(name: str, kind: Any, workload: Workload, b: Builder, pixels: Value, labels: Dim) -> tuple[Value, Value]:
     """Returns the last map or tokens, and the logits."""
-    module = import_module(f"graphacct_vision.timm.{family(name)}")
-    found: tuple[Value, Value] = module.build(kind, workload, b, pixels, labels)
+    found: tuple[Value, Value] = module_of(name).build(kind, workload, b, pixels, labels)
     return found
 
 

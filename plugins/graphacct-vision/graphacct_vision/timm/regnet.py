@@ -59,9 +59,27 @@ def named(name: str) -> TimmRegNet | None:
     return None if found is None else TimmRegNet(**found)
 
 
+def levels(kind: TimmRegNet) -> int:
+    """Returns how many maps a backbone has: the stem's and each stage's."""
+    return len(kind.depths) + 1
+
+
+def features(
+    kind: TimmRegNet, workload: Workload, b: Builder, pixels: Value, places: tuple[int, ...], stride: int
+) -> list[Value]:
+    """Returns the maps of a backbone at places, in order, none of which is after the last."""
+    found = maps(kind, style_of(kind, workload), b, pixels, places[-1])
+    return [found[place] for place in places]
+
+
+def style_of(kind: TimmRegNet, workload: Workload) -> Style:
+    """Returns how its convolutions and norms are made."""
+    return Style(kind.act, workload.phase == "train", group=kind.norm_group)
+
+
 def build(kind: TimmRegNet, workload: Workload, b: Builder, pixels: Value, labels: Dim) -> tuple[Value, Value]:
     """Returns the last map, and the logits of its mean."""
-    style = Style(kind.act, workload.phase == "train", group=kind.norm_group)
+    style = style_of(kind, workload)
     x = maps(kind, style, b, pixels)[-1]
     if kind.features:
         x = unit(style, b, "final_conv", x, kind.features)
@@ -72,13 +90,13 @@ def build(kind: TimmRegNet, workload: Workload, b: Builder, pixels: Value, label
         return x, flat_logits(b, "fc", mean, labels)
 
 
-def maps(kind: TimmRegNet, style: Style, b: Builder, x: Value) -> list[Value]:
-    """Returns the stem's map and each stage's."""
+def maps(kind: TimmRegNet, style: Style, b: Builder, x: Value, last: int = 4) -> list[Value]:
+    """Returns the stem's map and each stage's up to the one numbered `last`."""
     stem = partial(convolved, style) if kind.norm_first else partial(unit, style)
     x = stem(b, "stem", x, STEM, (3,), stride=2)
     found = [x]
     body = before if kind.norm_first else after
-    for stage, depth in enumerate(kind.depths):
+    for stage, depth in enumerate(kind.depths[:last]):
         for place in range(depth):
             with b.scope(f"s{stage + 1}.b{place + 1}"):
                 x = body(kind, style, stage, 1 if place else 2, b, x)

@@ -18,6 +18,7 @@ from graphacct import Builder, ConfigError, Dim, Value, Workload, brief, equal, 
 from graphacct_vision.inverted import divisible
 from graphacct_vision.layers import batch_norm, flat_logits, frozen_norm, group_norm
 from graphacct_vision.stages import repeated
+from graphacct_vision.timm.bottleneck import scales, split_attention
 from graphacct_vision.timm.convolutions import Style, blurred, squeezed
 from graphacct_vision.timm.tables import plain, settings
 
@@ -30,7 +31,8 @@ class TimmResNet:
 
     Attributes:
         depths: Blocks in each of four stages.
-        block: `basic` or `bottleneck`, or which in each stage.
+        block: `basic` or `bottleneck`, or which in each stage; `resnest` and `res2net` have something else in place of
+            the 3x3 convolution.
         groups: Groups of the 3x3 convolution of a bottleneck.
         base: The width of each group in the first stage.
         channels: The width of each stage before a bottleneck widens it.
@@ -40,6 +42,9 @@ class TimmResNet:
         averaged: Whether a shortcut is averaged where it is made smaller, not strided.
         down_kernel: The kernel of a shortcut's convolution.
         narrowed: What a bottleneck's first convolution divides its channels by.
+        radix: How many maps ResNeSt's split attention weighs.
+        averaged_first: Whether a map is averaged before that where it is made smaller, not after.
+        scales: Parts of Res2Net's channels.
         blur: `avg` or `blur` if a map is blurred where it is made smaller.
         gate: `se` or `eca` for what weighs the channels of a block.
         squeeze: The share of channels inside `se`.
@@ -61,6 +66,9 @@ class TimmResNet:
     averaged: bool = False
     down_kernel: int = 1
     narrowed: int = 1
+    radix: int = 1
+    averaged_first: bool = False
+    scales: int = 1
     blur: str = ""
     gate: str = ""
     squeeze: float = 1 / 16
@@ -106,6 +114,20 @@ def required(name: str, key: str) -> TimmResNet:
     return found
 
 
+def levels(kind: TimmResNet) -> int:
+    """Returns how many maps a backbone has: the stem's and each stage's."""
+    return len(kind.depths) + 1
+
+
+def features(
+    kind: TimmResNet, workload: Workload, b: Builder, pixels: Value, places: tuple[int, ...], stride: int
+) -> list[Value]:
+    """Returns the maps of a backbone at places, in order, none of which is after the last."""
+    kind = attrs.evolve(kind, stride=stride, training=workload.phase == "train")
+    found = maps(kind, b, pixels, places[-1])
+    return [found[place] for place in places]
+
+
 def build(kind: TimmResNet, workload: Workload, b: Builder, pixels: Value, labels: Dim) -> tuple[Value, Value]:
     """Returns the last map, and the logits of its mean."""
     x = maps(attrs.evolve(kind, training=workload.phase == "train"), b, pixels)[-1]
@@ -115,8 +137,8 @@ def build(kind: TimmResNet, workload: Workload, b: Builder, pixels: Value, label
 
 def maps(kind: TimmResNet, b: Builder, x: Value, last: int = 4) -> list[Value]:
     """Returns the stem's output and that of each stage up to the one numbered `last`."""
-    if kind.stride != 32 and kind.blur:
-        raise ConfigError(f"output_stride {kind.stride}: a ResNet that blurs its maps is read with 32 alone")
+    if kind.stride != 32 and (kind.blur or kind.block in ("resnest", "res2net")):
+        raise ConfigError(f"output_stride {kind.stride}: a ResNet that blurs or splits maps is read with 32 alone")
     x = stem(kind, b, x)
     x = b.apply("relu", normed(kind, b, "bn1", x), name="act1")
     found = [x]
@@ -177,17 +199,36 @@ def block(kind: TimmResNet, stage: int, stride: int, before: int, dilation: int,
         y = blurred(kind.style, b, "aa", y) if blurs else y
         y = normed(kind, b, "bn2", conv("conv2", y, planes, 3, dilation=dilation))
     else:
-        inner = planes * kind.base // WIDTH * kind.groups
+        inner = planes * kind.base // WIDTH * kind.groups * kind.scales
+        first = stride != 1 or not equal(x.spec.shape[1], EXPANSION * planes)
         y = b.apply("relu", normed(kind, b, "bn1", conv("conv1", x, inner // kind.narrowed)), name="act1")
-        y = conv("conv2", y, inner, 3, stride=step, dilation=before, groups=kind.groups)
-        y = b.apply("relu", normed(kind, b, "bn2", y), name="act2")
-        y = blurred(kind.style, b, "aa", y) if blurs else y
+        y = middle(kind, b, y, inner, stride, before, first=first)
         y = normed(kind, b, "bn3", conv("conv3", y, EXPANSION * planes))
     y = gated(kind, b, y) if kind.gate else y
     if stride != 1 or not equal(x.spec.shape[1], y.spec.shape[1]):
         with b.scope("downsample"):
             x = shortcut(kind, b, x, y.spec.shape[1], stride, dilation, before)
     return b.apply("relu", b.apply("add", y, x, name="residual"), name="act_last")
+
+
+def middle(kind: TimmResNet, b: Builder, x: Value, width: int, stride: int, before: int, *, first: bool) -> Value:
+    """Returns what a bottleneck has between its convolutions of 1x1, in the `first` block of a stage or another."""
+    conv, norm = partial(convolved, b), partial(normed, kind, b)
+    if kind.block == "resnest":
+        pools = stride > 1
+        if pools and kind.averaged_first:
+            x = b.apply("avg_pool", x, name="avd_first", kernel=3, stride=stride, padding=1)
+        y = split_attention(b, x, norm, conv, kind.radix, kind.groups, 1)
+        if pools and not kind.averaged_first:
+            y = b.apply("avg_pool", y, name="avd_last", kernel=3, stride=stride, padding=1)
+        return y
+    if kind.block == "res2net":
+        options = {"stride": stride, "dilation": before, "groups": kind.groups}
+        return scales(b, x, norm, conv, kind.scales, options, first=first)
+    blurs = bool(kind.blur) and stride == 2
+    y = conv("conv2", x, width, 3, stride=1 if blurs else stride, dilation=before, groups=kind.groups)
+    y = b.apply("relu", norm("bn2", y), name="act2")
+    return blurred(kind.style, b, "aa", y) if blurs else y
 
 
 def gated(kind: TimmResNet, b: Builder, x: Value) -> Value:

@@ -67,8 +67,29 @@ def build(kind: TimmSwin, workload: Workload, b: Builder, pixels: Value, labels:
         return x, mean if equal(labels, 0) else linear(b, "fc", mean, labels)
 
 
-def stages(kind: TimmSwin, workload: Workload, b: Builder, pixels: Value) -> list[tuple[Value, Grid]]:
-    """Returns each stage's tokens and the grid that they are on."""
+def levels(kind: TimmSwin) -> int:
+    """Returns how many maps a backbone has: each stage's."""
+    return len(kind.depths)
+
+
+def features(
+    kind: TimmSwin, workload: Workload, b: Builder, pixels: Value, places: tuple[int, ...], stride: int
+) -> list[Value]:
+    """Returns the maps of a backbone at places, in order, none of which is after the last; channels come last. Its
+    stages are modules of the model, not of a list."""
+    found = []
+    for place, (x, grid) in enumerate(stages(kind, workload, b, pixels, places[-1] + 1, between="_")):
+        if place in places:
+            shape = (workload.batch, *grid, x.spec.shape[-1])
+            found.append(b.apply("reshape", x, name=f"map_{place}", shape=shape))
+    return found
+
+
+def stages(
+    kind: TimmSwin, workload: Workload, b: Builder, pixels: Value, count: int = 4, *, between: str = "."
+) -> list[tuple[Value, Grid]]:
+    """Returns the tokens of the first stages and the grid that they are on; `between` stands before the numbers of
+    stages in their names."""
     image = pixels.spec.shape[2:]
     own = kind.image if isinstance(kind.image, tuple) else (kind.image, kind.image)
     check_image((image[0], image[1]), own, "architecture's image")
@@ -77,8 +98,8 @@ def stages(kind: TimmSwin, workload: Workload, b: Builder, pixels: Value) -> lis
         x = patches(b, "proj", pixels, kind.width, (kind.patch, kind.patch), bias=True)
         x = layer_norm(b, "norm", x)
     found = []
-    for index, depth in enumerate(kind.depths):
-        with b.scope(f"layers.{index}"):
+    for index, depth in enumerate(kind.depths[:count]):
+        with b.scope(f"layers{between}{index}"):
             if index:
                 with b.scope("downsample"):
                     x, grid = merged(b, x, grid, norm_last=kind.second)

@@ -128,7 +128,7 @@ def projected(kind: Layers, b: Builder, x: Value) -> tuple[Value, ...]:
     if kind.qkv == "biases" and kind.bias:
         biases = [b.parameter(f"{label}_bias", (width,), buffer=label == "k") for label in "qkv"]
         bias = b.apply("concat", *biases, name="qkv_bias", dim=0)
-        both = b.apply("linear", x, b.parameter("qkv.weight", (3 * width, width)), bias, name="qkv")
+        both = b.apply("linear", x, b.parameter("qkv.weight", (3 * width, width)), bias, name="projected")
     else:
         both = linear(b, "qkv", x, 3 * width, bias=kind.bias)
     both = b.apply("reshape", both, name="parts", shape=(batch, tokens, 3, kind.heads, d_head))

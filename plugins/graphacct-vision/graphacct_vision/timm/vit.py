@@ -92,7 +92,7 @@ class TimmViT:
     @property
     def learned_pool(self) -> bool:
         """Whether what pools the tokens has weights."""
-        return self.pool == "map"
+        return self.pool == "map" or self.pooled_norm
 
     @property
     def sides(self) -> tuple[int, int]:
