@@ -3,7 +3,6 @@ and `coca_model.py`)."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ import attrs
 
 from graphacct import ConfigError, DeclinedError, Dim, SubModel, brief, fields, frozen
 from graphacct_vision.modified_resnet import STAGES
+from graphacct_vision.timm import families
 
 POOLS = ("tok", "avg", "none")
 TEXT_POOLS = ("argmax", "first", "last", "eos", "none")
@@ -99,11 +99,8 @@ def _text_model(architecture: Any, key: str) -> None:
 
 def pool_of(name: str) -> str:
     """Returns how a model of timm's pools unless it is told otherwise, by its name."""
-    if re.match(r"vit_\w+_siglip_|vit_pe_core_", name):
-        return "map"
-    if re.match(r"(vit|deit|eva|eva02)_", name) and "_gap_" not in name:
-        return "token"
-    return "avg"
+    found: str = getattr(families.kind(name), "pool", "avg")
+    return found
 
 
 @frozen(kw_only=True)

@@ -62,6 +62,26 @@ def test_positions_are_for_the_images_that_a_file_fixes(change: dict[str, Any], 
     assert found.workload["image_size"] == (384, 384)
 
 
+@pytest.mark.parametrize(
+    ("backbone", "places", "parameters", "shapes"),
+    [
+        ("efficientnet_b0", [1, 3], 3_595_388, [(24, 56, 56), (112, 14, 14)]),
+        ("mobilenetv3_small_100", [0, 2], 927_008, [(16, 112, 112), (24, 28, 28)]),
+        ("regnetx_002", [1, 3], 241_744, [(24, 56, 56), (152, 14, 14)]),
+        ("convnext_tiny", [0, 2], 12_348_000, [(96, 56, 56), (384, 14, 14)]),
+        ("swin_tiny_patch4_window7_224", [1, 2], 12_151_242, [(28, 28, 192), (14, 14, 384)]),
+    ],
+)
+def test_the_maps_of_a_backbone(
+    backbone: str, places: list[int], parameters: int, shapes: list[tuple[int, int, int]]
+) -> None:
+    """As timm.create_model(backbone, features_only=True, out_indices=places) gives them; what comes after the last is
+    not there, but for EfficientNets, whose stages all run."""
+    content = {"model_type": "timm_backbone", "backbone": backbone, "out_indices": places}
+    assert graphacct.account(content, quantities=("params",)).total["params"] == parameters
+    assert [tuple(value.spec.shape[1:]) for value in graphacct.build(content).outputs] == shapes
+
+
 def test_the_channels_of_an_image(tmp_path: Path) -> None:
     """One channel in place of three: 2 * 64 * 49 weights less."""
     found = read(tmp_path, {"architecture": "resnet18", "pretrained_cfg": {}, "model_args": {"in_chans": 1}})
@@ -122,7 +142,10 @@ def test_the_librarys_wrapper_has_a_scope(tmp_path: Path) -> None:
         ({"model_type": "timm_backbone", "backbone": "swin_tiny"}, "backbone 'swin_tiny' is timm's, which is not"),
         ({"model_type": "timm_backbone", "backbone": "resnet18", "out_indices": [7]}, "are indices of the 5 maps"),
         ({"model_type": "timm_backbone", "backbone": "vit_base_patch16_224"}, "is a ViT of timm's, whose maps are not"),
-        ({"model_type": "timm_backbone", "backbone": "vgg16"}, "backbone 'vgg16' is timm's, whose maps are not modelled"),
+        (
+            {"model_type": "timm_backbone", "backbone": "vgg16"},
+            "'vgg16' is timm's, whose maps are not modelled",
+        ),
         (
             {"model_type": "timm_backbone", "backbone": "regnetx_002", "output_stride": 8},
             "output_stride is 8, which is modelled of ResNets alone: 'regnetx_002' is read with 32",
