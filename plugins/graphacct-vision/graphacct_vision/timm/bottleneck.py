@@ -60,7 +60,7 @@ def scales(
 ) -> Value:
     """Returns `count` parts of the channels, all but the last convolved one after the other, each with what the one
     before gave added; in the `first` block of a stage nothing is added, and the last part is averaged."""
-    width = x.spec.shape[1] // count  # type: ignore[operator]
+    width = x.spec.shape[1] // count
     parts = b.apply("split", x, name="parts", sizes=(width,) * count, dim=1)
     b.hold(*parts)
     found: list[Value] = []
