@@ -100,13 +100,15 @@ class Builder:
         buffer: bool = False,
         frozen: bool = False,
         joined: int = 1,
+        chosen: tuple[Dim, Dim] | None = None,
     ) -> Parameter:
         """Returns a parameter of the current scope; `tied_to` is the full name of the one whose storage it shares,
         `frozen` says that the model itself does not train it, and `joined` how many matrices, one below the other,
-        checkpoints keep it as."""
+        checkpoints keep it as. `chosen` are of experts how many a token uses and how many there are, for an operator
+        that does not say so."""
         spec = TensorSpec(tuple(shape), dtype or self.dtype)
         tied_to = f"{self._root}{tied_to}" if tied_to else ""
-        return Parameter(self._path + name, spec, tied_to, buffer, frozen, joined)
+        return Parameter(self._path + name, spec, tied_to, buffer, frozen, joined, chosen=chosen)
 
     def hold(self, *values: Value, until: str = "") -> None:
         """Keeps values alive until the current scope's last node has run, as a variable of a module's function does, or

@@ -66,6 +66,7 @@ class Parameter:
         joined: How many matrices, one below the other, a checkpoint keeps this one as: two for the gate and the other
             projection of experts.
         stored: How it is stored, if not in the dtype of the computation, which is that of its spec.
+        chosen: Of experts, how many a token uses and how many there are, where the operator does not say so.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Parameter:
     frozen: bool = False
     joined: int = 1
     stored: StoredWeight | None = None
+    chosen: tuple[Dim, Dim] | None = None
 
     def __repr__(self) -> str:
         return f"<Parameter {self.name}: {self.spec}>"

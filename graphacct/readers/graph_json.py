@@ -30,7 +30,7 @@ TRAINED = "trained"
 NODE_KEYS = {"name", "operator", "inputs", "outputs", "attributes", "rerun", "keeps"}
 RERUN_KEYS = ("depth", "ordinal", "times")
 BLOCK_KEYS = {"name", "repeat", "start", "carry", "constants", "each", "apart", "body"}
-PARAMETER_KEYS = {"parameter", "shape", "dtype", "tied_to", "buffer", "frozen", "joined", "weights"}
+PARAMETER_KEYS = {"parameter", "shape", "dtype", "tied_to", "buffer", "frozen", "joined", "weights", "chosen"}
 
 
 def read(path: str | os.PathLike[str], operators: Mapping[str, Operator]) -> Graph:
@@ -173,7 +173,19 @@ def _operand(content: Any, where: str) -> str | Parameter:
         bool(item.get("frozen", False)),
         _dim(item.get("joined", 1), f"parameter {name!r}: 'joined'"),
         stored_weights.from_dict(item.get("weights"), f"parameter {name!r}", spec.elements),
+        _chosen(item.get("chosen"), f"parameter {name!r}: 'chosen'"),
     )
+
+
+def _chosen(value: Any, subject: str) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) != 2:
+        raise ReadError(f"{subject} is two numbers, the experts that a token uses and all, not {_brief(value)}")
+    used, count = (_dim(number, subject) for number in value)
+    if used > count:
+        raise ReadError(f"{subject}: a token cannot use {used} of {count} experts")
+    return used, count
 
 
 def _spec(item: Mapping[str, Any], where: str, least: int = 1) -> TensorSpec:
@@ -306,6 +318,8 @@ def _operand_dict(operand: Operand) -> str | dict[str, Any]:
         result["joined"] = operand.joined
     if operand.stored is not None:
         result["weights"] = stored_weights.to_dict(operand.stored, operand.name)
+    if operand.chosen is not None:
+        result["chosen"] = [_number(count, operand.name) for count in operand.chosen]
     return result
 
 

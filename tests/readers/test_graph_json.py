@@ -64,6 +64,14 @@ def test_a_saved_graph_reads_back_equal(tmp_path, model, attention):
     assert graphacct.account(again).total == graphacct.account(graph).total
 
 
+def test_experts_that_a_token_uses_are_saved(tmp_path):
+    """DBRX's, one matrix of the rows of all: 1 of 4."""
+    graph = graphacct.build("dbrx", seq_len=4, set={"n_layers": 1, "d_model": 64, "ffn_config.ffn_hidden_size": 8})
+    write(graph, tmp_path / "graph.json")
+    again = graphacct.account(tmp_path / "graph.json", quantities=["params", "active_params"]).total
+    assert again["params"] - again["active_params"] == 3 * 3 * 8 * 64
+
+
 def test_a_path_is_a_model(tmp_path):
     """A graph's file can be given wherever a model's name can; missing output shapes are inferred."""
     report = graphacct.account(saved(tmp_path, LINEAR))
@@ -128,6 +136,14 @@ BAD = [
     (with_node(operator="liner"), "no operator 'liner' is registered; did you mean 'linear'?"),
     (with_node(operator=7), "the operator of node 'fc' is a text, not 7"),
     (with_node(inputs=["act", {"parameter": "w", "shape": [5, 5]}]), "the graph has a cycle: 'fc' -> 'act' -> 'fc'"),
+    (
+        with_node(inputs=["x", {"parameter": "w", "shape": [5, 3], "chosen": [3]}]),
+        "parameter 'w': 'chosen' is two numbers, the experts that a token uses and all, not [3]",
+    ),
+    (
+        with_node(inputs=["x", {"parameter": "w", "shape": [5, 3], "chosen": [3, 2]}]),
+        "parameter 'w': 'chosen': a token cannot use 3 of 2 experts",
+    ),
     (nested(MOST_NESTED + 1), f"blocks are nested more than {MOST_NESTED} deep"),
 ]
 

@@ -66,6 +66,7 @@ def measured(content: dict[str, Any], workload: dict[str, Any]) -> dict[str, Any
             module.p = 0.0
     with FlopCounterMode(display=False, custom_mapping=BY_GROUP if in_groups(model) else None) as counter:
         out = model(**given)
+        out = out.get("language_model_outputs", out) if "logits" not in out else out  # of a text model without a head
         next(out[name] for name in OUTPUTS if name in out and out[name] is not None).float().sum().backward()
     found["step"] = counter.get_total_flops()
     model.eval()

@@ -17,7 +17,8 @@ class Classifier:
         name: The projection to the logits.
         outputs: The number of logits.
         reads: The input: `tokens` (logits of each), the `first` token or the `last`, the `mean` of all, `eos` (the
-            token that ends the encoder's text), or the encoder's `pooled` output.
+            token that ends the encoder's text), or the encoder's `pooled` output; `gathered` is the last, which the
+            class reads by an index of each number.
         dense: The name of a projection before it; empty for none.
         width: Its width.
         activation: The operator or operators after that projection; empty for none.
@@ -91,10 +92,16 @@ def scored(c: Classifier | None) -> bool:
 
 
 def token(b: Builder, x: Value, which: str) -> Value:
-    """Returns the part of x (batch, seq, width) that a head reads: all, the first or last token, or the mean of all."""
+    """Returns the part of x (batch, seq, width) that a head reads: all, the first or last token, or the mean of all.
+    A `gathered` token is read by indices that are written out for each of its numbers, and kept."""
     if which == "tokens":
         return x
     if which == "mean":
         return b.apply("mean", x, name="mean", dim=1)
+    if which == "gathered":
+        batch, _, width = x.spec.shape
+        places = b.apply("full", name="last_places", shape=(batch, 1, width), dtype="int64")
+        rows: Value = b.apply("gather", x, places, name="last_tokens", dim=1)
+        return b.apply("reshape", rows, name="last_token", shape=(batch, width))
     index = {} if which == "first" else {"index": -1}
     return b.apply("select", x, name=f"{which}_token", dim=1, **index)

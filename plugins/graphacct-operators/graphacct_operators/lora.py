@@ -296,4 +296,4 @@ def frozen_operand(item: Value | Parameter, node: Node, place: Replacement, whol
     copied = whole.copy(item, node.name, place)
     if copied is not None:
         return copied
-    return Parameter(item.name, item.spec, item.tied_to, item.buffer, True, item.joined, item.stored)
+    return Parameter(item.name, item.spec, item.tied_to, item.buffer, True, item.joined, item.stored, item.chosen)

@@ -5,7 +5,7 @@ Every report has them, so this file knows their operators by name and imports no
 
 from typing import Any
 
-from graphacct import Dim, Node, Parameter, Quantity, TensorSpec, minimum, prod
+from graphacct import Dim, Node, Parameter, Quantity, TensorSpec, exact_div, minimum, prod
 
 EXPERTS = ("grouped_linear", "grouped_linear_in_out")
 KEEP = "kv_keep"
@@ -14,6 +14,9 @@ KEEP = "kv_keep"
 def active_params(parameter: Parameter, node: Node) -> Dim:
     """Returns the elements of a node's parameter that one token uses: of experts' weights those of the chosen
     experts."""
+    if parameter.chosen is not None:
+        used, count = parameter.chosen
+        return exact_div(parameter.spec.elements * used, count)
     if node.operator not in EXPERTS:
         return parameter.spec.elements
     return prod(parameter.spec.shape[1:]) * node.attributes.get("per_token", 1)

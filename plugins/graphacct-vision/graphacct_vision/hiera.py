@@ -208,7 +208,7 @@ def layer(
         x = linear(b, "proj", y, width)
         batch, count, _ = x.spec.shape
         shape = (batch, step, exact_div(count, step, "tokens / query_stride"), width)
-        x = b.apply("amax", b.apply("reshape", x, name="by_step", shape=shape), name="largest", dim=1)
+        x, _ = b.apply("max_with_indices", b.apply("reshape", x, name="by_step", shape=shape), name="largest", dim=1)
     with b.scope("attn"):
         y = attention(config, b, y, stage, step, window)
     x = b.apply("add", x, drop_path(b, "drop_path", y, chance, workload), name="attn_residual")
@@ -233,7 +233,7 @@ def attention(config: HieraConfig, b: Builder, x: Value, stage: int, step: int, 
     fewer = exact_div(size, step, "tokens of a unit / query_stride")
     if step > 1:
         q = b.apply("reshape", q, name="q_by_step", shape=(batch, heads, units, step, fewer, d_head))
-        q = b.apply("amax", q, name="q_largest", dim=3)
+        q, _ = b.apply("max_with_indices", q, name="q_largest", dim=3)
     q = b.apply("scale", q, name="q_scaled")
     scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
     y = b.apply("matmul", b.apply("softmax", scores, name="softmax"), v, name="values")

@@ -3,6 +3,7 @@ and `coca_model.py`)."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +11,6 @@ import attrs
 
 from graphacct import ConfigError, DeclinedError, Dim, SubModel, brief, fields, frozen
 from graphacct_vision.modified_resnet import STAGES
-from graphacct_vision.timm import families
 
 POOLS = ("tok", "avg", "none")
 TEXT_POOLS = ("argmax", "first", "last", "eos", "none")
@@ -97,10 +97,12 @@ def _text_model(architecture: Any, key: str) -> None:
         raise DeclinedError(f"{key}.model_type is {name!r}, which open_clip does not read: {', '.join(HF_TYPES)} are")
 
 
-def pool_of(name: str) -> str:
-    """Returns how a model of timm's pools unless it is told otherwise, by its name."""
-    found: str = getattr(families.kind(name), "pool", "avg")
-    return found
+def pool_of(model: SubModel, name: str) -> str:
+    """Returns how a model of timm's pools unless it is told otherwise: as its description says, or its kind does."""
+    said = getattr(getattr(model.config, "model", None), "pool", None)
+    if said is not None:
+        return str(said)
+    return "token" if re.match(r"(vit|deit)_", name) else "avg"
 
 
 @frozen(kw_only=True)
@@ -162,11 +164,15 @@ class VisionCfg(Layers):
             return
         if self.patch_dropout:
             raise DeclinedError(f"patch_dropout is {self.patch_dropout}, which is not read of timm's models")
+        assert self.timm_model is not None  # the file's keys are prepared so
+        if self.timm_model.config.encoder:
+            raise DeclinedError(f"timm_model_name is {brief(name)}, which pools nothing: a tower has one row an image")
         kept = pool is None and self.timm_proj in ("linear", "mlp")  # the model's own, whichever it is
-        if not kept and pool != pool_of(name):
+        own = pool_of(self.timm_model, name)
+        if not kept and pool != own:
             raise DeclinedError(
-                f"timm_pool is {brief(pool or '')}, and {brief(name)} is read with its own, {pool_of(name)!r}: "
-                "open_clip makes it another model"
+                f"timm_pool is {brief(pool or '')}, and {brief(name)} is read with its own, {own!r}: open_clip makes "
+                "it another model"
             )
 
 

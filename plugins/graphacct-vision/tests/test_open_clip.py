@@ -51,6 +51,7 @@ def test_what_the_library_measures(case: dict[str, Any], attention: str, tmp_pat
         ({}, {"timm_model_name": "no_such"}, {}, "architecture 'no_such' is timm's, which is not modelled"),
         ({}, {"timm_model_name": 3}, {}, "timm_model_name is the name of a model of timm's, not 3"),
         ({}, {"timm_model_name": "resnet18", "timm_pool": "token"}, {}, "is read with its own, 'avg'"),
+        ({}, {"timm_model_name": "mobilenetv5_300m_enc"}, {}, "which pools nothing"),
         ({}, {"timm_model_name": "resnet18", "timm_pool": "rot_attn"}, {}, "timm_pool cannot be 'rot_attn'"),
         ({}, {"timm_model_name": "resnet18", "patch_dropout": 0.5}, {}, "which is not read of timm's models"),
         ({}, {"attentional_pool": "parallel"}, {}, "attentional_pool .*'parallel'"),

@@ -70,7 +70,7 @@ def describe(config: OpenAIGPTConfig) -> Decoder:
         config.n_layer,
         module="transformer",
         embedding="tokens_embed",
-        positions=Positions("positions_embed", config.n_positions),
+        positions=Positions("positions_embed", config.n_positions, kept=True),
         most_positions=("n_positions", config.n_positions),
         stack="h",
         norm="",

@@ -5,6 +5,8 @@ Karpukhin et al., 2020 (arXiv:2004.04906).
 
 from __future__ import annotations
 
+import attrs
+
 from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, frozen
 from graphacct_architectures.classifier import Classifier, classified
 from graphacct_architectures.encoders.bert import like_bert
@@ -35,7 +37,7 @@ def build(config: DPRConfig, workload: Workload, b: Builder) -> Value | tuple[Va
     name, projected = config.architectures, not equal(config.projection_dim, 0)
     with b.scope(PLACES[name]):
         with b.scope("bert_model"):
-            x = stream(like_bert(config, ""), workload, b)
+            x = stream(attrs.evolve(like_bert(config, ""), types_made=name != READER), workload, b)
         first = b.apply("select", x, name="first", dim=1)
         if projected:
             first = linear(b, "encode_proj", first, config.projection_dim)

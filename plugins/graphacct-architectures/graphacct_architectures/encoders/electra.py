@@ -16,8 +16,8 @@ MODEL, REPLACED, MASKED, CAUSAL = "ElectraModel", "ElectraForPreTraining", "Elec
 SEQUENCE, TOKENS = "ElectraForSequenceClassification", "ElectraForTokenClassification"
 SPANS, CHOICE = "ElectraForQuestionAnswering", "ElectraForMultipleChoice"
 CLASSES = (MODEL, REPLACED, MASKED, CAUSAL, SEQUENCE, TOKENS, SPANS, CHOICE)
-SUMMARIES = {"first": "first", "last": "last", "mean": "mean", "cls_index": "last"}
-"""The input of each `summary_type`; without a token's index, the last token."""
+SUMMARIES = {"first": "first", "last": "last", "mean": "mean", "cls_index": "gathered"}
+"""The input of each `summary_type`; without a token's index, the last token, read by an index that is made."""
 
 
 @frozen(kw_only=True)

@@ -40,7 +40,7 @@ def describe(config: IBertConfig) -> Encoder:
     if config.hidden_act != "gelu":
         raise ConfigError(f"hidden_act is {config.hidden_act!r}: I-BERT's class has gelu alone")
     found = of_class(config, ROBERTAS[config.architectures])
-    return attrs.evolve(found, causal=False, crossed=False, written_out=True)
+    return attrs.evolve(found, causal=False, crossed=False, written_out=True, types_made=True)
 
 
 ARCHITECTURE = encoder(

@@ -36,7 +36,7 @@ def describe(config: LayoutLMConfig) -> Encoder:
     """Returns the encoder with its pooler, or with its class's head."""
     found = of_class(config, BERTS[config.architectures])
     boxes = config.max_2d_position_embeddings
-    return attrs.evolve(found, boxes=boxes, causal=False, crossed=False, pooled=True)  # in every class
+    return attrs.evolve(found, boxes=boxes, causal=False, crossed=False, pooled=True, types_made=True)
 
 
 ARCHITECTURE = encoder(

@@ -39,7 +39,7 @@ class MegatronBertConfig(BertConfig):
 
 def describe(config: MegatronBertConfig) -> Encoder:
     """Returns the encoder with its pooler, or with its class's heads."""
-    return attrs.evolve(of_class(config, BERTS[config.architectures]), written_out=True)
+    return attrs.evolve(of_class(config, BERTS[config.architectures]), written_out=True, types_made=True)
 
 
 ARCHITECTURE = encoder(

@@ -70,6 +70,7 @@ def describe(config: MobileBertConfig) -> Encoder:
         crossed=False,
         head=None,
         embedding_width=config.embedding_size,
+        types_made=True,
         pooler="pooler.dense" if config.classifier_activation else "",
     )
 

@@ -165,13 +165,34 @@ def build(config: ModernBertConfig, workload: Workload, b: Builder) -> Value | t
     b.hold(x)
     found = classifier(config)
     if found is not None:
-        return classified(found, workload, b, token(b, x, found.reads))
+        return classified(found, workload, b, read(b, x, found.reads, chosen=config.architectures == CHOICE))
     y = linear(b, "head.dense", x, config.hidden_size, bias=config.classifier_bias)
     y = act(b, ACTIVATIONS[config.classifier_activation], y, "head.act")
     y = norm(b, "head.norm", y, LAYER_NORM, bias=config.norm_bias)
     tied = f"model.{TABLE}.weight" if config.tie_word_embeddings else ""
     y = linear(b, "decoder", y, config.vocab_size, bias=config.decoder_bias, tied_to=tied)
     return b.apply("select", y, name="logits", dim=-1) if equal(config.vocab_size, 1) else y
+
+
+def read(b: Builder, x: Value, which: str, *, chosen: bool) -> Value:
+    """Returns what a classifier reads of x (texts, tokens, width): all tokens, or of each text the first or their mean.
+    Among answers to be `chosen` from, the first is read by each text's index; the mean divides by how many tokens are
+    no padding, all here."""
+    texts, tokens, _ = x.spec.shape
+    if which == "mean":
+        mask = b.apply("full", name="no_padding", shape=(texts, tokens), dtype="bool")
+        column = b.apply("reshape", mask, name="mask_column", shape=(texts, tokens, 1))
+        total = b.apply("sum", b.apply("mul", x, column, name="unpadded"), name="total", dim=1)
+        wide = b.apply("cast", mask, name="mask_of_ints", dtype="int64")
+        count = b.apply("sum", wide, name="count", dim=1, keepdim=True)
+        mean: Value = b.apply("div", total, count, name="mean")
+        return mean
+    first = token(b, x, which)
+    if which != "first" or not chosen:
+        return first
+    rows = b.apply("reshape", b.apply("arange", name="text_ids", n=texts), name="texts", shape=(texts,))
+    firsts: Value = b.apply("index_select", first, rows, name="first_of_each")
+    return firsts
 
 
 def has_logits(config: ModernBertConfig) -> bool:

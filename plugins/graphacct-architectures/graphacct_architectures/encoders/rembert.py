@@ -57,6 +57,7 @@ def describe(config: RemBertConfig) -> Encoder:
         embedding_width=config.input_embedding_size,
         projection="encoder.embedding_hidden_mapping_in",
         projected=True,
+        types_made=True,
         pooled=name in (MODEL, SEQUENCE, CHOICE),
         head=words if name in (MASKED, CAUSAL) else None,
         classifier=of_tasks(config, "RemBert").get(name),

@@ -28,7 +28,9 @@ class SplinterConfig(EncoderConfig):
 
 def describe(config: SplinterConfig) -> Encoder:
     """Returns the encoder."""
-    return like_bert(config, "" if config.architectures == MODEL else "splinter", causal=False, crossed=False)
+    return like_bert(
+        config, "" if config.architectures == MODEL else "splinter", causal=False, crossed=False, types_made=True
+    )
 
 
 def stream(config: SplinterConfig, e: Encoder, workload: Workload, b: Builder) -> Value:

@@ -63,7 +63,8 @@ def describe(config: SqueezeBertConfig) -> Encoder:
         )
     found = of_class(config, BERTS[config.architectures])
     names = Names(stack="encoder.layers")
-    return attrs.evolve(found, names=names, causal=False, crossed=False, pooled=True, written_out=True)
+    own = attrs.evolve(found, names=names, causal=False, crossed=False, pooled=True)
+    return attrs.evolve(own, written_out=True, types_made=True)
 
 
 def stream(config: SqueezeBertConfig, e: Encoder, workload: Workload, b: Builder) -> Value:

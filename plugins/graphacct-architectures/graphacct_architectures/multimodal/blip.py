@@ -17,6 +17,7 @@ from graphacct_architectures.encoders.parts.encode import encode
 from graphacct_architectures.layers import linear
 from graphacct_architectures.losses import CROSS_ENTROPY, SUM, check_entropy, entropy_if, next_token, total
 from graphacct_architectures.multimodal import blip2_vision
+from graphacct_architectures.multimodal.clip import unit
 from graphacct_architectures.residing import reside
 
 CAPTIONS, PAIRS, FITS = "BlipForConditionalGeneration", "BlipModel", "BlipForImageTextRetrieval"
@@ -88,10 +89,10 @@ def build(config: BlipConfig, workload: Workload, b: Builder) -> Value | tuple[V
     written = attrs.evolve(workload, attention="eager")
     if workload.phase == "decode":
         aside = Builder("image", b.operators, b.dtype)
-        states = seen(config, workload, aside)
+        states = seen(config, workload, aside)[0]
         reside(b, aside.graph(states))
     else:
-        states = seen(config, workload, b)
+        states = seen(config, workload, b)[0]
         b.hold(states)
     inner = attrs.evolve(written, encoder_seq_len=states.spec.shape[1])
     with b.inside("text_decoder"):
@@ -103,13 +104,13 @@ def build(config: BlipConfig, workload: Workload, b: Builder) -> Value | tuple[V
         )
 
 
-def seen(config: BlipConfig, workload: Workload, b: Builder) -> Value:
-    """Returns an image's tokens, normalized."""
+def seen(config: BlipConfig, workload: Workload, b: Builder) -> tuple[Value, Value]:
+    """Returns an image's tokens, normalized, and the first of them, normalized once more."""
     c = config.vision
     own = attrs.evolve(workload, attention="eager")
     with b.scope("vision_model"):
         x = blip2_vision.image_states(c, own, b, "vision_config.image_size")[c.num_hidden_layers]  # type: ignore[arg-type]
-        return blip2_vision.finish(c, b, x)  # type: ignore[arg-type]
+        return blip2_vision.pair(b, x)
 
 
 def first_of(b: Builder, x: Value, name: str) -> Value:
@@ -120,7 +121,7 @@ def first_of(b: Builder, x: Value, name: str) -> Value:
 
 def fitting(config: BlipConfig, workload: Workload, b: Builder) -> Value:
     """Returns whether each text fits its image, (batch, 2); the projections to compare both are in memory."""
-    states = seen(config, workload, b)
+    states = seen(config, workload, b)[0]
     b.hold(states)
     with b.inside("text_encoder"):
         inner = attrs.evolve(workload, attention="eager", encoder_seq_len=states.spec.shape[1])
@@ -137,11 +138,7 @@ def fitting(config: BlipConfig, workload: Workload, b: Builder) -> Value:
 
 def compared(config: BlipConfig, workload: Workload, b: Builder) -> tuple[Value, ...]:
     """Returns the similarities of each pair, and the two embeddings."""
-    x = seen(config, workload, b)
-    with b.scope("vision_model"):
-        width = x.spec.shape[-1:]
-        norm = b.parameter("post_layernorm.weight", width), b.parameter("post_layernorm.bias", width)
-        image = b.apply("layer_norm", first_of(b, x, "first"), *norm, name="post_layernorm_first")
+    image = seen(config, workload, b)[1]
     with b.scope("text_model"):
         own = attrs.evolve(workload, attention="eager")
         made = encode(described(config, "", pooled=True), own, b)
@@ -154,13 +151,6 @@ def compared(config: BlipConfig, workload: Workload, b: Builder) -> tuple[Value,
     by_text = b.apply("mul", by_text, factor, name="logits_per_text")
     by_image = b.apply("transpose", by_text, name="logits_per_image", dims=(0, 1))
     return by_image, by_text, text, image
-
-
-def unit(b: Builder, x: Value, label: str) -> Value:
-    """Returns each row divided by its length."""
-    length = b.apply("vector_norm", x, name=f"{label}_length", dim=-1, keepdim=True)
-    found: Value = b.apply("div", x, length, name=f"{label}_normalised")
-    return found
 
 
 def described(

@@ -19,13 +19,15 @@ from graphacct_architectures.multimodal.parts.qformer import QFormerConfig, aske
 from graphacct_architectures.multimodal.parts.towers import looked, vision_model
 
 GENERATION = "Blip2ForConditionalGeneration"
+SAME = {"Blip2Model": GENERATION}
+"""A class whose text model has a head too."""
 
 
 @frozen(kw_only=True)
 class Blip2Config:
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = fields.model_class(GENERATION, (GENERATION,))
+    architectures: str = fields.model_class(GENERATION, (GENERATION,), SAME)
     vision_config: SubModel = vision_model("blip_2_vision_model", always=True)
     qformer_config: QFormerConfig | None = fields.nested(QFormerConfig, "blip-2")
     text_config: SubModel = fields.model("opt", fits=writes)
@@ -51,12 +53,14 @@ def compose(config: Any, root: str) -> Composition | Paired:
     return beside_text(config.text_config, rows)
 
 
-def beside_text(text: SubModel, rows: Any) -> Composition | Paired:
-    """Returns a text model with its own head, whose images `rows` makes."""
+def beside_text(text: SubModel, rows: Any, *, alone: bool = False) -> Composition | Paired:
+    """Returns a text model with its own head, or `alone` without one, whose images `rows` makes."""
     pair, parts = pair_of(text), (Part("images", rows),)
-    if pair is not None:
-        return Paired(pair, parts, "language_model")
-    return Composition(described(text), parts, "language_model", own_head=True)
+    if pair is None:
+        return Composition(described(text), parts, "language_model", own_head=not alone)
+    if alone:
+        pair = attrs.evolve(pair, head=None, classifier=None, module=pair.module.partition(".")[2])
+    return Paired(pair, parts, "language_model")
 
 
 def width(text: SubModel) -> Dim:

@@ -66,14 +66,23 @@ def image_states(
         return tower_states(kind, workload, b, x, wanted)
 
 
+def pair(b: Builder, x: Value) -> tuple[Value, Value]:
+    """Returns the tokens, normalized, and the first of each image, normalized once more: the class always has both."""
+    x = layer_norm(b, "post_layernorm", x)
+    first = b.apply("select", x, name="first", dim=1)
+    width = x.spec.shape[-1:]
+    norm = b.parameter("post_layernorm.weight", width), b.parameter("post_layernorm.bias", width)
+    return x, b.apply("layer_norm", first, *norm, name="post_layernorm_first")
+
+
 def finish(config: Blip2VisionConfig, b: Builder, x: Value) -> Value:
     """Returns the tokens, normalized."""
-    return layer_norm(b, "post_layernorm", x)
+    return pair(b, x)[0]
 
 
-def build(config: Blip2VisionConfig, workload: Workload, b: Builder) -> Value:
-    """Returns the graph from images to their tokens."""
-    return finish(config, b, image_states(config, workload, b)[config.num_hidden_layers])
+def build(config: Blip2VisionConfig, workload: Workload, b: Builder) -> tuple[Value, Value]:
+    """Returns the graph from images to their tokens, and to the first of each."""
+    return pair(b, image_states(config, workload, b)[config.num_hidden_layers])
 
 
 ARCHITECTURE = Architecture(

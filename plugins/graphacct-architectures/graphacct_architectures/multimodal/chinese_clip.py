@@ -53,7 +53,7 @@ class ChineseCLIPConfig(clip.TwoTowers):
 
 def described(c: TextConfig) -> Encoder:
     """Returns BERT's layers."""
-    return like_bert(c, "text_model")
+    return like_bert(c, "text_model", types_sliced=True)
 
 
 def build(config: ChineseCLIPConfig, workload: Workload, b: Builder) -> tuple[Value, ...]:

@@ -217,6 +217,13 @@ def described(config: TextConfig | VisionConfig, causal: bool = False) -> Tower:
     )
 
 
+def unit(b: Builder, x: Value, label: str) -> Value:
+    """Returns each row divided by its length, as torch takes it at once."""
+    length = b.apply("vector_norm", x, name=f"{label}_length", dim=-1, keepdim=True)
+    found: Value = b.apply("div", x, length, name=f"{label}_normalised")
+    return found
+
+
 def normalised(b: Builder, x: Value, label: str) -> Value:
     """Returns each row divided by its length, step by step as in the published model."""
     squares = b.apply("square", x, name=f"{label}_squares")

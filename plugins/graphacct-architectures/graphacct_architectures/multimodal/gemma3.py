@@ -16,17 +16,19 @@ from graphacct_architectures.multimodal.parts.projector import Normed, Pooled, P
 from graphacct_architectures.multimodal.parts.towers import vision_model
 
 CLASSES = ("Gemma3ForConditionalGeneration", "Gemma3Model")
+LABELLED = "Gemma3ForSequenceClassification"
 
 
 @frozen(kw_only=True)
 class Gemma3Config:
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = fields.model_class(CLASSES[0], CLASSES)
+    architectures: str = fields.model_class(CLASSES[0], (*CLASSES, LABELLED))
     vision_config: SubModel = vision_model("siglip_vision_model")
     text_config: SubModel = text_model("gemma3_text", always=True)
     mm_tokens_per_image: Dim = fields.size(256)
     tie_word_embeddings: bool = fields.flag(True)
+    num_labels: Dim = fields.label_count()
     dtype: str | None = fields.dtype()
 
 
@@ -63,5 +65,7 @@ ARCHITECTURE = composition(
     PresetFiles(__file__),
     classes=CLASSES,
     image_size=lambda config: config.vision_config.config.image_size,
+    aliases=fields.LABELS,
+    labelled=LABELLED,
     doc="Gemma 3 with images: a SigLIP tower, means of squares of tokens, Gemma 3's decoder.",
 )

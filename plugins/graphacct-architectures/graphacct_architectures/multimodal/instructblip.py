@@ -21,14 +21,14 @@ from graphacct_architectures.multimodal.parts.paired import Paired, writes
 from graphacct_architectures.multimodal.parts.qformer import QFormerConfig, asked
 from graphacct_architectures.multimodal.parts.towers import looked, vision_model
 
-GENERATION = "InstructBlipForConditionalGeneration"
+CLASSES = ("InstructBlipForConditionalGeneration", "InstructBlipModel")
 
 
 @frozen(kw_only=True)
 class InstructBlipConfig:
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = fields.model_class(GENERATION, (GENERATION,))
+    architectures: str = fields.model_class(CLASSES[0], CLASSES)
     vision_config: SubModel = vision_model("blip_2_vision_model", always=True)
     qformer_config: QFormerConfig | None = fields.nested(QFormerConfig, "instructblip")
     text_config: SubModel = fields.model("opt", fits=writes)
@@ -37,8 +37,8 @@ class InstructBlipConfig:
 
 
 def compose(config: Any, root: str) -> Composition | Paired:
-    """Returns a text model with its own head, and its images, or the frames of films, through the tower and the
-    Q-Former."""
+    """Returns a text model, with its own head if it has a `root`, and its images, or the frames of films, through the
+    tower and the Q-Former."""
     former = config.qformer_config or QFormerConfig()
 
     def rows(workload: Workload, b: Builder) -> Value:
@@ -60,7 +60,7 @@ def compose(config: Any, root: str) -> Composition | Paired:
             x = asked(former, images, b, queries, seen, ids)
         return linear(b, "language_projection", x, width(config.text_config))
 
-    return beside_text(config.text_config, rows)
+    return beside_text(config.text_config, rows, alone=not root)
 
 
 NO_COST: Mapping[str, Any] = dict.fromkeys(
@@ -72,7 +72,7 @@ ARCHITECTURE = with_pairs(
         InstructBlipConfig,
         compose,
         PresetFiles(__file__),
-        classes=(GENERATION, ""),
+        classes=CLASSES,
         image_size=lambda config: config.vision_config.config.image_size,
         no_cost=NO_COST,
         doc="InstructBLIP: a ViT, queries that ask it and see an instruction, any decoder or T5.",

@@ -10,7 +10,7 @@ from graphacct_architectures.multimodal.blip2 import with_pairs
 from graphacct_architectures.multimodal.instructblip import NO_COST, InstructBlipConfig, compose
 from graphacct_architectures.multimodal.parts.family import composition
 
-GENERATION = "InstructBlipVideoForConditionalGeneration"
+CLASSES = ("InstructBlipVideoForConditionalGeneration", "InstructBlipVideoModel")
 FRAMES = 4
 """Frames of a film, as the published model takes them."""
 
@@ -19,7 +19,7 @@ FRAMES = 4
 class InstructBlipVideoConfig(InstructBlipConfig):
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = fields.model_class(GENERATION, (GENERATION,))
+    architectures: str = fields.model_class(CLASSES[0], CLASSES)
 
 
 ARCHITECTURE = with_pairs(
@@ -28,7 +28,7 @@ ARCHITECTURE = with_pairs(
         InstructBlipVideoConfig,
         compose,
         PresetFiles(__file__),
-        classes=(GENERATION, ""),
+        classes=CLASSES,
         image_size=lambda config: config.vision_config.config.image_size,
         sizes={"frames": lambda config: FRAMES},
         no_cost={**NO_COST, "video_token_index": None},

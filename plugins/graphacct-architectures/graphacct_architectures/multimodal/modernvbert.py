@@ -23,9 +23,9 @@ from graphacct import (
     frozen,
 )
 from graphacct_architectures.activations import ACTIVATIONS
-from graphacct_architectures.classifier import Classifier, classified, token
+from graphacct_architectures.classifier import Classifier, classified
 from graphacct_architectures.encoders.modernbert import MODEL as TEXT_MODEL
-from graphacct_architectures.encoders.modernbert import describe
+from graphacct_architectures.encoders.modernbert import describe, read
 from graphacct_architectures.layers import activation, linear, norm
 from graphacct_architectures.losses import LOSSES, check_entropy, classes, entropy_if
 from graphacct_architectures.multimodal.parts.compose import Composition, composed, placeholders
@@ -119,7 +119,7 @@ def build(config: ModernVBertConfig, workload: Workload, b: Builder) -> Value | 
         dense_bias=text.classifier_bias,
         norm_bias=text.norm_bias,
     )
-    return classified(kind, workload, b, token(b, x, kind.reads))
+    return classified(kind, workload, b, read(b, x, kind.reads, chosen=False))
 
 
 def scored(config: ModernVBertConfig) -> bool:

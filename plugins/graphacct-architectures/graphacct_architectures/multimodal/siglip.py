@@ -26,7 +26,7 @@ from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.feed_forward import mlp
 from graphacct_architectures.layers import layer_norm, linear, merge_heads, split_heads
 from graphacct_architectures.losses import CROSS_ENTROPY, SUM, check_entropy, classes, cross_entropy
-from graphacct_architectures.multimodal.clip import first_total, normalised, positioned, read
+from graphacct_architectures.multimodal.clip import first_total, positioned, read, unit
 from graphacct_architectures.tower import Tower, check_image, patch_count, patches, tower_states
 
 BOTH, CLASSIFIER = "SiglipModel", "SiglipForImageClassification"
@@ -121,7 +121,7 @@ def compared(config: SiglipConfig, workload: Workload, b: Builder, image: Value 
         raise ConfigError("vision_config.vision_use_head is false: without its head no image is compared with a text")
     with b.scope("text_model"):
         _, text = texts(config.text, workload, b)
-    image, text = normalised(b, image, "image"), normalised(b, text, "text")
+    image, text = unit(b, image, "image"), unit(b, text, "text")
     by_text = b.apply("matmul", text, b.apply("transpose", image, name="images", dims=(0, 1)), name="similarity")
     factor = b.apply("exp", b.parameter("logit_scale", (1,)), name="factor")
     by_text = b.apply("mul", by_text, factor, name="scaled")

@@ -146,7 +146,11 @@ def check_positions(length: Dim, key: str, limit: Dim) -> None:
 def with_positions(p: Positions, workload: Workload, b: Builder, x: Value) -> tuple[Value, Value | None]:
     """Returns x with a learned position added to each token; and the ids of the positions if each sequence has its own:
     the rows are looked up by other ids then, behind the table's spare rows."""
-    ids = b.apply("arange", name="position_ids", batch=workload.batch if p.per_sequence else 1, n=workload.seq_len)
+    if p.kept:
+        every = b.apply("constant", name="position_table", shape=(1, p.count), dtype="int64")
+        ids = b.apply("slice", every, name="position_ids", dim=1, start=0, length=workload.seq_len)
+    else:
+        ids = b.apply("arange", name="position_ids", batch=workload.batch if p.per_sequence else 1, n=workload.seq_len)
     rows = ids
     if p.per_sequence:
         b.hold(ids)

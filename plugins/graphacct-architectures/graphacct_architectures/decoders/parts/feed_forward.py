@@ -150,13 +150,11 @@ def through_every(e: Experts, b: Builder, rows: Value, shape: tuple[Dim, ...]) -
     x = b.apply("mul", by_expert, factors, name="weighted")
     with b.scope("experts"):
         x = b.apply("reshape", x, name="by_expert", shape=(e.count, tokens, width))
-        x = b.apply("matmul", x, b.parameter("gate_up_proj", (e.count, width, 2 * e.width)), name="gate_up_proj")
-        x = b.apply(
-            "matmul",
-            activated(e, b, x, reverse=True),
-            b.parameter("down_proj", (e.count, e.width, width)),
-            name="down_proj",
-        )
+        used = (e.per_token, e.count)  # the others' inputs are 0
+        both = b.parameter("gate_up_proj", (e.count, width, 2 * e.width), chosen=used)
+        down = b.parameter("down_proj", (e.count, e.width, width), chosen=used)
+        x = b.apply("matmul", x, both, name="gate_up_proj")
+        x = b.apply("matmul", activated(e, b, x, reverse=True), down, name="down_proj")
         x = b.apply("reshape", x, name="rows", shape=(e.count * tokens, width))
     if e.shared is not None:
         with b.scope(e.shared.module):
@@ -225,7 +223,7 @@ def through_rows(e: Experts, b: Builder, x: Value, ends: Value) -> Value:
     gate_name, up_name, down_name = e.apart
 
     def project(name: str, x: Value, operator: str) -> Value:
-        stored = b.parameter(name, (e.count * e.width, width))
+        stored = b.parameter(name, (e.count * e.width, width), chosen=(e.per_token, e.count))
         weight = b.apply("reshape", stored, name=f"{name}_by_expert", shape=(e.count, e.width, width))
         return b.apply(operator, x, weight, ends, name=f"{name}_product", per_token=e.per_token)
 

@@ -162,6 +162,7 @@ class Encoder:
         crossed: Whether each layer has attention to another model's output too, which runs if there is one.
         boxes: Rows of the tables of a token's box on a page: its sides, height and width; 0 for none.
         types_sliced: Whether token types are a part of a row of zeros, and not read for each position.
+        types_made: Whether they are zeros made for each text.
         cross_width: The width of what cross-attention attends to, if it is not the stream's.
     """
 
@@ -203,4 +204,5 @@ class Encoder:
     crossed: bool = False
     boxes: Dim = 0
     types_sliced: bool = False
+    types_made: bool = False
     cross_width: Dim | None = None

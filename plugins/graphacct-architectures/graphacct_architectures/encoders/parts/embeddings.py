@@ -41,7 +41,9 @@ def embedded(
             table = b.apply("constant", name="position_table", shape=(1, e.positions), dtype="int64")
             places = b.apply("slice", table, name="position_ids", dim=1, start=0, length=seq)
         types = None
-        if not equal(e.token_types, 0):
+        if e.types_made and not equal(e.token_types, 0):
+            types = b.apply("full", name="token_type_ids", shape=(batch, seq), dtype="int64")
+        elif not equal(e.token_types, 0):
             types = b.apply("constant", name="token_type_table", shape=(1, e.positions), dtype="int64")
             if e.types_sliced:
                 types = b.apply("slice", types, name="token_types", dim=1, start=0, length=seq)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
@@ -29,6 +29,9 @@ from graphacct_architectures.decoders.parts.decode import After, decode
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.family import Decoding
 from graphacct_architectures.residing import reside
+
+if TYPE_CHECKING:
+    from graphacct_architectures.classifier import Classifier
 
 
 @frozen
@@ -81,6 +84,7 @@ class Composition:
         scaled: Whether the logits are multiplied by a constant if the text model says so.
         own_head: Whether the head is the text model's own, with all that belongs to it.
         embedded: Returns the embedded tokens that enter the text model, of the ids and the text's own; None for these.
+        classifier: A classifier of texts in the head's place; None for the head, or none.
     """
 
     text: Decoder
@@ -92,6 +96,7 @@ class Composition:
     own_head: bool = False
     scaled: bool = False
     embedded: Callable[[Builder, Value, Value], Value] | None = None
+    classifier: Classifier | None = None
 
     @property
     def decoder(self) -> Decoder:
@@ -103,11 +108,11 @@ class Composition:
         return attrs.evolve(
             d,
             module=f"{self.module}.{rest}" if rest else self.module,
-            headless=not self.head,
+            headless=not self.head and self.classifier is None,
             head=self.head or d.head,
             head_bias=False,
             tied=self.tied,
-            classifier=None,
+            classifier=self.classifier,
             logits_scaled=self.scaled and d.logits_scaled,
             logits_softcap=self.softcap and d.logits_softcap,
         )

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, Dim, SubModel, Value, Workload, brief, fields
-from graphacct_architectures.losses import CROSS_ENTROPY, SUM, check_entropy, entropy_if, next_token, total
+from graphacct import Architecture, Builder, ConfigError, Dim, SubModel, Value, Workload, brief, equal, fields
+from graphacct_architectures.losses import (
+    CROSS_ENTROPY,
+    SUM,
+    check_entropy,
+    cross_entropy,
+    entropy_if,
+    next_token,
+    total,
+)
 from graphacct_architectures.multimodal.parts.compose import Composition, composed, placeholders
 
 if TYPE_CHECKING:
@@ -63,30 +71,42 @@ def composition(
     prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
     per_second: Mapping[str, Callable[[Any], Any]] | None = None,
     inner_classes: Mapping[str, str] | None = None,
+    labelled: str = "",
 ) -> Architecture:
     """Returns the Architecture of a family: `compose(config, root)` returns the composition of a configuration, with a
     decoder or a pair, whose modules are in `root`, `model.` or empty. `classes` are the class with a head and the one
     without; `image_size` is
     the default of the workload's images, `sizes` are the workload's other sizes, `per_second` and `inner_classes`
-    are the Architecture's.
+    are the Architecture's. `labelled` is the class that classifies texts, where the last token is read.
     """
     headed, alone = classes
 
+    def scored(config: Any) -> bool:
+        return config.architectures == headed or (config.architectures == labelled and not equal(config.num_labels, 1))
+
     def build(config: Any, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
-        check_entropy(config.architectures == headed, workload, config.architectures)
-        if config.architectures == alone and workload.logits == "last":
-            raise ConfigError(f"{alone} has no logits of the vocabulary: leave logits='last' out")
-        found = compose(config, "model." if config.architectures == headed else "")
+        check_entropy(scored(config), workload, config.architectures)
+        if config.architectures != headed and workload.logits == "last":
+            raise ConfigError(f"{config.architectures} has no logits of the vocabulary: leave logits='last' out")
+        found = compose(config, "" if config.architectures == alone else "model.")
         if not isinstance(found, Composition):
             from graphacct_architectures.multimodal.parts.paired import paired  # few models have an encoder-decoder
 
             return paired(found, workload, b)
         if config.architectures == alone:
             found = attrs.evolve(found, head="")
+        if labelled and config.architectures == labelled:
+            from graphacct_architectures.classifier import Classifier  # few models have one
+
+            score = Classifier("score", config.num_labels, bias=False, pooled=True)
+            found = attrs.evolve(found, head="", classifier=score)
         return composed(found, workload, b)
 
     def places(config: Any, workload: Workload, operators: Mapping[str, Any]) -> Dim:
         return placeholders(compose(config, "").parts, workload, operators)
+
+    def entropy(config: Any, outputs: tuple[Value, ...], b: Builder) -> Value:
+        return (cross_entropy if config.architectures == labelled else next_token)(config, outputs, b)
 
     seen = {"images": lambda config: 1, "image_size": image_size} if image_size is not None else {}
     return Architecture(
@@ -100,8 +120,8 @@ def composition(
         last_logits=True,
         aliases={"torch_dtype": "dtype", **(aliases or {})},
         no_cost={**PREPROCESSING, **(no_cost or {})},
-        losses={CROSS_ENTROPY: next_token, SUM: total},
-        default_loss=lambda config: entropy_if(config.architectures == headed),
+        losses={CROSS_ENTROPY: entropy, SUM: total},
+        default_loss=lambda config: entropy_if(scored(config)),
         inexact=inexact,
         model_types=model_types or (name,),
         prepare=prepare,

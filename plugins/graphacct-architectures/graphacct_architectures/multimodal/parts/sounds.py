@@ -97,15 +97,15 @@ class Regrouped:
 
 @frozen
 class Chosen:
-    """The rows of each sound that are no padding: as many as `count` says, a copy."""
+    """The rows of each sound that are no padding, by a mask: as many as `count` says, a copy."""
 
     count: Dim
 
     def __call__(self, b: Builder, x: Value) -> Value:
         sounds, rows, _ = x.spec.shape
         kept = rows if same(self.count, rows) else minimum(self.count, rows)
-        places = [b.apply("constant", name=f"{axis}_kept", shape=(sounds * kept,), dtype="int64") for axis in "bt"]
-        return b.apply("index_pairs", x, *places, name="kept")
+        valid = b.apply("full", name="valid", shape=(sounds, rows), dtype="bool")
+        return b.apply("index", x, valid, name="kept", dims=(0,), count=sounds * kept)
 
 
 def sounds_and_text(

@@ -41,12 +41,14 @@ class Positions:
         count: The number of its rows, spare ones included.
         per_sequence: Whether each sequence of a batch has ids of its own.
         computed: Whether the table is computed when the model is made, and not learned.
+        kept: Whether the ids of all positions are made with the model.
     """
 
     name: str
     count: Dim
     per_sequence: bool = False
     computed: bool = False
+    kept: bool = False
 
 
 @frozen
