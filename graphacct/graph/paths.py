@@ -52,7 +52,14 @@ def index_of(part: str, repetition: int) -> int:
 @lru_cache(REMEMBERED)
 def pattern(path: str) -> str:
     """Returns a path with its indices written as `*`: `h.0.attn` and `h.*.attn` are the same row of a report."""
-    return ".".join(["*" if is_index(part) else part for part in path.split(".")])
+    scope, dot, last = path.rpartition(".")
+    return f"{_scope_pattern(scope)}{dot}{'*' if is_index(last) else last}"
+
+
+@lru_cache(REMEMBERED)
+def _scope_pattern(scope: str) -> str:
+    """Returns the pattern of a scope, which its nodes and parameters share."""
+    return ".".join(["*" if is_index(part) else part for part in scope.split(".")])
 
 
 def covers(path: str, repeats: Sequence[Dim], other: str, starts: Sequence[int] = ()) -> bool:

@@ -31,20 +31,21 @@ def check_apart(names: Sequence[tuple[str, Sequence[int], Sequence[Dim]]]) -> No
     Takes each name with the first index and the number of repetitions of every block around it. Raises GraphError for
     `layers.*` of five layers beside `layers.3`, which is one of them.
     """
+    starred = {pattern(name) for name, _, _ in names if "*" in name}
+    levels = {row.count(".") for row in starred}
     alike: dict[str, list[tuple[str, Sequence[int], Sequence[Dim]]]] = {}
-    starred = set()
     for item in names:
         name = item[0]
-        if "*" in name:
-            starred.add(row := pattern(name))
-        elif any(map(str.isdigit, name.split("."))):
-            row = pattern(name)
-        else:
-            continue
-        alike.setdefault(row, []).append(item)
-    for row in starred:
-        if len(found := alike[row]) > 1:
-            _check_apart([(name, _indices(name, starts, repeats)) for name, starts, repeats in found])
+        if name.count(".") in levels and (row := pattern(name)) in starred:
+            alike.setdefault(row, []).append(item)
+    checked = set()  # the indices of the parameters of one module are those of another
+    for found in alike.values():
+        if len(found) > 1:
+            indexed = [(name, _indices(name, starts, repeats)) for name, starts, repeats in found]
+            stood = tuple([("*" in name, *indices) for name, indices in indexed])
+            if stood not in checked:
+                _check_apart(indexed)
+                checked.add(stood)
 
 
 def _check_apart(names: list[tuple[str, Sequence[range]]]) -> None:
@@ -84,6 +85,8 @@ def _meet(a: range, b: range) -> bool:
     """Returns whether two ranges have a number in common: the longer one is not gone through."""
     few, many = (a, b) if len(a) <= len(b) else (b, a)
     inside = range(max(few.start, many.start), min(few.stop, many.stop))
+    if few.step == many.step:  # as of layers that alternate in one block
+        return bool(inside) and (few.start - many.start) % few.step == 0
     first = inside.start + (few.start - inside.start) % few.step
     return any(number in many for number in range(first, inside.stop, few.step)[: many.step])
 

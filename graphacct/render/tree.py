@@ -53,8 +53,8 @@ def tree(report: Report, depth: int | None, gathering: bool = True) -> list[Bran
     if depth is not None:
         check_depth(depth)
         return [_branch(row, repeats) for row in report.by_scope if row.depth < depth]
-    deepest = _deepest(report)
-    fitting = [level for level in range(1, deepest + 1) if sum(row.depth < level for row in report.by_scope) <= LINES]
+    depths = [row.depth for row in report.by_scope]
+    fitting = [level for level in range(1, _deepest(depths) + 1) if sum(d < level for d in depths) <= LINES]
     return _gathered(report, max(fitting, default=1), repeats, FEWEST if gathering else len(repeats) + 1)
 
 
@@ -74,9 +74,8 @@ def check_depth(depth: int | None) -> None:
         raise ConfigError(f"depth must be at least 1, not {depth}")
 
 
-def _deepest(report: Report) -> int:
+def _deepest(depths: Sequence[int]) -> int:
     """Returns the most levels to show: three, and those of scopes around everything, which a wrapped model has."""
-    depths = [row.depth for row in report.by_scope]
     around = 0
     while depths.count(around) == 1:
         around += 1

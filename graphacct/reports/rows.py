@@ -146,6 +146,8 @@ Around: TypeAlias = "Mapping[str, NodeCost]"
 
 def _may_meet(indexed: Around, folded: Around) -> bool:
     """Returns whether some path has an index where another one has a `*`, without which no block stands for it."""
+    if len(indexed) == 1 and indexed.keys() == folded.keys():
+        return False  # it is one path
     digits = {place for path in indexed for place, part in enumerate(path.split(".")) if part.isdigit()}
     return bool(digits) and any(
         place in digits and "*" in part for path in folded for place, part in enumerate(path.split("."))

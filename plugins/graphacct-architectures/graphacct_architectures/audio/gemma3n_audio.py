@@ -26,7 +26,7 @@ from graphacct import (
     frozen,
 )
 from graphacct_architectures.audio.parts.cumulative import cumulative_norm
-from graphacct_architectures.audio.parts.gemma_audio import convolved_in_depth, projected
+from graphacct_architectures.audio.parts.gemma_audio import FRAMES, FRAMES_PER_SECOND, convolved_in_depth, projected
 from graphacct_architectures.audio.parts.surroundings import Blocks, attention
 from graphacct_architectures.decoders.parts.gemma4 import NORM
 from graphacct_architectures.decoders.parts.norms import normed_by
@@ -34,9 +34,6 @@ from graphacct_architectures.layers import linear
 from graphacct_architectures.losses import SUM_ALONE
 
 AUDIO = "Gemma3nAudioEncoder"
-FRAMES = 3000
-"""Of the longest sound that its preprocessor makes, 30 seconds."""
-FRAMES_PER_SECOND = 100
 
 
 def _pairs(default: tuple[tuple[int, int], ...]) -> Any:

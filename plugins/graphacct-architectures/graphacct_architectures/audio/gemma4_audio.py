@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, ceil_div, exact_div, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
-from graphacct_architectures.audio.parts.gemma_audio import convolved_in_depth, projected
+from graphacct_architectures.audio.parts.gemma_audio import FRAMES, FRAMES_PER_SECOND, convolved_in_depth, projected
 from graphacct_architectures.decoders.parts.attention import capped
 from graphacct_architectures.decoders.parts.gemma4 import NORM
 from graphacct_architectures.decoders.parts.norms import normed_by
@@ -20,9 +20,6 @@ from graphacct_architectures.losses import SUM_ALONE
 from graphacct_architectures.multimodal.parts.clipped import clipped
 
 AUDIO = "Gemma4AudioModel"
-FRAMES = 3000
-"""Of the longest sound that its preprocessor makes, 30 seconds."""
-FRAMES_PER_SECOND = 100
 CHANNELS = fields.counts((128, 32), 2)
 
 

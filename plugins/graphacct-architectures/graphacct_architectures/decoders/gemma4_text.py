@@ -198,12 +198,18 @@ def describe(config: Gemma4TextConfig) -> Decoder:
         whole = Gemma4Layer(attention, Lender(kind, role), network, experts(config), own, act)
         return Layer(attention, network, norm=NORM, whole=Whole(whole, gemma4_layer))
 
-    layers = tuple(layer(*one) for one in zip(range(len(words)), words, duties, strict=True))
+    alike: dict[Any, Layer] = {}
+    layers = []
+    for index, (kind, role) in enumerate(zip(words, duties, strict=True)):
+        key = (kind, role) if config.per_layer_config == "" else index  # a file may give sizes of each layer
+        if key not in alike:
+            alike[key] = layer(index, kind, role)
+        layers.append(alike[key])
     inputs = PerLayer(config.vocab_size_per_layer_input, len(words), own, NORM) if own else None
     return Decoder(
         config.vocab_size,
         config.hidden_size,
-        layers,
+        tuple(layers),
         embedding_scaled=True,
         norm_kind=NORM,
         tied=config.tie_word_embeddings,

@@ -24,7 +24,8 @@ from graphacct import (
     fields,
     frozen,
 )
-from graphacct_architectures.audio.gemma3n_audio import FRAMES, FRAMES_PER_SECOND, heard
+from graphacct_architectures.audio.gemma3n_audio import heard
+from graphacct_architectures.audio.parts.gemma_audio import FRAMES, FRAMES_PER_SECOND
 from graphacct_architectures.decoders.parts.gemma4 import GAINLESS, NORM
 from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import embedding, linear

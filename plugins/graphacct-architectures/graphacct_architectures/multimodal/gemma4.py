@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphacct import Builder, Dim, PresetFiles, SubModel, Value, Workload, fields, frozen
-from graphacct_architectures.audio.gemma4_audio import FRAMES, FRAMES_PER_SECOND, heard
+from graphacct_architectures.audio.parts.gemma_audio import FRAMES, FRAMES_PER_SECOND
 from graphacct_architectures.decoders.parts.gemma4 import GAINLESS
 from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.layers import linear
@@ -62,6 +62,7 @@ def images(tower: Any, root: str, width: Dim) -> Any:
 
 def sounds(encoder: Any, root: str, width: Dim) -> Any:
     """Returns the function that adds the sounds' encoder and projection."""
+    from graphacct_architectures.audio.gemma4_audio import heard  # the larger models have none
 
     def rows(workload: Workload, b: Builder) -> Value:
         assert workload.audios is not None  # the architecture declares its default

@@ -1,9 +1,13 @@
-"""What the encoders of sound of Gemma 3n and Gemma 4 share: the ends of their convolutions."""
+"""What the encoders of sound of Gemma 3n and Gemma 4 share: their frames, and the ends of their convolutions."""
 
 from __future__ import annotations
 
 from graphacct import Builder, Dim, Value
 from graphacct_architectures.layers import linear
+
+FRAMES = 3000
+"""Of the longest sound that their preprocessors make, 30 seconds."""
+FRAMES_PER_SECOND = 100
 
 
 def projected(b: Builder, x: Value, width: Dim) -> Value:

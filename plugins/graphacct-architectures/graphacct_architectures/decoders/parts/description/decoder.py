@@ -6,6 +6,7 @@ Names are those of the published checkpoint's modules. Empty or None means that 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 from graphacct import Builder, Dim, Value, Workload, frozen
@@ -157,7 +158,7 @@ class Decoder:
     slopes_stored: str = ""
     head_norm: str = ""
 
-    @property
+    @cached_property
     def kinds(self) -> tuple[Layer, ...]:
-        """The distinct kinds of its layers."""
+        """The distinct kinds of its layers, found once."""
         return (self.layer,) if isinstance(self.layer, Layer) else tuple(dict.fromkeys(self.layer))
