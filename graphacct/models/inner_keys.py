@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -21,11 +21,17 @@ class Inner:
         config: The class of the nested configuration.
         aliases: Other spellings of its keys.
         no_cost: Keys that change no cost, each with the values at which that holds (None: any).
+        prepare: Rewrites keys of an older form in those of today; None for no such form.
     """
 
     config: type[Any]
     aliases: Mapping[str, str] = NONE
     no_cost: Mapping[str, tuple[Any, ...] | None] = NO_COSTS
+    prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
+
+    def prepared(self, content: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Returns an object's keys as those of today."""
+        return content if self.prepare is None else self.prepare(content)
 
 
 def inner(metadata: Mapping[str, Any], value: Mapping[str, Any], key: str) -> Inner | None:
@@ -34,5 +40,5 @@ def inner(metadata: Mapping[str, Any], value: Mapping[str, Any], key: str) -> In
         return Inner(metadata[WITHIN])
     if INSIDE in metadata:
         family = metadata[INSIDE](value, key)
-        return Inner(family.config, family.aliases, family.no_cost)
+        return Inner(family.config, family.aliases, family.no_cost, family.prepare)
     return None

@@ -142,7 +142,7 @@ def _unknown(config: type[Any], content: Mapping[str, Any], aliases: Mapping[str
             metadata = fields[name]
             kind = inner(metadata, value, key)
             if kind is not None:
-                for path, held in _unknown(kind.config, value, kind.aliases):
+                for path, held in _unknown(kind.config, kind.prepared(value), kind.aliases):
                     if path != FAMILY or WITHIN in metadata:  # it names a family that was found
                         yield f"{key}.{path}", held
             for setting in value if SETTINGS in metadata else ():
@@ -158,6 +158,6 @@ def _has_size(config: type[Any], content: Mapping[str, Any], aliases: Mapping[st
         if metadata is None or value is None:
             continue
         kind = inner(metadata, value, key) if isinstance(value, Mapping) else None
-        if SIZE in metadata or (kind is not None and _has_size(kind.config, value, kind.aliases)):
+        if SIZE in metadata or (kind is not None and _has_size(kind.config, kind.prepared(value), kind.aliases)):
             return True
     return not any({SIZE, WITHIN, INSIDE} & metadata.keys() for metadata in fields.values())

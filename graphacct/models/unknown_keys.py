@@ -144,6 +144,7 @@ def _around(
         kind = inner(metadata, content[outer], outer)
         path, content, inside, aliases = path[len(outer) + 1 :], content[outer], None, {}
         if kind is not None:
+            content = kind.prepared(content)
             inside, aliases, no_cost = kind.config, kind.aliases, {**no_cost, **kind.no_cost}
     held = {SIZE, WITHIN, INSIDE}
     sizes = [field.name for field in attrs.fields(inside) if field.metadata.keys() & held] if inside else []

@@ -91,7 +91,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "canine": {"max_position_embeddings": 256},
 }
 """Sizes in place of the first preset's, or of the class's defaults."""
-DECODER_OR_PAIR = ("blip-2", "instructblip", "instructblipvideo")
+DECODER_OR_PAIR = ("blip", "blip-2", "instructblip", "instructblipvideo")
 """Families whose text model is a decoder alone unless a file names one with an encoder."""
 
 
@@ -141,7 +141,7 @@ def test_architecture(name: str) -> None:
     if composed and architecture.presets:  # a sequence has at least the placeholders of its images and sounds
         least = architecture.sizes["seq_len"](architecture.preset(next(iter(architecture.presets))))
         lengths["seq_len"] = (least, least + 1, 2 * least) if name not in FULL else (least - 2, least - 1, least)
-    if name in DECODER_OR_PAIR:  # a decoder alone has no encoder whose length is another one
+    if name in DECODER_OR_PAIR:  # a class of one text has no encoder whose length is another one
         lengths["encoder_seq_len"] = (None, None)
     if name in ("open_clip", "canine"):  # every text has all its positions; windows of characters are written out
         lengths["seq_len"] = (None, None)

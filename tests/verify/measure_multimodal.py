@@ -30,6 +30,8 @@ CASES = Path(__file__).parents[2] / "plugins/graphacct-architectures/tests/multi
 TEXT_ALONE = ("kosmos-2",)
 """Families whose `generate` is that of the text model, to which it gives what an image was read as."""
 OUTPUTS = ("logits", "last_hidden_state")
+BY_LABELS = ("BlipForQuestionAnswering",)
+"""Classes that return no logits, but the loss of labels."""
 
 
 def main(names: list[str]) -> None:
@@ -65,9 +67,12 @@ def measured(content: dict[str, Any], workload: dict[str, Any]) -> dict[str, Any
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
     with FlopCounterMode(display=False, custom_mapping=BY_GROUP if in_groups(model) else None) as counter:
-        out = model(**given)
-        out = out.get("language_model_outputs", out) if "logits" not in out else out  # of a text model without a head
-        next(out[name] for name in OUTPUTS if name in out and out[name] is not None).float().sum().backward()
+        if type(model).__name__ in BY_LABELS:
+            model(**given, labels=given["decoder_input_ids"]).loss.backward()
+        else:
+            out = model(**given)
+            out = out.get("language_model_outputs", out) if "logits" not in out else out  # a text model without a head
+            next(out[name] for name in OUTPUTS if name in out and out[name] is not None).float().sum().backward()
     found["step"] = counter.get_total_flops()
     model.eval()
     with torch.no_grad():

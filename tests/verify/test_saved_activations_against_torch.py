@@ -12,7 +12,7 @@ from saved_shapes import SHAPES
 TRUTH = json.loads(GOLDEN.read_text())
 SINCE_5_24 = ("gptj", "codegen", "deepseek_v2", "deepseek_v3")
 """Families whose models transformers 5.24 runs otherwise: GPT-J and CodeGen have fused attention, DeepSeek's rotary
-positions and routers other casts."""
+positions and routers other casts. Their rows were measured with it; the file names the version of the others."""
 
 
 def test_every_shape_is_there() -> None:
@@ -21,6 +21,6 @@ def test_every_shape_is_there() -> None:
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_torch_still_saves_that(name: str) -> None:
-    if transformers.__version__ != TRUTH["transformers"] and name.startswith(SINCE_5_24):
-        pytest.skip(f"measured with transformers {TRUTH['transformers']}")
+    if tuple(map(int, transformers.__version__.split(".")[:2])) < (5, 24) and name.startswith(SINCE_5_24):
+        pytest.skip("measured with transformers 5.24")
     assert measured(name) == TRUTH["shapes"][name]

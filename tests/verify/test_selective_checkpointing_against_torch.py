@@ -123,13 +123,12 @@ def selected(*products: Any) -> Callable[[Any], None]:
 @pytest.mark.parametrize("attention", IMPLEMENTATIONS)
 def test_llama(attention: str, batch: int, seq_len: int) -> None:
     """Of q, k, v, o, gate, up and down the products of k, o and up run again, and attention only where it is written
-    out. To the byte but for the ids of the positions, 8 bytes each, which layers are given and do not read."""
+    out. To the byte: with transformers 5.23 the ids of the positions are not kept."""
     kind = {"attn_implementation": IMPLEMENTATIONS[attention], "use_cache": False}
     model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**LLAMA, bos_token_id=0, eos_token_id=0, **kind))
     sizes = {"batch": batch, "seq_len": seq_len, "attention": attention, "set": LLAMA}
     torchs, ours = both(model.train(), selected(aten.mm.default), "llama-2-7b", **sizes)
-    ids = 8 * seq_len
-    assert torchs == (ours[0] + ids, ours[1], ours[2] + ids)
+    assert torchs == ours
 
 
 @pytest.mark.parametrize(("batch", "seq_len"), SIZES)

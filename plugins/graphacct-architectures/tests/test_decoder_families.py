@@ -91,3 +91,15 @@ def test_gpt2_alone_keeps_its_cross_attention_in_memory(tmp_path: Path) -> None:
     plain, crossed_total = totals
     assert crossed_total["params"] - plain["params"] == 2 * (8 * 16 + 16 + 2 * (8 * 8 + 8) + 2 * 8)
     assert crossed_total["flops"] == plain["flops"]
+
+
+@pytest.mark.parametrize("kind", ["mistral", "qwen3_moe", "olmo2", "phi3", "granitemoeshared"])
+def test_heads_that_do_not_divide_the_width(kind: str) -> None:
+    """The library's classes take the whole part: 4 heads of 16 in a width of 66. Those of Llama and Qwen2-VL refuse."""
+    keys: dict[str, Any] = {"hidden_size": 66, "num_attention_heads": 4, "num_key_value_heads": 4}
+    keys |= {"head_dim": None} if kind in ("mistral", "qwen3_moe") else {}
+    found = graphacct.account({"model_type": kind, "num_hidden_layers": 1, **keys}, seq_len=4, quantities=["params"])
+    assert found["model.layers.*.self_attn.o_proj"].values["params"] == 64 * 66
+    for refuses in ("llama", "qwen2_vl_text"):
+        with pytest.raises(ConfigError, match="66 is not divisible by 4"):
+            graphacct.account({"model_type": refuses, **{key: keys[key] for key in list(keys)[:3]}}, seq_len=4)

@@ -34,6 +34,11 @@ FAMILIES = (
     _family("sana", "SanaTransformer2DModel"),
     _family("autoencoder-dc", "AutoencoderDC"),
     _family("vq-model", "VQModel"),
+    _family("autoencoder-kl-wan", "AutoencoderKLWan"),
+    _family("autoencoder-kl-qwen-image", "AutoencoderKLQwenImage"),
+    _family("ltx-video", "LTXVideoTransformer3DModel"),
+    _family("cogvideox", "CogVideoXTransformer3DModel"),
+    _family("hunyuan-video", "HunyuanVideoTransformer3DModel"),
     _family("controlnet", "ControlNetModel"),
     _family("diffusion-pipeline", "diffusion_pipeline"),
 )

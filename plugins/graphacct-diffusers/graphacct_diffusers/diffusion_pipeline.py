@@ -20,8 +20,9 @@ CLIP = "clip_text_model"
 """The family of texts that are padded to all of its positions."""
 OF_CLIP = 77
 """The tokens of a text as SD3's pipeline puts them in front of those of T5."""
-MORE_TOKENS = {"sd3": -OF_CLIP}
-"""The tokens of a text encoder beyond those that the denoising model is given, by that model's family."""
+MORE_TOKENS = {"sd3": -OF_CLIP, "qwen-image": 34}
+"""The tokens of a text encoder beyond those that the denoising model is given, by that model's family: Qwen-Image's
+pipeline puts 34 of a template in front (`prompt_template_encode_start_idx`), and cuts them off again."""
 STEP, SECOND = "transformer", "transformer_2"
 
 
@@ -60,6 +61,9 @@ class DiffusionPipelineConfig:
     def pixels(self) -> Dim | None:
         """Pixels of a side for each latent, as the autoencoder's blocks say; None if its file has no list of them."""
         assert self.vae is not None
+        if hasattr(self.vae.config, "pixels"):
+            found: Dim = self.vae.config.pixels
+            return found
         lists = ("block_out_channels", "decoder_block_out_channels")
         blocks = next((found for name in lists if (found := getattr(self.vae.config, name, None))), None)
         return None if blocks is None else 2 ** (len(blocks) - 1)
@@ -126,7 +130,7 @@ def encoded(name: str, part: SubModel, step: SubModel, workload: Workload, b: Bu
     """Adds a text encoder, with as many tokens as its pipeline gives it."""
     family = part.architecture.name
     if family != CLIP:
-        return run(name, part, workload, b, seq_len=words_of(step, workload))
+        return run(name, part, attrs.evolve(workload, image_size=None), b, seq_len=words_of(step, workload))
     positions = part.config.max_position_embeddings
     if "unet" in step.architecture.name and workload.seq_len not in (None, positions):
         raise ConfigError(
@@ -175,7 +179,10 @@ ARCHITECTURE = Architecture(
     dtype="float32",
     no_cost={
         **keys.NO_COST,
-        **dict.fromkeys(["requires_safety_checker", "force_zeros_for_empty_prompt", "add_watermarker"]),
+        **dict.fromkeys(
+            ["requires_safety_checker", "force_zeros_for_empty_prompt", "add_watermarker", "boundary_ratio"]
+        ),
+        "expand_timesteps": (None, False),
     },
     parts_left_out=model_index.ASIDE,
     model_types=(model_index.FAMILY,),

@@ -65,13 +65,23 @@ def joint_attention(
 
 
 def after(
-    b: Builder, ending: str, x: Value, y: Value, parts: list[Value], workload: Workload, *, extra: Value | None = None
+    b: Builder,
+    ending: str,
+    x: Value,
+    y: Value,
+    parts: list[Value],
+    workload: Workload,
+    *,
+    extra: Value | None = None,
+    inner: Dim | None = None,
 ) -> Value:
-    """Returns tokens x after attention gave y: gated and added, then normed, shifted, and through a feed-forward.
-    `parts` are the gate, and the shift, scale and gate of the feed-forward. `ending` tells the text's modules."""
+    """Returns tokens x after attention gave y: gated and added, then normed, shifted, and through a feed-forward of
+    `inner` channels. `parts` are the gate, and the shift, scale and gate of the feed-forward. `ending` tells the text's
+    modules."""
     gate, shift, scale, gate_mlp = parts
     x = gated_sum(b, f"attn_residual{ending}", x, gate, y)
     if extra is not None:
         x = b.apply("add", x, extra, name=f"attn2_residual{ending}")
     y = modulated(b, f"norm2{ending}_modulated", normed(b, f"norm2{ending}", x), scale, shift)
-    return gated_sum(b, f"ff_residual{ending}", x, gate_mlp, feed_forward(b, f"ff{ending}", y, MLP, workload))
+    y = feed_forward(b, f"ff{ending}", y, MLP, workload, inner=inner)
+    return gated_sum(b, f"ff_residual{ending}", x, gate_mlp, y)

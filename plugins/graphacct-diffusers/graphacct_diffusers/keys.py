@@ -84,7 +84,7 @@ def named(default: str, known: Sequence[str]) -> Any:
     return fields.checked_field(check, default)
 
 
-def switches(default: bool) -> Any:
+def switches(default: bool | tuple[bool, ...]) -> Any:
     """Returns true or false for all blocks, or a list of one for each."""
 
     def check(value: Any, field: attrs.Attribute[Any]) -> bool | tuple[bool, ...]:

@@ -72,3 +72,29 @@ def stated(config: Any, workload: Workload) -> dict[str, Any]:
     """Returns the latents' size, for the header of reports; nothing where they are the pixels."""
     found = latents(config, workload)
     return {} if found == workload.image_size else {"latents": found}
+
+
+def video(config: Any, workload: Workload) -> tuple[Dim, Dim, Dim]:
+    """Returns the frames, the height and the width of the latents of a video: of `config.pixels` a side each, and of
+    `vae_temporal_factor` frames but the first, which has latents of its own. Raises ConfigError if they do not fit."""
+    assert workload.image_size is not None
+    assert workload.frames is not None
+    each, pixels = config.vae_temporal_factor, config.pixels
+    rest = workload.frames - 1
+    if type(rest) is int and type(each) is int and rest % each:
+        raise ConfigError(
+            f"frames {workload.frames} is not 1 more than a multiple of {each} (vae_temporal_factor): give "
+            f"{rest // each * each + 1} or {(rest // each + 1) * each + 1}"
+        )
+    for side in workload.image_size:
+        if type(side) is int and type(pixels) is int and side % pixels:
+            raise ConfigError(
+                f"image_size {side} is no multiple of {pixels}, the pixels of a latent (vae_scale_factor)"
+            )
+    height, width = (exact_div(side, pixels, "image_size / vae_scale_factor") for side in workload.image_size)
+    return exact_div(rest, each, "(frames - 1) / vae_temporal_factor") + 1, height, width
+
+
+def video_stated(config: Any, workload: Workload) -> dict[str, Any]:
+    """Returns the latents' frames, height and width, for the header of reports."""
+    return {"latents": video(config, workload)}

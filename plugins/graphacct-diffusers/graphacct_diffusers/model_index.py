@@ -19,9 +19,8 @@ THROUGH = "graphacct report FILE.py:function counts a module of torch (graphacct
 FILE = "config.json"
 FAMILY = "diffusion_pipeline"
 """The `model_type` that stands for a whole pipeline."""
-CODERS = {"AutoencoderKL": "autoencoder_kl", "AutoencoderTiny": "autoencoder_tiny"}
-"""The autoencoders that are read in a pipeline, and the modules here whose `encode` and `decode` are their
-directions."""
+CODERS = ("AutoencoderKL", "AutoencoderTiny", "AutoencoderKLWan", "AutoencoderKLQwenImage")
+"""The autoencoders that are read in a pipeline: their modules here have an `encode` and a `decode`."""
 TEXTS = ("text_encoder", "text_encoder_2", "text_encoder_3")
 PARTS = ("unet", "transformer", "transformer_2", "vae", *TEXTS)
 """The parts of a pipeline that are put together."""
@@ -32,6 +31,8 @@ PIPELINES = (
     "FluxPipeline",
     "ChromaPipeline",
     "AuraFlowPipeline",
+    "QwenImagePipeline",
+    "WanPipeline",
     "PixArtAlphaPipeline",
     "PixArtSigmaPipeline",
 )

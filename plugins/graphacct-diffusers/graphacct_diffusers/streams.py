@@ -6,6 +6,7 @@ tokens.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from graphacct_architectures.layers import linear, rms_norm
@@ -88,12 +89,14 @@ def together(b: Builder, text: list[Value], own: list[Value]) -> list[Value]:
     ]
 
 
-def attended(b: Builder, parts: list[Value]) -> Value:
-    """Returns what attention gives of queries, keys and values (batch, n, heads, width), its heads joined."""
+def attended(b: Builder, parts: Sequence[Value], mask: Value | None = None) -> Value:
+    """Returns what attention gives of queries, keys and values (batch, n, heads, width), its heads joined. The `mask`
+    is added to its scores."""
     batch, count, heads, width = parts[0].spec.shape
     given = [
         b.apply("permute", y, name=f"{label}_by_head", dims=(0, 2, 1, 3)) for y, label in zip(parts, "qkv", strict=True)
     ]
+    given += [] if mask is None else [mask]
     y = b.apply("scaled_dot_product_attention", *given, name="attention")
     y = b.apply("permute", y, name="by_token", dims=(0, 2, 1, 3))
     return b.apply("reshape", y, name="merged", shape=(batch, count, heads * width))

@@ -4,12 +4,11 @@ arXiv:2503.20314)."""
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from graphacct_architectures.layers import layer_norm, linear, rms_norm
 
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
-from graphacct_diffusers import keys
+from graphacct_diffusers import keys, latents
 from graphacct_diffusers.layers import (
     conv,
     feed_forward,
@@ -78,29 +77,9 @@ class WanConfig:
         return NEWER if self.out_channels == NEWER_CHANNELS else OLDER
 
 
-def latents(c: WanConfig, workload: Workload) -> tuple[Dim, Dim, Dim]:
-    """Returns the frames, the height and the width of the latents of a video."""
-    assert workload.image_size is not None
-    assert workload.frames is not None
-    each = c.vae_temporal_factor
-    rest = workload.frames - 1
-    if type(rest) is int and type(each) is int and rest % each:
-        raise ConfigError(
-            f"frames {workload.frames} is not 1 more than a multiple of {each} (vae_temporal_factor): give "
-            f"{rest // each * each + 1} or {(rest // each + 1) * each + 1}"
-        )
-    for side in workload.image_size:
-        if type(side) is int and type(c.pixels) is int and side % c.pixels:
-            raise ConfigError(
-                f"image_size {side} is no multiple of {c.pixels}, the pixels of a latent (vae_scale_factor)"
-            )
-    height, width = (exact_div(side, c.pixels, "image_size / vae_scale_factor") for side in workload.image_size)
-    return exact_div(rest, each, "(frames - 1) / vae_temporal_factor") + 1, height, width
-
-
 def build(c: WanConfig, workload: Workload, b: Builder) -> Value:
     """Returns the graph from noisy latents of a video to the velocity of the flow there."""
-    batch, space = workload.batch, latents(c, workload)
+    batch, space = workload.batch, latents.video(c, workload)
     for side, patch in zip(space, c.patch_size, strict=True):
         if type(side) is int and type(patch) is int and side % patch:
             raise ConfigError(f"the video has {side} latents along an axis, which patch_size {patch} does not divide")
@@ -290,11 +269,6 @@ def wide_norm(b: Builder, name: str, x: Value) -> Value:
     return normed(b, name, wide(b, f"{name}_wide", x))
 
 
-def stated(config: WanConfig, workload: Workload) -> dict[str, Any]:
-    """Returns the latents' frames, height and width, for the header of reports."""
-    return {"latents": latents(config, workload)}
-
-
 ARCHITECTURE = Architecture(
     "wan",
     WanConfig,
@@ -306,6 +280,6 @@ ARCHITECTURE = Architecture(
     no_cost={**keys.NO_COST, "window_size": None, "add_img_emb": None},
     losses=LOSSES,
     model_types=("WanTransformer3DModel",),
-    stated=stated,
+    stated=latents.video_stated,
     doc="Wan: patches of a video, told a time, a text, perhaps an image. image_size is in pixels, frames the video's.",
 )

@@ -30,7 +30,21 @@ T5 = {
     "num_layers": 2,
     "num_heads": 2,
 }
+QWEN = {
+    "model_type": "qwen2_5_vl",
+    "architectures": ["Qwen2_5_VLForConditionalGeneration"],
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "vocab_size": 64,
+    "rope_scaling": {"type": "mrope", "mrope_section": [1, 1, 2]},
+    "vision_config": {"hidden_size": 16, "depth": 1, "num_heads": 2, "intermediate_size": 24, "out_hidden_size": 32},
+}
 TEXTS = {
+    "Qwen2_5_VLForConditionalGeneration": QWEN,
+    "UMT5EncoderModel": {**T5, "model_type": "umt5", "architectures": ["UMT5EncoderModel"]},
     "CLIPTextModel": CLIP,
     "CLIPTextModelWithProjection": {**CLIP, "architectures": ["CLIPTextModelWithProjection"]},
     "T5EncoderModel": T5,
@@ -58,13 +72,24 @@ PARTS: dict[str, dict[str, str]] = {
     },
     "ChromaPipeline": {"transformer": "chroma", "vae": "autoencoder", "text_encoder": "T5EncoderModel"},
     "AuraFlowPipeline": {"transformer": "auraflow", "vae": "autoencoder", "text_encoder": "T5EncoderModel"},
+    "QwenImagePipeline": {
+        "transformer": "qwen_image",
+        "vae": "autoencoder_qwen_image",
+        "text_encoder": "Qwen2_5_VLForConditionalGeneration",
+    },
+    "WanPipeline": {
+        "transformer": "wan",
+        "transformer_2": "wan",
+        "vae": "autoencoder_wan",
+        "text_encoder": "UMT5EncoderModel",
+    },
     "PixArtAlphaPipeline": {"transformer": "pixart", "vae": "autoencoder", "text_encoder": "T5EncoderModel"},
 }
 SIZES = {"image_size": 32}
 TOKENS = {"unet": {}, "sd3": {"seq_len": 100}, "flux": {"seq_len": 9}, "pixart": {"seq_len": 9}}
-TOKENS |= {"chroma": {"seq_len": 9}, "auraflow": {"seq_len": 9}}
+TOKENS |= {"chroma": {"seq_len": 9}, "auraflow": {"seq_len": 9}, "qwen_image": {"seq_len": 9}, "wan": {"seq_len": 9}}
 """The tokens that the denoising model is given, where there are others than CLIP's 77."""
-OF_T5 = {"sd3": 100 - 77, "flux": 9, "pixart": 9, "chroma": 9, "auraflow": 9}
+OF_T5 = {"sd3": 100 - 77, "flux": 9, "pixart": 9, "chroma": 9, "auraflow": 9, "wan": 9, "qwen_image": 9 + 34}
 
 
 def keys_of(case: str) -> dict[str, Any]:
@@ -101,29 +126,28 @@ def test_a_pipeline_is_the_sum_of_its_parts(kind: str, tmp_path: Path) -> None:
     parts = PARTS[kind]
     folder = written(tmp_path, kind, parts)
     step = parts.get("transformer", "unet")
-    words = TOKENS[step]
-    report = graphacct.account(folder, quantities=("params", "flops"), dtype="float32", **SIZES, **words)
+    words, film = TOKENS[step], {"frames": 5} if step == "wan" else {}
+    quick = {"quantities": ("params", "flops"), "dtype": "float32"}
+    report = graphacct.account(folder, **quick, **SIZES, **words, **film)
     assert report.workload["steps"] == 1
-    each = 32 // report.workload.get("latents", (32, 32))[0]
-    found = {row.path: row for row in report.by_scope if "." not in row.path}
-    assert set(found) == set(parts)
+    each = 32 // report.workload.get("latents", (32, 32))[-1]
+    rows = {row.path: row.values for row in report.by_scope}
+    assert {path for path in rows if "." not in path} == set(parts)
     for name, case in parts.items():
-        own = graphacct.account(
-            folder / name,
-            quantities=("params", "flops"),
-            dtype="float32",
-            set={"vae_scale_factor": each} if name in ("unet", "transformer") else {},
-            **(SIZES if case not in TEXTS else {}),
-            **(words if case in (step, "unet_sdxl") else {"seq_len": OF_T5[step]} if case == "T5EncoderModel" else {}),
-        )
-        assert found[name].values["params"] == own.total["params"]
-        if name != "vae":
-            assert found[name].values["flops"] == own.total["flops"]
-    rows = {row.path: row for row in report.by_scope}
-    alone = {row.path: row for row in graphacct.account(folder / "vae", dtype="float32", **SIZES).by_scope}
-    assert rows["vae.decoder"].values["flops"] == alone["decoder"].values["flops"]
-    assert rows["vae.encoder"].values["flops"] == 0
-    assert rows["vae.encoder"].values["params"] == alone["encoder"].values["params"]
+        sizes: dict[str, Any] = {**SIZES, **film}
+        if case in TEXTS:
+            sizes = {} if case.startswith("CLIP") else {"seq_len": OF_T5[step]}
+            sizes |= {"images": 0} if case.startswith("Qwen") else {}
+        elif name != "vae":
+            sizes |= {**words, "set": {"vae_scale_factor": each}}
+        own = graphacct.account(folder / name, **quick, **sizes)
+        assert rows[name]["params"] == own.total["params"]
+        if name == "vae":
+            alone = {row.path: row.values for row in own.by_scope}
+            assert rows["vae.decoder"]["flops"] == alone["decoder"]["flops"]
+            assert rows["vae.encoder"] == {"params": alone["encoder"]["params"], "flops": 0}
+        else:
+            assert rows[name]["flops"] == (0 if name == "transformer_2" else own.total["flops"])
 
 
 def test_what_is_not_counted_is_said(tmp_path: Path) -> None:

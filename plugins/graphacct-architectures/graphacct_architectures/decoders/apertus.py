@@ -5,7 +5,7 @@ Apertus Team, 2025 (arXiv:2509.14233); Huang and Schlag, 2024 (arXiv:2411.13010)
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
@@ -35,6 +35,7 @@ def _activation() -> Any:
 class ApertusConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
+    any_width: ClassVar[bool] = True
     vocab_size: Dim = fields.size(131072)
     intermediate_size: Dim = fields.size(14336)
     hidden_act: str = _activation()

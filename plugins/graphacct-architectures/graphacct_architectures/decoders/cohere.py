@@ -5,6 +5,8 @@ Names and order as in the transformers library's CohereForCausalLM.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.attention import Attention
@@ -22,6 +24,7 @@ NORM = Norm(LAYER_NORM, upcast="all")
 class CohereConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
+    any_width: ClassVar[bool] = True
     vocab_size: Dim = fields.size(256000)
     hidden_size: Dim = fields.size(8192)
     intermediate_size: Dim = fields.size(22528)

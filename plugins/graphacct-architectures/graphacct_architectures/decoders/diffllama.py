@@ -6,6 +6,8 @@ DiffLlamaForCausalLM (5.23).
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields, frozen
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
@@ -17,6 +19,7 @@ from graphacct_architectures.decoders.parts.usual import around, network, rotate
 class DiffLlamaConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
+    any_width: ClassVar[bool] = True
     hidden_size: Dim = fields.size(2048)
     intermediate_size: Dim = fields.size(8192)
     num_hidden_layers: Dim = fields.size(16)

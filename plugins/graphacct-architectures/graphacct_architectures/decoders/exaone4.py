@@ -5,7 +5,7 @@ LG AI Research, 2025 (arXiv:2507.11407).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
@@ -43,6 +43,7 @@ def _pattern() -> Any:
 class Exaone4Config(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
+    any_width: ClassVar[bool] = True
     vocab_size: Dim = fields.size(102400)
     intermediate_size: Dim = fields.size(16384)
     num_key_value_heads: Dim | None = fields.optional_size(32)

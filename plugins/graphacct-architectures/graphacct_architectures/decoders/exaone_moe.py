@@ -5,6 +5,8 @@ LG AI Research, 2026 (arXiv:2601.01739).
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import attrs
 
 from graphacct import Dim, PresetFiles, fields, frozen
@@ -23,6 +25,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL
 class ExaoneMoeConfig(Exaone4Config):
     """The keys of the published config.json that the cost depends on."""
 
+    any_width: ClassVar[bool] = True
     mlp_layer_types: tuple[bool, ...] | None = network_types()
     first_k_dense_replace: int = fields.size(1, minimum=0)
     moe_intermediate_size: Dim = fields.size(1024)

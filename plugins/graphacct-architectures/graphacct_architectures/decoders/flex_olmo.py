@@ -5,6 +5,8 @@ Shi et al., 2025 (arXiv:2507.07024).
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import attrs
 
 from graphacct import Dim, PresetFiles, fields, frozen
@@ -20,6 +22,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL
 class FlexOlmoConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
+    any_width: ClassVar[bool] = True
     vocab_size: Dim = fields.size(100352)
     max_position_embeddings: Dim = fields.size(4096)
     attention_bias: bool = fields.flag(False)

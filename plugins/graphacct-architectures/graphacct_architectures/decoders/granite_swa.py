@@ -6,7 +6,7 @@ Names and order as in the transformers library's GraniteSWAForCausalLM (5.23).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
@@ -48,6 +48,7 @@ def _base(item: Any) -> bool:
 class GraniteSWAConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
+    any_width: ClassVar[bool] = True
     vocab_size: Dim = fields.size(100352)
     hidden_size: Dim = fields.size(2560)
     intermediate_size: Dim = fields.size(8192)

@@ -5,7 +5,7 @@ Granite Team, IBM, "Granite 3.0 Language Models", 2024.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
@@ -23,6 +23,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL
 class GraniteMoeConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
+    any_width: ClassVar[bool] = True
     attention_bias: bool = fields.flag(False)
     num_local_experts: Dim = fields.size(8)
     num_experts_per_tok: Dim = fields.size(2)

@@ -5,6 +5,8 @@ Names and order as in the transformers library's GraniteMoeSWAForCausalLM (5.23)
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.granite_swa import bases, with_sinks
 from graphacct_architectures.decoders.granitemoeshared import GraniteMoeSharedConfig, networks
@@ -17,6 +19,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL
 class GraniteMoeSWAConfig(GraniteMoeSharedConfig):
     """The keys of the published config.json that the cost depends on."""
 
+    any_width: ClassVar[bool] = True
     sliding_window: Dim | None = fields.window(128)
     layer_types: tuple[str, ...] | None = layer_types()
     layer_rope_theta: tuple[float, ...] | None = bases()

@@ -5,6 +5,8 @@ Names and order as in the transformers library's GraniteMoeSharedForCausalLM.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from graphacct import Dim, PresetFiles, equal, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.granitemoe import GraniteMoeConfig, experts, granite
@@ -18,6 +20,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL
 class GraniteMoeSharedConfig(GraniteMoeConfig):
     """The keys of the published config.json that the cost depends on."""
 
+    any_width: ClassVar[bool] = True
     shared_intermediate_size: Dim = fields.size(0, minimum=0)
 
 

@@ -6,7 +6,7 @@ Mistral AI, 2025; names and order as in the transformers library's Ministral3For
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from graphacct import ConfigError, Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.mistral import MistralConfig
@@ -23,6 +23,7 @@ NEEDED = ("llama_4_scaling_beta", "original_max_position_embeddings")
 class Ministral3Config(MistralConfig):
     """The keys of the published config.json that the cost depends on."""
 
+    any_width: ClassVar[bool] = True
     vocab_size: Dim = fields.size(131072)
     num_hidden_layers: Dim = fields.size(34)
     head_dim: Dim | None = fields.optional_size(128)

@@ -5,6 +5,8 @@ Jiang et al., 2023 (arXiv:2310.06825).
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.attention import Attention
@@ -19,6 +21,7 @@ from graphacct_architectures.heads import first_class
 class MistralConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
+    any_width: ClassVar[bool] = True
     architectures: str = first_class(called=("GritLM",))
     intermediate_size: Dim = fields.size(14336)
     num_key_value_heads: Dim | None = fields.optional_size(8)

@@ -5,6 +5,8 @@ Jiang et al., 2024 (arXiv:2401.04088).
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.attention import Attention
@@ -19,6 +21,7 @@ from graphacct_architectures.decoders.parts.sparse import at_most
 class MixtralConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
+    any_width: ClassVar[bool] = True
     intermediate_size: Dim = fields.size(14336)
     num_key_value_heads: Dim | None = fields.optional_size(8)
     max_position_embeddings: Dim = fields.size(131072)

@@ -6,6 +6,8 @@ Karpathy, "nanochat", 2025; names and order as in the transformers library's Nan
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import activation
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -22,6 +24,7 @@ NORM = Norm(weight=False)
 class NanoChatConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
+    any_width: ClassVar[bool] = True
     vocab_size: Dim = fields.size(50304)
     hidden_size: Dim = fields.size(768)
     intermediate_size: Dim = fields.size(8192)

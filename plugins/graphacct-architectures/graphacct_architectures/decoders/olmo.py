@@ -6,6 +6,8 @@ Groeneveld et al., 2024 (arXiv:2402.00838).
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.layer import Layer
@@ -21,6 +23,7 @@ NORM = Norm(LAYER_NORM, weight=False, cast=True)
 class OlmoConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
+    any_width: ClassVar[bool] = True
     vocab_size: Dim = fields.size(50304)
     attention_bias: bool = fields.flag(False)
     clip_qkv: float | None = number(None)

@@ -5,7 +5,7 @@ Team OLMo, 2025 (arXiv:2501.00656).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.parts.description.attention import Attention
@@ -23,6 +23,7 @@ NORM = Norm(upcast="all")
 class Olmo2Config(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
+    any_width: ClassVar[bool] = True
     vocab_size: Dim = fields.size(50304)
     attention_bias: bool = fields.flag(False)
 

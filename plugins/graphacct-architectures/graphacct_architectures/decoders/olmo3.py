@@ -5,6 +5,8 @@ Team OLMo, 2025 (arXiv:2512.13961).
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.decoders.olmo2 import NORM, Olmo2Config, normed_last
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -17,6 +19,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
 class Olmo3Config(Olmo2Config):
     """The keys of the published config.json that the cost depends on."""
 
+    any_width: ClassVar[bool] = True
     sliding_window: Dim | None = fields.window(4096)
     layer_types: tuple[str, ...] | None = layer_types()
 

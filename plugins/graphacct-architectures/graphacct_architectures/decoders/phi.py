@@ -7,6 +7,8 @@ which the file has one by one, are counted as stacked.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.attention import Attention
@@ -30,6 +32,7 @@ class PhiConfig(DecoderConfig):
     stream unless `n_inner` gives its width.
     """
 
+    any_width: ClassVar[bool] = True
     vocab_size: Dim = fields.size(51200)
     hidden_size: Dim = fields.size(2048)
     intermediate_size: Dim = fields.size(8192)

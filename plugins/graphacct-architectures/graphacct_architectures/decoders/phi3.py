@@ -6,7 +6,7 @@ Abdin et al., 2024 (arXiv:2404.14219, arXiv:2412.08905).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
@@ -23,6 +23,7 @@ from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE, TOKENS
 class Phi3Config(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
+    any_width: ClassVar[bool] = True
     vocab_size: Dim = fields.size(32064)
     hidden_size: Dim = fields.size(3072)
     intermediate_size: Dim = fields.size(8192)

@@ -6,7 +6,7 @@ Abdin et al., 2024 (arXiv:2404.14219); Liu et al., 2024 (arXiv:2409.12136).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from graphacct import Dim, PresetFiles, Workload, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
@@ -28,6 +28,7 @@ NORM = Norm(LAYER_NORM, bias=True)
 class PhimoeConfig(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
+    any_width: ClassVar[bool] = True
     vocab_size: Dim = fields.size(32064)
     intermediate_size: Dim = fields.size(6400)
     num_key_value_heads: Dim | None = fields.optional_size(8)

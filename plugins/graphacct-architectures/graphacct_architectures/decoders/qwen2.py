@@ -5,6 +5,8 @@ Yang et al., 2024 (arXiv:2407.10671, arXiv:2412.15115).
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.attention import Attention
@@ -37,6 +39,8 @@ class QwenConfig(DecoderConfig):
 @frozen(kw_only=True)
 class Qwen2Config(QwenConfig):
     """The keys of the published config.json that the cost depends on."""
+
+    any_width: ClassVar[bool] = True
 
 
 def upper_layers(config: QwenConfig, layer: Layer) -> Layer | tuple[Layer, ...]:

@@ -5,7 +5,7 @@ Yang et al., 2024 (arXiv:2407.10671).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
@@ -47,6 +47,7 @@ class SparseQwenConfig(QwenConfig):
 class Qwen2MoeConfig(SparseQwenConfig):
     """The keys of the published config.json that the cost depends on."""
 
+    any_width: ClassVar[bool] = True
     intermediate_size: Dim = fields.size(5632)
     num_attention_heads: Dim = fields.size(16)
     num_key_value_heads: Dim | None = fields.optional_size(16)

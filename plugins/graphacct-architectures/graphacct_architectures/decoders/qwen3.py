@@ -5,7 +5,7 @@ Yang et al., 2025 (arXiv:2505.09388).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS
@@ -21,6 +21,7 @@ from graphacct_architectures.decoders.qwen2 import QwenConfig, upper_layers
 class Qwen3Config(QwenConfig):
     """The keys of the published config.json that the cost depends on."""
 
+    any_width: ClassVar[bool] = True
     head_dim: Dim | None = fields.optional_size(128)
     attention_bias: bool = fields.flag(False)
     use_qk_norm: bool = fields.always(True)

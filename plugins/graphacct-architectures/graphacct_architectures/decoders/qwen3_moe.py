@@ -30,6 +30,7 @@ class Qwen3MoeConfig(SparseQwenConfig):
             whatever its name ends in.
     """
 
+    any_width: ClassVar[bool] = True
     both_ways: ClassVar[bool] = False
     intermediate_size: Dim = fields.size(6144)
     num_key_value_heads: Dim | None = fields.optional_size(4)

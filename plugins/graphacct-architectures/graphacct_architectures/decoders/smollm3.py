@@ -5,7 +5,7 @@ Names and order as in the transformers library's SmolLM3ForCausalLM; Yang et al.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
@@ -46,6 +46,7 @@ class SmolLM3Config(DecoderConfig):
     `no_rope_layer_interval`th has none.
     """
 
+    any_width: ClassVar[bool] = True
     vocab_size: Dim = fields.size(128256)
     hidden_size: Dim = fields.size(2048)
     num_hidden_layers: Dim = fields.size(36)

@@ -5,6 +5,8 @@ Lozhkov et al., 2024 (arXiv:2402.19173).
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from graphacct import Dim, PresetFiles, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.attention import Attention
@@ -22,6 +24,7 @@ NORM = Norm(LAYER_NORM, bias=True)
 class Starcoder2Config(DecoderConfig):
     """The keys of the published config.json that the cost depends on."""
 
+    any_width: ClassVar[bool] = True
     vocab_size: Dim = fields.size(49152)
     hidden_size: Dim = fields.size(3072)
     intermediate_size: Dim = fields.size(12288)

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, differ, fields, frozen
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.encoders.parts.description import Encoder, Head, Names
 from graphacct_architectures.encoders.parts.encode import encode
@@ -21,6 +21,7 @@ from graphacct_architectures.multimodal.clip import unit
 from graphacct_architectures.residing import reside
 
 CAPTIONS, PAIRS, FITS = "BlipForConditionalGeneration", "BlipModel", "BlipForImageTextRetrieval"
+ANSWERS = "BlipForQuestionAnswering"
 
 
 @frozen(kw_only=True)
@@ -59,7 +60,7 @@ class VisionConfig:
 class BlipConfig:
     """The keys of the published config.json that the cost depends on."""
 
-    architectures: str = fields.model_class(CAPTIONS, (CAPTIONS, PAIRS, FITS))
+    architectures: str = fields.model_class(CAPTIONS, (CAPTIONS, PAIRS, FITS, ANSWERS))
     text_config: TextConfig | None = fields.nested(TextConfig, "blip")
     vision_config: VisionConfig | None = fields.nested(VisionConfig, "blip")
     projection_dim: Dim = fields.size(512)
@@ -80,11 +81,19 @@ class BlipConfig:
 
 def build(config: BlipConfig, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
     """Returns the graph from an image and a text to logits of words, to whether they fit, or to the similarities of
-    each pair, by image and by text, and the two embeddings."""
-    check_entropy(config.architectures == CAPTIONS, workload, config.architectures)
+    each pair, by image and by text, and the two embeddings; or from a question and an answer to the answer's logits."""
+    check_entropy(config.architectures in (CAPTIONS, ANSWERS), workload, config.architectures)
+    one = workload.encoder_seq_len is None or not differ(workload.encoder_seq_len, workload.seq_len)
+    if config.architectures != ANSWERS and not one and workload.phase != "decode":
+        raise ConfigError(
+            f"encoder_seq_len is {workload.encoder_seq_len}: {config.architectures} reads one text, leave "
+            "encoder_seq_len out"
+        )
     if config.architectures != CAPTIONS:
         if workload.logits == "last" or workload.phase in ("prefill", "decode"):
             raise ConfigError(f"{config.architectures} writes no text: its phases are forward and train")
+        if config.architectures == ANSWERS:
+            return answered(config, workload, b)
         return (compared if config.architectures == PAIRS else fitting)(config, workload, b)
     written = attrs.evolve(workload, attention="eager")
     if workload.phase == "decode":
@@ -117,6 +126,28 @@ def first_of(b: Builder, x: Value, name: str) -> Value:
     """Returns the first token, (batch, width)."""
     y: Value = b.apply("select", x, name=name, dim=1)
     return y
+
+
+def answered(config: BlipConfig, workload: Workload, b: Builder) -> Value | tuple[Value, ...]:
+    """Returns the logits of an answer's words, `seq_len`, which read a question's, `encoder_seq_len`, that have read
+    the image."""
+    asking, width = config.text.hidden_size, config.vision.hidden_size
+    if differ(asking, width):
+        raise ConfigError(
+            f"text_config.hidden_size is {asking} and vision_config.hidden_size {width}: the answer's layers read the "
+            "question's with projections as wide as an image's tokens"
+        )
+    states = seen(config, workload, b)[0]
+    own = attrs.evolve(workload, attention="eager")
+    length = workload.seq_len if workload.encoder_seq_len is None else workload.encoder_seq_len
+    with b.inside("text_encoder"):
+        inner = attrs.evolve(own, seq_len=length, encoder_seq_len=states.spec.shape[1])
+        question = encode(described(config, ""), inner, b, states=states)
+    assert isinstance(question, Value)
+    b.hold(question)
+    with b.inside("text_decoder", "decoder_"):
+        inner = attrs.evolve(own, encoder_seq_len=length)
+        return encode(described(config, "bert", head=True, causal=True), inner, b, states=question)
 
 
 def fitting(config: BlipConfig, workload: Workload, b: Builder) -> Value:
@@ -205,6 +236,7 @@ ARCHITECTURE = Architecture(
     sizes={
         "seq_len": lambda config: config.text.max_position_embeddings,
         "image_size": lambda config: config.vision.image_size,
+        "encoder_seq_len": lambda config: None,
     },
     attention=("fused", "eager"),
     phases=("forward", "train", "prefill", "decode"),
@@ -213,7 +245,7 @@ ARCHITECTURE = Architecture(
     aliases={"torch_dtype": "dtype"},
     no_cost=dict.fromkeys(("label_smoothing", "num_channels", "encoder_hidden_size", "projection_dim")),
     losses=LOSSES,
-    default_loss=lambda config: entropy_if(config.architectures == CAPTIONS),
+    default_loss=lambda config: entropy_if(config.architectures in (CAPTIONS, ANSWERS)),
     model_types=("blip",),
     doc="BLIP: a ViT, and BERT's layers that attend to what it saw.",
 )

@@ -25,6 +25,8 @@ CONDITIONS = "added_cond_kwargs"
 
 GRIDS, PACKED = "img_shapes", 2
 """The argument that says how many tokens of 2 by 2 latents each picture has: frames, rows and columns."""
+VIDEO = ("num_frames", "height", "width")
+"""The arguments that say how many latents a video of tokens has."""
 
 
 def is_part(keys: Mapping[str, Any]) -> bool:
@@ -66,8 +68,14 @@ def inputs_of(module: nn.Module, keys: Mapping[str, Any], workload: Mapping[str,
     found: dict[str, Any] = {}
     for value in graph.inputs:
         tensor = torch.zeros(value.spec.shape, dtype=getattr(torch, value.spec.dtype), device="meta")
+        whole, _, place = value.name.partition(".")
+        if place:  # one of several tensors in one argument
+            found[whole] = (*found.get(whole, ()), tensor)
+            continue
         holder = found if value.name in takes else found.setdefault(CONDITIONS, {})
         holder[value.name] = tensor
+    if VIDEO[0] in takes:
+        found |= dict(zip(VIDEO, graph.workload["latents"], strict=True))
     if GRIDS in takes:
         rows, columns = (side // PACKED for side in graph.workload["latents"])
         found[GRIDS] = [[(1, rows, columns)]] * graph.workload["batch"]

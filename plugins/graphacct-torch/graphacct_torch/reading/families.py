@@ -41,6 +41,7 @@ TOGETHER: Mapping[str, tuple[str, ...]] = {
     "decision_transformer": ("actions", "rewards", "returns_to_go", "timesteps"),
     "lxmert": ("visual_feats", "visual_pos"),
     "pix2struct": ("decoder_input_ids", "attention_mask"),
+    "blip": ("decoder_input_ids",),
     "gemma3n": ("input_features", "input_features_mask"),
     "idefics": ("image_attention_mask",),
     "kosmos-2": ("image_embeds_position_mask",),
@@ -57,6 +58,8 @@ TOGETHER: Mapping[str, tuple[str, ...]] = {
     "xmod": ("lang_ids",),
 }
 """Inputs that a class runs without by its signature, and not by its code."""
+TWO_TEXTS = frozenset(("blip",))
+"""Families with a class that reads a question and its answer, and no key that says so."""
 WITH_CODES = frozenset(("kyutai_speech_to_text",))
 """Families that read the codes of all codebooks beside each token of text."""
 CODES_IN_BATCH = frozenset(("musicgen", "musicgen_melody"))

@@ -27,6 +27,7 @@ from graphacct_torch.reading.families import (
     PATCHES_AS_IMAGES,
     SOUNDS_OF_TEXT,
     STACKED,
+    TWO_TEXTS,
     VIDEOS_OF_TEXT,
     WHOLE_CHUNKS,
     WIDE_FEATURES,
@@ -56,7 +57,8 @@ BINS = (
 
 
 def _ids(sizes: Sizes) -> torch.Tensor:
-    encoder = sizes.get("is_encoder_decoder") and "decoder_input_ids" in sizes.names
+    pair = sizes.get("is_encoder_decoder") or sizes.get("model_type") in TWO_TEXTS
+    encoder = pair and "decoder_input_ids" in sizes.names
     length = sizes.source if encoder else sizes.text
     if sizes.get("model_type") in WITH_CODES:
         return made("input_ids", (sizes.batch, length, sizes.get("num_codebooks") + 1), INT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
@@ -87,12 +87,18 @@ class DecoderConfig(HeadConfig):
     attention_dropout: float = fields.probability(0.0)
     rope_parameters: Mapping[str, Any] = rope_parameters()
     dtype: str | None = fields.dtype()
+    any_width: ClassVar[bool] = False
+    """Whether the library's class runs where the heads do not divide the width: each is as wide as the whole part. It
+    holds for the family that says so, and not for those made from it, whose classes may refuse."""
 
     @property
     def d_head(self) -> Dim:
         """The width of a head: as stated, or the model's width divided by the heads."""
         if self.head_dim is not None:
             return self.head_dim
+        width, heads = self.hidden_size, self.num_attention_heads
+        if vars(type(self)).get("any_width") and type(width) is int and type(heads) is int and 0 < heads <= width:
+            return width // heads
         return width_over_heads(self)
 
     @property
