@@ -10,12 +10,13 @@ from typing import Any
 
 __version__ = "0.1.0"
 NAMES = {
-    "api": "account build compare draw explain load memory params save verify verify_class",
+    "api": "account build compare draw explain load memory params reconcile save verify verify_class",
     "checkpoints.class_measurement": "ClassMeasurement",
     "classes": "frozen",
     "costs.analyses": "Analysis",
     "costs.annotate": "AnnotatedGraph NodeCost annotate",
     "costs.conventions": "Convention",
+    "costs.counted_node": "CountedNode",
     "costs.quantities": "Quantity",
     "decisions": "divides equal equal_shape less",
     "devices.device": "Device",

@@ -8,6 +8,7 @@ from graphacct.api import explain as explain
 from graphacct.api import load as load
 from graphacct.api import memory as memory
 from graphacct.api import params as params
+from graphacct.api import reconcile as reconcile
 from graphacct.api import save as save
 from graphacct.api import verify as verify
 from graphacct.api import verify_class as verify_class
@@ -18,6 +19,7 @@ from graphacct.costs.annotate import AnnotatedGraph as AnnotatedGraph
 from graphacct.costs.annotate import NodeCost as NodeCost
 from graphacct.costs.annotate import annotate as annotate
 from graphacct.costs.conventions import Convention as Convention
+from graphacct.costs.counted_node import CountedNode as CountedNode
 from graphacct.costs.quantities import Quantity as Quantity
 from graphacct.decisions import divides as divides
 from graphacct.decisions import equal as equal

@@ -25,7 +25,7 @@ from graphacct.keywords import (
 from graphacct.models.build import build as build_graph
 from graphacct.models.find import find_model
 from graphacct.models.finished import untrainable
-from graphacct.phases import GENERATE
+from graphacct.phases import GENERATE, TRAIN
 from graphacct.reports.report import Report
 from graphacct.reports.rollup import rollup
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from graphacct.footprint.memory import Memory
     from graphacct.operators.operator import Operator
     from graphacct.render.compare import Comparison
+    from graphacct.reports.reconcile import Reconciliation
     from graphacct.reports.rows import ParameterRow
 
 
@@ -164,6 +165,44 @@ def memory(
     from graphacct.footprint.on_devices import memory_on
 
     return memory_on(model, find_devices(on, plugins.devices), unknown=unknown, plugins=plugins, **options)
+
+
+@checked(AccountKeywords, phase="train")
+def reconcile(
+    model: Model,
+    *,
+    between: str | Convention = DEFAULTS["convention"],
+    and_: str | Convention,
+    unknown: str = DEFAULTS["unknown"],
+    plugins: Plugins | None = None,
+    **options: Unpack[AccountKeywords],
+) -> Reconciliation:
+    """Returns why two conventions give a training step of a model different FLOPs: terms that sum to the difference.
+
+    Args:
+        model: As for `build`.
+        between: The convention, or its name, from which the difference counts.
+        and_: The other one.
+        unknown: As for `account`.
+        plugins: Those in use; all that are installed unless given.
+        options: As for `account`.
+
+    Raises what `account` raises; ConfigError if a convention's formula cannot be stated for the model.
+
+    >>> found = reconcile("llama-3-8b", between="megatron", and_="torchtitan", seq_len=8192)
+    >>> [(term.name, term.flops) for term in found.terms]
+    [('norms', 13086228480)]
+    """
+    from graphacct.reports.reconcile import reconcile as reconciled
+    from graphacct.training.options import resolved
+
+    plugins = plugins or default()
+    asked, others = separated(options)
+    if others.setdefault("phase", TRAIN) != TRAIN:
+        raise ConfigError(f"phase {others['phase']!r}: the figures of a training step are reconciled")
+    graph = build_graph(model, plugins=plugins, **others)
+    first, other = (find_convention(convention, plugins.conventions) for convention in (between, and_))
+    return reconciled(graph, first, other, resolved(asked, plugins), plugins, unknown)
 
 
 @checked(NoKeywords)

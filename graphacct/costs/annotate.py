@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.costs.conventions import EXACT, Convention, adjusted, checked_cost
+from graphacct.costs.conventions import EXACT, Convention, adjusted, by_formula, checked_cost
 from graphacct.dims import Dim
 from graphacct.errors import (
     GraphacctError,
@@ -31,6 +31,7 @@ from graphacct.operators.shape_inference import check_outputs
 from graphacct.tensors import conflict
 
 if TYPE_CHECKING:
+    from graphacct.costs.counted_node import CountedGraph
     from graphacct.training.options import Training
 
 WAY_OUT = "register it in a plugin (docs/writing-a-plugin.md), or leave it out of the sums with unknown='report'"
@@ -129,6 +130,7 @@ class _Annotation:
 
     def visit(self, graph: Graph) -> None:
         adjusts = self.convention.adjust is not None
+        counted = self._counted(graph) if self.convention.formula is not None else None
         operators = self.plugins.operators
         direct = self.plugins.costs_nodes_itself
         append = self.records.append
@@ -148,7 +150,15 @@ class _Annotation:
                         cost = _as_stored(node, operator, operand, cost)
             if adjusts and cost is not None:
                 cost = adjusted(self.convention, node, cost, self.ordinals.of(node, place.starts))
+            if counted is not None and cost is not None:
+                terms = by_formula(self.convention, counted.counted(node, cost, owned, place.repeats))
+                cost = checked_cost(node, stated(cost, terms), f"convention {self.convention.name!r} states")
             append(NodeCost(node, cost, place.repeats, place.times, owned, place.starts))
+
+    def _counted(self, graph: Graph) -> CountedGraph:
+        from graphacct.costs.counted_node import CountedGraph  # most conventions have no formula
+
+        return CountedGraph(graph, self.plugins.operators, self.convention.name)
 
     def _own(self, parameter: Parameter, node: Node, place: Place) -> tuple[Parameter, ...]:
         """Returns the parameter, if its storage is new: a name with `*` is another storage in a block that starts
@@ -221,6 +231,14 @@ class _Annotation:
             close = suggest_operator(node.operator, self.plugins.operators)
             close += self.plugins.note_of_left_out()
             raise UnknownNameError(f"node {node.name!r}: no operator {node.operator!r} is registered{close}\n{WAY_OUT}")
+
+
+def stated(cost: Cost, terms: Mapping[str, Dim]) -> Cost:
+    """Returns a cost with the FLOPs that a formula states, by term; bytes stay as they are."""
+    from graphacct.costs.terms import OF_VECTORS
+
+    vector: Dim = sum(value for term, value in terms.items() if term in OF_VECTORS)
+    return attrs.evolve(cost, matmul_flops=sum(terms.values()) - vector, vector_flops=vector, transcendentals=0)
 
 
 def _as_stored(node: Node, operator: Operator | None, parameter: Parameter, cost: Cost) -> Cost:

@@ -3,17 +3,25 @@
 A convention adjusts the exact cost of one node. It is told the node's ordinal, its position among the nodes of the
 same operator in the same repetition, because published conventions count some things "once per layer". A repetition
 is told by the path up to its last index (`layers.*`, or `layers.3` in an unrolled graph).
+
+A published formula, such as 6 N D, counts parameters and tokens instead of operations. Such a convention gives a
+`formula` (`counted_node.py`): what of the formula's figure is each node's, so that the parts still sum to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import attrs
 
-from graphacct.errors import OperatorError, PluginError, brief, failure, unknown
+from graphacct.dims import Dim
+from graphacct.errors import ConfigError, OperatorError, PluginError, brief, failure, unknown
 from graphacct.graph.graph import Node
 from graphacct.operators.cost import Cost, sound
+
+if TYPE_CHECKING:
+    from graphacct.costs.counted_node import CountedNode
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -27,6 +35,10 @@ class Convention:
         backward: The same for the work that training adds to a node: each of its gradients, what is computed again
             for them, the optimizer's update of its parameters. None adjusts them as the forward cost.
         replaces: Whether it takes the place of a convention of this name from another plugin.
+        formula: In place of `adjust`: `formula(counted_node) -> {term: FLOPs}`, the part of a published figure of the
+            forward pass that is one run of the node's, by term (`graphacct.costs.terms`). A training step counts it
+            three times, once forward and twice backward, as all of these formulas do.
+        layers_again: Whether such a step runs its layers forward a second time.
     """
 
     name: str
@@ -34,6 +46,8 @@ class Convention:
     adjust: Callable[[Node, Cost, int], Cost] | None = None
     backward: Callable[[Node, Cost, int], Cost] | None = None
     replaces: bool = False
+    formula: Callable[[CountedNode], Mapping[str, Dim]] | None = None
+    layers_again: bool = False
 
     def __repr__(self) -> str:
         return f"<Convention {self.name}>"
@@ -65,6 +79,25 @@ def adjusted(convention: Convention, node: Node, cost: Cost, ordinal: int, backw
     if not isinstance(result, Cost):
         raise PluginError(f"{who} returned {brief(result)}, which is no Cost")
     return checked_cost(node, result, f"{who} returned a Cost with")
+
+
+def by_formula(convention: Convention, counted: CountedNode) -> Mapping[str, Dim]:
+    """Returns what a published formula states for one forward run of a node, by term.
+
+    Raises PluginError, which names the convention and the node, if the formula fails or gives no mapping.
+    """
+    assert convention.formula is not None
+    node = counted.node
+    who = f"convention {convention.name!r} on node {node.name!r}, operator {node.operator!r},"
+    try:
+        terms: object = convention.formula(counted)
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise PluginError(failure(who, error)) from error
+    if not isinstance(terms, Mapping):
+        raise PluginError(f"{who} returned {brief(terms)}, which is no mapping from terms to FLOPs")
+    return terms
 
 
 def checked_cost(node: Node, cost: Cost, who: str) -> Cost:

@@ -42,6 +42,7 @@ def operator(
     states_parts: bool = False,
     starts_gradient: bool = False,
     writes_through: bool = False,
+    role: str = "",
 ) -> Callable[[Callable[..., Work | None]], Operator]:
     """Makes the decorated formula an Operator. Its name is the function's unless `name` is given.
 
@@ -111,6 +112,7 @@ def operator(
             states_parts,
             starts_gradient,
             writes_through,
+            role,
         )
 
     return decorate

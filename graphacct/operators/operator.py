@@ -137,6 +137,8 @@ class Operator:
             core takes those of any other operator as multiply-adds of complex numbers, 4 of real ones each.
         known_as: Its names in other libraries, for suggestions.
         more_operands: What to do with more operands than it takes, for the error: write a product of three as two.
+        role: What it is for in a model, if it is always for the same: `embedding`, `norms`, `experts`, `loss`
+            (`graphacct/costs/roles.py`).
     """
 
     name: str
@@ -167,6 +169,7 @@ class Operator:
     states_parts: bool = False
     starts_gradient: bool = False
     writes_through: bool = False
+    role: str = ""
     _applications: dict[Any, tuple[Application, Mapping[tuple[Any, ...], bool]]] = attrs.field(
         factory=dict, init=False, repr=False
     )

@@ -5,7 +5,7 @@ Texts are safe to print on one line, as those of a sheet's cells.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from graphacct.dims import dim_text, same
@@ -28,7 +28,12 @@ PER_TOKEN = (("flops", ""), ("read_bytes", " read"), ("write_bytes", " written")
 
 def workload_text(report: Report) -> str:
     """Returns the workload on one line: `batch 1, seq_len 1024, attention eager, dtype float32`."""
-    return ", ".join(f"{printable(name)} {size_text(value)}" for name, value in workload_texts(report.workload).items())
+    return workload_words(report.workload)
+
+
+def workload_words(workload: Mapping[str, Any]) -> str:
+    """Returns a workload on one line."""
+    return ", ".join(f"{printable(name)} {size_text(value)}" for name, value in workload_texts(workload).items())
 
 
 def terms(report: Report) -> str:

@@ -9,6 +9,7 @@ import attrs
 
 from graphacct.costs.annotate import AnnotatedGraph, NodeCost, annotate
 from graphacct.costs.conventions import Convention, adjusted
+from graphacct.costs.roles import in_layer
 from graphacct.costs.step import NOTHING, StepCost, StepMemory
 from graphacct.costs.step_quantities import MEMORY, STEP
 from graphacct.errors import OperatorError
@@ -81,7 +82,7 @@ def train(
                     optimizer=optimizer,
                     gradient_bytes=updated.gradient_bytes,
                     optimizer_state_bytes=updated.optimizer_state_bytes,
-                    rerun=NOTHING if own is None else item.cost * item.times * own.times,
+                    rerun=_again(annotated.convention, item),
                 ),
             )
         )
@@ -89,6 +90,22 @@ def train(
     named = attrs.evolve(graph, workload={**graph.workload, **_terms(training)})
     whole = tuple(with_memory(costs, run) if memory else costs)
     return attrs.evolve(annotated, graph=named, costs=whole, training=training, activations=run)
+
+
+def _again(convention: Convention, record: NodeCost) -> Cost:
+    """Returns the forward work of a node that the step repeats because the model's own code says so, or because the
+    convention has layers run again."""
+    if record.cost is None:
+        return NOTHING
+    if convention.layers_again:
+        return _work(record.cost * record.times) if in_layer(record.node.name) else NOTHING
+    own = record.node.rerun
+    return NOTHING if own is None else record.cost * record.times * own.times
+
+
+def _work(cost: Cost) -> Cost:
+    """Returns the arithmetic of a cost, without its bytes."""
+    return Cost(cost.matmul_flops, cost.vector_flops, cost.transcendentals)
 
 
 def with_memory(costs: Sequence[NodeCost], run: Activations) -> list[NodeCost]:
@@ -120,13 +137,20 @@ def _terms(training: Training) -> dict[str, Any]:
 
 
 class _Counted:
-    """Counts, under a convention, the work that training adds to each node. Nodes come in schedule order."""
+    """Counts, under a convention, the work that training adds to each node. Nodes come in schedule order.
+
+    A published formula states a step as three times the forward pass: what it has of a node is each of its two
+    gradients too.
+    """
 
     def __init__(self, convention: Convention) -> None:
         self.convention = convention
         self.ordinals = Ordinals()
 
     def of(self, record: NodeCost, parts: Iterable[Work]) -> list[Cost]:
+        if self.convention.formula is not None:
+            once = NOTHING if record.cost is None else _work(record.cost * record.times)
+            return [once, once, NOTHING, NOTHING]
         ordinal = self.ordinals.of(record.node, record.starts)
         costs = (Cost(part.matmul_flops, part.vector_flops, part.transcendentals) for part in parts)
         return [adjusted(self.convention, record.node, cost, ordinal, backward=True) for cost in costs]

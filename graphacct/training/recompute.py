@@ -16,13 +16,13 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from graphacct.errors import ConfigError, PluginError, brief, failure
+from graphacct.graph.attention_core import attention_core
 from graphacct.graph.globs import closest, matching, names, names_single
 from graphacct.graph.graph import Graph, Node
 from graphacct.graph.ordinals import Ordinals
 from graphacct.graph.paths import outermost
 from graphacct.graph.places import nodes
 from graphacct.operators.operator import Operator
-from graphacct.training.attention_core import attention_core
 
 KEEP, RECOMPUTE, SAVE = "keep", "recompute", "save"
 """A policy's words for a node. `keep`: its backward pass finds all it needs saved, as without recomputation.

@@ -9,7 +9,8 @@ from timing import process_cpu, processes, script
 
 ROUNDS = 9
 TO_GPT2 = 1.5
-"""A JSON report of any family, at most this many times gpt2-xl's; the aim is 1.3."""
+"""A report of any family, at most this many times gpt2-xl's. The aim is 1.3, which holds for the instructions of a
+table (1.29 of Gemma 4); medians of CPU on a busy machine are up to 1.42. JSON has a row for every node."""
 MODELS = (
     "qwen3-8b",
     "deepseek-v3",
@@ -31,9 +32,12 @@ writes what it hears, and two that make images."""
 
 def test_reports_of_every_kind(benchmark: Any, record: Callable[..., None]) -> None:
     """A composed model imports the families of its parts, and no other."""
-    report = {name: [script("graphacct"), "report", name, "--format", "json"] for name in ("gpt2-xl", *MODELS)}
-    times = processes(report, ROUNDS)
-    for name in MODELS:
-        record(f"graphacct report {name}", times[name], times[name] / times["gpt2-xl"], "gpt2-xl's report")
-    benchmark.pedantic(process_cpu, args=(report["llava-1.5-7b"],), rounds=3, iterations=1)
-    assert max(times[name] for name in MODELS) <= TO_GPT2 * times["gpt2-xl"]
+    names = ("gpt2-xl", *MODELS)
+    table = {name: [script("graphacct"), "report", name] for name in names}
+    json = {name: [*command, "--format", "json"] for name, command in table.items()}
+    for kind, commands in (("table", table), ("JSON", json)):
+        times = processes(commands, ROUNDS)
+        for name in MODELS:
+            record(f"graphacct report {name}, {kind}", times[name], times[name] / times["gpt2-xl"], "gpt2-xl's report")
+        assert max(times[name] for name in MODELS) <= TO_GPT2 * times["gpt2-xl"]
+    benchmark.pedantic(process_cpu, args=(table["llava-1.5-7b"],), rounds=3, iterations=1)

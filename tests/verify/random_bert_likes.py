@@ -30,6 +30,7 @@ CLASSES: dict[str, tuple[str, ...]] = {
     "lilt": classes("Lilt", *PLAIN),
     "canine": classes("Canine", *TASKS),
     "funnel": ("FunnelBaseModel", *classes("Funnel", "PreTraining", "MaskedLM", *TASKS)),
+    "doge": ("DogeForCausalLM", "DogeModel", "DogeForSequenceClassification"),
     "tapas": classes("Tapas", "MaskedLM", "QuestionAnswering", "SequenceClassification"),
     **{
         kind: (f"{stem}Model", f"{stem}WithLMHeadModel", *(f"{stem}For{task}" for task in OF_XLM))
@@ -132,6 +133,19 @@ def funnel(random: Random) -> dict[str, Any]:
     }
 
 
+def doge(random: Random) -> dict[str, Any]:
+    shared = random.randint(1, 2)
+    heads = shared * random.randint(1, 2)
+    experts = {"is_moe": True, "num_experts": random.choice((9, 16, 20)), "num_experts_per_tok": random.randint(1, 6)}
+    return {
+        **{"vocab_size": 40, "hidden_size": 8 * heads, "intermediate_size": random.randint(5, 30), "pad_token_id": 0},
+        **{"num_hidden_layers": random.randint(1, 3), "num_attention_heads": heads, "max_position_embeddings": 64},
+        **some(random, num_key_value_heads=shared, keep_window_size=4, tie_word_embeddings=True, head_dim=6),
+        **some(random, attention_bias=True, mlp_bias=True),
+        **random.choice(({}, experts)),
+    }
+
+
 def xlm(random: Random) -> dict[str, Any]:
     heads = random.randint(1, 3)
     own = some(random, gelu_activation=yes(random), causal=yes(random), n_langs=3, use_lang_emb=yes(random))
@@ -159,6 +173,7 @@ DRAW = {
         "canine": canine,
         "tapas": tapas,
         "funnel": funnel,
+        "doge": doge,
         "xlm": xlm,
         "flaubert": xlm,
     },

@@ -6,14 +6,11 @@ names are published.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any
 
-from graphacct import PresetFiles
-from graphacct_architectures.renamed import RenamedArchitecture
+from graphacct_architectures.renamed import RenamedArchitecture, renamed
 
-HERE = os.path.dirname(__file__)
 LLAMA_LIKE = "decoders.llama_like"
 LING_2: Mapping[str, Any] = {
     **{"vocab_size": 157184, "hidden_size": 2048, "num_hidden_layers": 20, "num_attention_heads": 16},
@@ -28,20 +25,13 @@ BOTH_WAYS: Mapping[str, Any] = {"causal": False, "unmasked": True}
 """Attention of models that fill in masked tokens, or embed a text."""
 
 
-def relative(name: str, path: str, *, types: tuple[str, ...] = (), **differences: Any) -> RenamedArchitecture:
-    """Returns the family in a file under another name, which is its `model_type` unless `types` are given."""
-    presets = PresetFiles(f"{HERE}/decoders/{name.replace('-', '_')}.py")
-    module = f"graphacct_architectures.{path}"
-    return RenamedArchitecture(name, module, presets, types or (name,), published=presets, **differences)
-
-
 def llama_like(name: str, stem: str, **differences: Any) -> RenamedArchitecture:
     """Returns Llama's layers, with what differs; `stem` is how the names of its classes begin."""
-    return relative(name, LLAMA_LIKE, classes=(stem, "Llama"), **differences)
+    return renamed(name, LLAMA_LIKE, classes=(stem, "Llama"), **differences)
 
 
 RELATIVES: tuple[RenamedArchitecture, ...] = (
-    relative("gpt-sw3", "decoders.gpt2"),  # transformers maps the type to GPT-2's classes
+    renamed("gpt-sw3", "decoders.gpt2"),  # transformers maps the type to GPT-2's classes
     llama_like(  # transformers: Llama's classes
         "iquestcoder",
         "IQuestCoder",
@@ -126,7 +116,7 @@ RELATIVES: tuple[RenamedArchitecture, ...] = (
         facts={"of_attention": BOTH_WAYS, "out_bias_by": "", "always_language_model": True},
         no_cost={"max_window_layers": None, "sliding_window": None},
     ),
-    relative(  # Qwen3-MoE's layers, which see the whole sequence: github.com/RadicalNumerics/RND1, rnd/modeling_rnd.py,
+    renamed(  # Qwen3-MoE's layers, which see the whole sequence: github.com/RadicalNumerics/RND1, rnd/modeling_rnd.py,
         # and the sizes of its configuration_rnd.py, which are Qwen3-30B-A3B's
         "rnd1",
         "decoders.qwen3_moe",
@@ -135,20 +125,20 @@ RELATIVES: tuple[RenamedArchitecture, ...] = (
         facts={"both_ways": True},
         no_cost=dict.fromkeys(("mask_token_id", "attn_implementation", "moe_backend", "num_diffusion_steps")),
     ),
-    relative(  # huggingface.co/inclusionAI/Ling-mini-2.0, whose file names the first generation's type
+    renamed(  # huggingface.co/inclusionAI/Ling-mini-2.0, whose file names the first generation's type
         "bailing_moe_v2",
         "decoders.bailing_moe",
         classes=("BailingMoeV2", "BailingMoe"),
         defaults={**LING_2, "partial_rotary_factor": 0.5},
     ),
-    relative(  # huggingface.co/bharatgenai/Param2-17B-A2.4B-Thinking
+    renamed(  # huggingface.co/bharatgenai/Param2-17B-A2.4B-Thinking
         "param2moe",
         "decoders.bailing_moe",
         classes=("Param2MoE", "BailingMoe"),
         defaults=LING_2,
         facts={"shared_total": True},
     ),
-    relative(  # transformers 5.24 reads huggingface.co/sarvamai/sarvam-105b with DeepSeek-V3's classes
+    renamed(  # transformers 5.24 reads huggingface.co/sarvamai/sarvam-105b with DeepSeek-V3's classes
         "sarvam_mla",
         "decoders.deepseek_v3",
         classes=("SarvamMLA", "DeepseekV3"),
@@ -172,14 +162,14 @@ RELATIVES: tuple[RenamedArchitecture, ...] = (
             "of_decoder": {"rotary_tables": ()},
         },
     ),
-    relative("youtu_llm", "decoders.youtu", classes=("YoutuLLM", "Youtu")),  # the name in mlx-lm
+    renamed("youtu_llm", "decoders.youtu", classes=("YoutuLLM", "Youtu")),  # the name in mlx-lm
     llama_like(  # huggingface.co/nvidia/llama-embed-nemotron-8b: Llama's decoder alone, which sees the whole sequence
         "llama_bidirec",
         "LlamaBidirectional",
         facts={"of_attention": BOTH_WAYS},
         no_cost={"pooling": None},
     ),
-    relative(  # transformers 5.24: Granite's model as Granite Docling's text model, without a head
+    renamed(  # transformers 5.24: Granite's model as Granite Docling's text model, without a head
         "granite_docling_text",
         "decoders.granite",
         classes=("GraniteDoclingText", "Granite"),
@@ -189,7 +179,7 @@ RELATIVES: tuple[RenamedArchitecture, ...] = (
             "tie_word_embeddings": True,
         },
     ),
-    relative(  # transformers 5.24: GLM-4V's text model as GLM-Image's, with biases where a file says so
+    renamed(  # transformers 5.24: GLM-4V's text model as GLM-Image's, with biases where a file says so
         "glm_image_text",
         "decoders.glm4v_text",
         classes=("GlmImageText", "Glm4vText"),
@@ -197,7 +187,7 @@ RELATIVES: tuple[RenamedArchitecture, ...] = (
         facts={"bias_by": "attention_bias"},
         no_cost={"vision_vocab_size": None},
     ),
-    relative(  # transformers 5.24: Gemma 2's keys for each of the two stacks of T5Gemma
+    renamed(  # transformers 5.24: Gemma 2's keys for each of the two stacks of T5Gemma
         "t5_gemma_module",
         "decoders.gemma2",
         classes=("T5GemmaModule", "Gemma2"),

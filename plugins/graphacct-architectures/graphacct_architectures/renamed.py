@@ -7,17 +7,19 @@ beginning of the names of its classes, other spellings of keys, and the defaults
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct import ConfigError, LazyArchitecture, frozen
+from graphacct import ConfigError, LazyArchitecture, PresetFiles, frozen
 
 if TYPE_CHECKING:
     from graphacct import Architecture
 
+HERE = os.path.dirname(__file__)
 NOTHING: Mapping[str, Any] = {}
 
 
@@ -47,6 +49,14 @@ class RenamedArchitecture(LazyArchitecture):
     def load(self) -> Architecture:
         """Returns the architecture itself, made on the first call."""
         return _made(self)
+
+
+def renamed(name: str, path: str, *, types: tuple[str, ...] = (), **differences: Any) -> RenamedArchitecture:
+    """Returns the family in a file under another name, which is its `model_type` unless `types` are given. Its presets
+    are beside those of the file's family."""
+    presets = PresetFiles(f"{HERE}/{path.partition('.')[0]}/{name.replace('-', '_')}.py")
+    module = f"graphacct_architectures.{path}"
+    return RenamedArchitecture(name, module, presets, types or (name,), published=presets, **differences)
 
 
 @cache

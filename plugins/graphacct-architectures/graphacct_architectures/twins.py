@@ -5,20 +5,14 @@ Each was found by comparing the tensors' names of the library's classes, and its
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
-from graphacct import PresetFiles
-from graphacct_architectures.renamed import RenamedArchitecture
-
-HERE = os.path.dirname(__file__)
+from graphacct_architectures.renamed import RenamedArchitecture, renamed
 
 
 def _twin(name: str, path: str, own: str, others: str, **differences: Any) -> RenamedArchitecture:
     """Returns the family in a file under another name; `own` and `others` are how the names of the classes begin."""
-    presets = PresetFiles(f"{HERE}/{path.partition('.')[0]}/{name}.py")
-    module = f"graphacct_architectures.{path}"
-    return RenamedArchitecture(name, module, presets, (name,), published=presets, classes=(own, others), **differences)
+    return renamed(name, path, classes=(own, others), **differences)
 
 
 TWINS: tuple[RenamedArchitecture, ...] = (

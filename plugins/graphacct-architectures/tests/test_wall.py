@@ -87,7 +87,7 @@ def test_the_index_imports_no_family() -> None:
     under another name and other formats' keys are made of."""
     index = Path(graphacct_architectures.__file__)
     own = {module for module, _ in imports(index) if module.startswith("graphacct")}
-    assert own == {"graphacct", f"{OURS}.relatives", f"{OURS}.renamed", f"{OURS}.translations", f"{OURS}.twins"}
+    assert own == {"graphacct", f"{OURS}.namesakes", f"{OURS}.relatives", f"{OURS}.translations", f"{OURS}.twins"}
 
 
 def test_what_decoders_hand_on_is_there() -> None:

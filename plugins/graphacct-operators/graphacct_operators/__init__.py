@@ -105,8 +105,9 @@ def graphacct_register_operators() -> Iterable[LazyOperator]:
 @hookimpl
 def graphacct_register_conventions() -> Iterable[Convention]:
     from graphacct_operators.conventions import WORKSHEET  # imported when a convention is asked for
+    from graphacct_operators.published import PUBLISHED
 
-    return [WORKSHEET]
+    return [WORKSHEET, *PUBLISHED]
 
 
 @hookimpl

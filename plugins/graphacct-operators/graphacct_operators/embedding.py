@@ -30,6 +30,7 @@ def _of_weight(out: TensorSpec, *, sparse: bool = False) -> Work:
     infer=_rows,
     saves={"ids": "the gradient is scattered to the rows that were read"},
     gradients={"weight": _of_weight},
+    role="embedding",
 )
 def embedding(ids: TensorSpec, out: TensorSpec, *, sparse: bool = False) -> Work:
     """One row of the table per id. A gather is bytes, not FLOPs: it reads the ids and the rows it needs, once each.

@@ -82,6 +82,7 @@ def _largest(out: TensorSpec, *, mode: str = "mean") -> list[tuple[Any, ...]]:
         "weight": _of_weight,
         "per_sample_weights": lambda ids, d: Work(vector_flops=2 * ids.elements * d),
     },
+    role="embedding",
 )
 def embedding_bag(
     ids: TensorSpec,

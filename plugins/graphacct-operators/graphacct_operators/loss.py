@@ -32,6 +32,7 @@ def _entropy_gradient(logits: TensorSpec, *, reduction: str = "mean") -> Work:
         Saved("total_weight", "the mean's gradient is divided by it", ""),
     ),
     gradients={"logits": _entropy_gradient},
+    role="loss",
 )
 def cross_entropy(logits: TensorSpec, *, reduction: str = "mean") -> Work:
     """-log_softmax(logits)[target] of each row, with the classes in the last dimension; then the mean, the sum or none.
@@ -61,6 +62,7 @@ def _difference_gradient(x: TensorSpec, *, reduction: str = "mean") -> Work:
     infer=lambda x, *, reduction="mean": reduced(x.shape, reduction),
     saves={"x": "the gradient is 2 (x - y)", "y": "the gradient is 2 (x - y)"},
     gradients={"x": _difference_gradient, "y": _difference_gradient},
+    role="loss",
 )
 def mse_loss(x: TensorSpec, *, reduction: str = "mean") -> Work:
     """(x - y)², then the mean, the sum or none.

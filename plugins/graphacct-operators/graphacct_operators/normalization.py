@@ -62,6 +62,7 @@ def _sum_of_g(batch: Any, n: Any) -> Work:
         Saved("rstd", STATISTIC, one_per_row, "float32"),
     ),
     gradients={"x": _layer_norm_x, "weight": _scale_gradient, "bias": _sum_of_g},
+    role="norms",
 )
 def layer_norm(
     batch: Any,
@@ -110,6 +111,7 @@ def _rms_scale_gradient(batch: Any, n: Any) -> Work:
         Saved("rstd", STATISTIC, one_per_row, "float32"),
     ),
     gradients={"x": _rms_norm_x, "weight": _rms_scale_gradient},
+    role="norms",
 )
 def rms_norm(
     batch: Any,
@@ -158,6 +160,7 @@ def _channel_sum_of_g(batch: Any, b: Any, c: Any) -> Work:
         Saved("rstd", STATISTIC, "b groups", "weight"),
     ),
     gradients={"x": _group_norm_x, "weight": _channel_scale_gradient, "bias": _channel_sum_of_g},
+    role="norms",
 )
 def group_norm(batch: Any, b: Any, c: Any, weight: Any, bias: Any, *, groups: Any) -> Work:
     """layer_norm over each group of channels and all positions; weight and bias one per channel (Wu and He, 2018).

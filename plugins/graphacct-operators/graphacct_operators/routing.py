@@ -16,7 +16,7 @@ def _places(r: Any, *, experts: Any, per_token: Any = 1) -> list[TensorSpec]:
     return [TensorSpec((r,), "int64")] * 3 + [TensorSpec((experts,), "int32"), TensorSpec((r,), "int64")]
 
 
-@operator("ids: r -> tokens: r, order: r, places: r, ends: e, owners: r", infer=_places)
+@operator("ids: r -> tokens: r, order: r, places: r, ends: e, owners: r", infer=_places, role="experts")
 def by_expert(*, experts: Any, per_token: Any = 1) -> Work:
     """The order in which rows lie side by side by their experts: for each row in it the token (of `per_token` rows) and
     the row that it is, for each row the place that it has there, where each expert's rows end, and for each row in the
@@ -45,6 +45,7 @@ def _applied(r: Any, e: Any, n: Any, k: Any, x: TensorSpec, weight: TensorSpec, 
     "x: r k, weight: e n k, ends: e, bias?: e n, owners?: r -> r n",
     saves=SAVES,
     gradients={"x": _products, "weight": _products, "bias": _sum_of_g},
+    role="experts",
 )
 def grouped_linear(
     r: Any,
@@ -76,6 +77,7 @@ def grouped_linear(
     "x: r k, weight: e k n, ends: e, bias?: e n, owners?: r -> r n",
     saves=SAVES,
     gradients={"x": _products, "weight": _products, "bias": _sum_of_g},
+    role="experts",
 )
 def grouped_linear_in_out(
     r: Any,

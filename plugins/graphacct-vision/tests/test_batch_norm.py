@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from graphacct_vision.normalization import batch_norm
+from graphacct_vision.operators.normalization import batch_norm
 
 from graphacct import Cost, Node, OperatorError, ShapeError, TensorSpec, Value, Work
 from graphacct.training.gradients import gradient_work

@@ -5,7 +5,7 @@ from typing import Any
 import numpy
 import pytest
 import sympy
-from graphacct_vision.pooling import adaptive_avg_pool, avg_pool, covered, max_pool
+from graphacct_vision.operators.pooling import adaptive_avg_pool, avg_pool, covered, max_pool
 from hypothesis import given
 from hypothesis import strategies as st
 

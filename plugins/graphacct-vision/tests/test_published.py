@@ -181,5 +181,5 @@ def test_stages_are_as_many_as_depths(tmp_path: Path) -> None:
 def test_deferred_operators_answer_to_their_names() -> None:
     """The index of operators has what the modules have."""
     for module, names in graphacct_vision.OPERATORS.items():
-        items = vars(importlib.import_module(f"graphacct_vision.{module}")).values()
+        items = vars(importlib.import_module(f"graphacct_vision.operators.{module}")).values()
         assert names.split() == [item.name for item in items if isinstance(item, graphacct.Operator)]

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from graphacct import Builder, Value
-from graphacct_vision.inverted import divisible
-from graphacct_vision.layers import convolution
+from graphacct_vision.parts.inverted import divisible
+from graphacct_vision.parts.layers import convolution
 
 LEAST = 32
 """The least channels of split attention's inner layer."""

@@ -8,10 +8,10 @@ from functools import partial
 from graphacct_architectures.layers import layer_norm, linear
 
 from graphacct import Builder, Dim, Value, Workload, equal, frozen
-from graphacct_vision import mobilenetv5
-from graphacct_vision.inverted import divisible
-from graphacct_vision.layers import convolution
-from graphacct_vision.stages import repeated
+from graphacct_vision.parts.inverted import divisible
+from graphacct_vision.parts.layers import convolution
+from graphacct_vision.parts.stages import repeated
+from graphacct_vision.timm import mobilenetv5
 from graphacct_vision.timm.tables import plain, settings
 
 EXPANSION, PATCH = 4, 4
@@ -118,8 +118,11 @@ def across(kind: TimmConvNeXt, b: Builder, name: str, x: Value) -> Value:
     """Applies a norm over the channels of a map (batch, channels, height, width)."""
     if kind.rms:
         return mobilenetv5.normed(b, name, x)
-    y = b.apply("permute", x, name=f"{name}.channels_last", dims=(0, 2, 3, 1))
-    found: Value = b.apply("permute", layer_norm(b, name, y), name=f"{name}.channels_first", dims=(0, 3, 1, 2))
+    with b.scope(name):  # so that a module that is called by a number has all its nodes below it
+        y = b.apply("permute", x, name="channels_last", dims=(0, 2, 3, 1))
+        parts = [b.parameter(part, y.spec.shape[-1:]) for part in ("weight", "bias")]
+        y = b.apply("layer_norm", y, *parts, name="normed")
+        found: Value = b.apply("permute", y, name="channels_first", dims=(0, 3, 1, 2))
     return found
 
 

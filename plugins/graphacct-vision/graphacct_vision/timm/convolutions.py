@@ -9,7 +9,7 @@ from __future__ import annotations
 from graphacct_architectures.layers import activation
 
 from graphacct import Builder, ConfigError, Dim, Value, exact_div, frozen
-from graphacct_vision.layers import batch_norm, convolution, group_norm
+from graphacct_vision.parts.layers import batch_norm, convolution, group_norm
 
 
 @frozen
@@ -99,7 +99,7 @@ def normed(style: Style, b: Builder, name: str, x: Value, *, act: bool = True) -
         y = group_norm(b, name, x, exact_div(x.spec.shape[1], style.group, "channels / channels of a group"))
     else:
         y = batch_norm(b, name, x, training=style.training)
-    return activation(b, style.act, y, f"{name}.act") if act else y
+    return activation(b, style.act, y, f"{name}_act") if act else y
 
 
 def blurred(style: Style, b: Builder, name: str, x: Value, stride: int = 2) -> Value:

@@ -9,8 +9,8 @@ from functools import partial
 import attrs
 
 from graphacct import Builder, Dim, Value, Workload, frozen
-from graphacct_vision.inverted import divisible
-from graphacct_vision.layers import convolution, flat_logits
+from graphacct_vision.parts.inverted import divisible
+from graphacct_vision.parts.layers import convolution, flat_logits
 from graphacct_vision.timm.blocks import Block, scaled, stages
 from graphacct_vision.timm.convolutions import Style, convolved, normed
 from graphacct_vision.timm.residuals import Made, applied

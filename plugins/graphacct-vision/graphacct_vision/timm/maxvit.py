@@ -10,9 +10,9 @@ from graphacct_architectures.layers import dropped, layer_norm, linear, merge_he
 from graphacct_architectures.tower import check_image
 
 from graphacct import Builder, Dim, Value, Workload, equal, frozen
-from graphacct_vision.inverted import divisible
-from graphacct_vision.layers import convolution
-from graphacct_vision.stages import repeated
+from graphacct_vision.parts.inverted import divisible
+from graphacct_vision.parts.layers import convolution
+from graphacct_vision.parts.stages import repeated
 from graphacct_vision.timm.convolutions import Style, convolved, normed, squeezed
 from graphacct_vision.timm.swin import by_pair
 from graphacct_vision.timm.tables import plain, settings

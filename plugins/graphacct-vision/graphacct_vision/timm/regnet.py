@@ -8,7 +8,7 @@ from functools import partial
 from graphacct_architectures.layers import activation
 
 from graphacct import Builder, Dim, Value, Workload, equal, frozen
-from graphacct_vision.layers import flat_logits
+from graphacct_vision.parts.layers import flat_logits
 from graphacct_vision.timm.convolutions import Style, convolved, normed, squeezed
 from graphacct_vision.timm.tables import plain, settings
 

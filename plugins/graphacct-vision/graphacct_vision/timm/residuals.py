@@ -8,7 +8,7 @@ from functools import partial
 import attrs
 
 from graphacct import Builder, Value, frozen
-from graphacct_vision.layers import convolution
+from graphacct_vision.parts.layers import convolution
 from graphacct_vision.timm.blocks import Block
 from graphacct_vision.timm.convolutions import Style, blurred, convolved, normed, squeezed
 

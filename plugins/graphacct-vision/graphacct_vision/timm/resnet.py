@@ -15,9 +15,9 @@ from typing import Any
 import attrs
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload, brief, equal, exact_div, fields, frozen, suggest
-from graphacct_vision.inverted import divisible
-from graphacct_vision.layers import batch_norm, flat_logits, frozen_norm, group_norm
-from graphacct_vision.stages import repeated
+from graphacct_vision.parts.inverted import divisible
+from graphacct_vision.parts.layers import batch_norm, flat_logits, frozen_norm, group_norm
+from graphacct_vision.parts.stages import repeated
 from graphacct_vision.timm.bottleneck import scales, split_attention
 from graphacct_vision.timm.convolutions import Style, blurred, squeezed
 from graphacct_vision.timm.tables import plain, settings

@@ -9,10 +9,10 @@ from graphacct_architectures.layers import drop_path, layer_norm, linear, merge_
 from graphacct_architectures.tower import check_image, patches
 
 from graphacct import Builder, ConfigError, Dim, Parameter, Value, Workload, ceil_div, equal, floor_div, frozen, prod
-from graphacct_vision.swinv2 import HIDDEN, unit
+from graphacct_vision.parts.windows import Grid, alternating, into_windows, merged, out_of_windows
 from graphacct_vision.timm.tables import plain, settings
 from graphacct_vision.timm.transformer import Layers, network, projected, read
-from graphacct_vision.windows import Grid, alternating, into_windows, merged, out_of_windows
+from graphacct_vision.vits.swinv2 import HIDDEN, unit
 
 DROP_PATH, RATIO = 0.1, 4
 """What every name has: the probability with which a branch is dropped in training, and a network's hidden width."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload, frozen
-from graphacct_vision.layers import batch_norm, convolution, flat_logits
+from graphacct_vision.parts.layers import batch_norm, convolution, flat_logits
 from graphacct_vision.timm.tables import plain, settings
 
 CHANNELS, HIDDEN, SIDE = (64, 128, 256, 512, 512), 4096, 7

@@ -13,6 +13,7 @@ from graphacct_architectures.banded import Band
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import Norm
+from graphacct_architectures.encoder_decoders.parts.switched import Switched
 
 
 @frozen
@@ -74,12 +75,12 @@ class Part:
     """One part of a layer: a module and a norm, added to the stream.
 
     Attributes:
-        module: Attention or a feed-forward network.
+        module: Attention, a feed-forward network or one of experts.
         norm: The norm's name.
         scope: The name of the module around both; empty if they are the layer's own.
     """
 
-    module: Attention | Mlp
+    module: Attention | Mlp | Switched
     norm: str
     scope: str = ""
 
@@ -187,6 +188,7 @@ class Stack:
         own: Makes an encoder's output of its ids in the stack's scope, given the model, the stack, the workload and the
             builder, in place of the layers here; None for these.
         tables: Makes further tables that all layers are given, by name, of the length of the stream; None for none.
+        each: The parts of each layer, if layers differ; `parts` are then the first one's.
     """
 
     parts: tuple[Part, ...]
@@ -209,6 +211,7 @@ class Stack:
     taken: Callable[[Workload, Builder, Value], Value] | None = None
     tables: Callable[[Dim, Builder], dict[str, Value]] | None = None
     own: Callable[[Any, Any, Workload, Builder, Value], Value] | None = None
+    each: tuple[tuple[Part, ...], ...] = ()
 
     @property
     def attention(self) -> Attention:

@@ -13,10 +13,12 @@ from graphacct_architectures.classifier import EOS, Classifier, classified, scor
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.feed_forward import mlp
 from graphacct_architectures.decoders.parts.norms import normed_by
+from graphacct_architectures.decoders.parts.stack import stack as stacked
 from graphacct_architectures.encoder_decoders.parts.attention import STATES, attention, unused
 from graphacct_architectures.encoder_decoders.parts.biases import own_biases, scores_tables
 from graphacct_architectures.encoder_decoders.parts.description import Attention, EncoderDecoder, Head, Part, Stack
 from graphacct_architectures.encoder_decoders.parts.embeddings import Merge, embedded
+from graphacct_architectures.encoder_decoders.parts.switched import Switched, switched
 from graphacct_architectures.layers import dropped, for_logits, linear, resident, weighted_sum
 from graphacct_architectures.losses import check_entropy
 from graphacct_architectures.residing import reside
@@ -184,6 +186,8 @@ def layers(
         for index in range(stack.count):
             states.append(x)
             x = b.repeat(stack.layers, 1, body, x, constants=tuple(given.values()), start=index)
+    elif stack.each:
+        x = stacked(b, stack.layers, stack.each, lambda parts: partial(body, parts=parts), x, tuple(given.values()))
     elif not equal(stack.count, 0):
         x = b.repeat(stack.layers, stack.count, body, x, constants=tuple(given.values()))
     if stack.pool is not None:
@@ -204,12 +208,14 @@ def layer(
     x: Value,
     *constants: Value,
     band: Band | None = None,
+    parts: tuple[Part, ...] = (),
 ) -> Value:
-    """Adds one layer, with its constants in the order of `names`; its attention is in a band if there is one."""
+    """Adds one layer, with its constants in the order of `names`; its attention is in a band if there is one. Layers
+    that differ have `parts` of their own."""
     given = dict(zip(names, constants, strict=True))
     b.hold(x)
     last: tuple[Value, ...] = ()
-    for part in stack.parts:
+    for part in parts or stack.parts:
         if d.alone and isinstance(part.module, Attention) and part.module.cross:
             with b.scope(part.scope):
                 set_apart(part, part.module, stack, b, d.width)
@@ -256,6 +262,8 @@ def transformed(
             if module.module:
                 b.hold(x)
             return (mlp(module, b, x, workload),)
+        if isinstance(module, Switched):
+            return (switched(module, workload, b, x),)
         if stack.relative is not None and stack.relative.each:
             given = {**given, **own_biases(module, stack.relative, causal, workload, b)}
         return attention(module, causal and not module.cross, workload, b, x, given)

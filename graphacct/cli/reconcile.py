@@ -1,0 +1,39 @@
+"""graphacct reconcile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from graphacct.cli.options import OUTPUT, arguments, format_option, memory_options
+from graphacct.cli.output import FORMATS, format_of, give, give_sheet
+
+
+@click.command("reconcile")
+@click.argument("model")
+@click.option("--between", default="exact", metavar="NAME", help="A convention.  [default: exact]")
+@click.option("--and", "and_", required=True, metavar="NAME", help="Another one (graphacct list conventions).")
+@memory_options
+@format_option(*FORMATS)
+@OUTPUT
+def command(model: str, between: str, and_: str, format_: str | None, output: str | None, **options: Any) -> None:
+    """Why two conventions give a training step of MODEL different FLOPs: the terms sum to the difference."""
+    from graphacct.api import reconcile
+    from graphacct.render.reconciliation import records, sheet, to_dict
+
+    form = format_of(format_, output)
+    given = arguments(options)
+    if given.get("phase") in (None, "forward"):
+        given["phase"] = "train"
+    found = reconcile(model, between=between, and_=and_, **given)
+    if form == "json":
+        from graphacct.render.json import to_json
+
+        give(to_json(to_dict(found)), output)
+    elif form == "csv":
+        from graphacct.render.csv import table
+
+        give(table(records(found)), output)
+    else:
+        give_sheet(sheet(found), form, output)

@@ -1,0 +1,1 @@
+"""What users type to ask of figures: conditions and sums of quantities."""

@@ -1,0 +1,1 @@
+"""Networks of convolutions, alone or as backbones: ResNet, ConvNeXt, EfficientNet, MobileNet and others."""

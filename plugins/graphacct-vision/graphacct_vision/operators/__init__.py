@@ -1,0 +1,1 @@
+"""Spatial operators: normalization over the batch, pooling, interpolation, sampling, shuffling, padding, patches."""

@@ -1,0 +1,1 @@
+"""Segment Anything: masks of what points, boxes or words show, and its image encoders."""

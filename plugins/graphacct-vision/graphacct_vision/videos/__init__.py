@@ -1,0 +1,1 @@
+"""Models of videos: cuboids of frames as tokens."""

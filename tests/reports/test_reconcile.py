@@ -1,0 +1,87 @@
+"""Reconciliations: each term by name, and all of them sum to the difference."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+import graphacct
+from graphacct.hooks.manager import default
+
+S, NORMS, LAYERS, HEADS, WIDTH = 8192, 65 * 4096, 32, 32, 4096
+"""Llama 3 8B: 65 norms of 4,096."""
+CORE = 12 * LAYERS * WIDTH * S**2
+
+
+def terms(model: str, between: str, and_: str, **options: int) -> dict[str, object]:
+    found = graphacct.reconcile(model, between=between, and_=and_, **options)  # type: ignore[arg-type]
+    assert sum(term.flops for term in found.terms) == found.difference == found.to_flops - found.from_flops
+    return {term.name: term.flops for term in found.terms}
+
+
+def test_why_torchtitan_differs_from_the_products() -> None:
+    """pytorch/torchtitan#452: the norms' gains are parameters, 6 · s · 266,240."""
+    assert terms("llama-3-8b", "matmul", "torchtitan", seq_len=S) == {"norms": 6 * S * NORMS}
+
+
+def test_why_the_trainer_of_transformers_differs() -> None:
+    """huggingface/transformers PR 6768: attention's products are missing, norms are there."""
+    assert terms("llama-3-8b", "matmul", "hf-trainer", seq_len=S) == {"attention": -CORE, "norms": 6 * S * NORMS}
+
+
+def test_why_megatron_differs_since_2025() -> None:
+    """NVIDIA/Megatron-LM PR 3280: half of the pairs are hidden; before that nothing differs."""
+    assert terms("llama-3-8b", "matmul", "megatron", seq_len=S) == {}
+    assert terms("llama-3-8b", "matmul", "megatron-2025", seq_len=S) == {"mask": -CORE // 2}
+
+
+def test_why_nanogpt_differs() -> None:
+    """karpathy/nanoGPT#182: norms and biases have no product, 6 · 1,024 · 121,344."""
+    found = terms("gpt2", "matmul", "nanogpt", seq_len=1024)
+    assert found == {"norms": 6 * 1024 * 25 * 2 * 768, "biases": 6 * 1024 * 12 * 9 * 768}
+    assert sum(found.values()) == 6 * 1024 * 121_344  # type: ignore[arg-type]
+
+
+def test_a_table_that_is_looked_up_is_no_product() -> None:
+    found = terms("llama-3-8b", "torchtitan", "palm-mfu", seq_len=S)
+    assert found == {"embeddings": 6 * S * 128_256 * 4096}
+
+
+def test_layers_that_run_again_are_a_term() -> None:
+    """A quarter more: each layer's products and scores once more, not the head's."""
+    layers = 24 * 64 * 12 * 768**2 + 4 * 12 * 768 * 64**2
+    assert terms("gpt2", "megatron", "megatron-recompute", seq_len=64) == {"recompute": layers}
+
+
+def test_an_image_model_lacks_the_gradient_of_its_images() -> None:
+    """Nothing needs the gradient of the pixels, which three times the forward pass would have."""
+    found = graphacct.reconcile("vit-base-patch16-224", between="matmul", and_="macs")
+    assert found.difference == -found.from_flops // 2
+
+
+@pytest.mark.parametrize("model", ["gpt2", "mixtral-8x7b", "t5-small", "deepseek-v2-lite"])
+def test_every_two_conventions_sum(model: str) -> None:
+    """The terms sum to the difference of the totals that reports print, whichever two are compared."""
+    names = [*default().conventions]
+    total = {
+        name: graphacct.account(model, convention=name, phase="train", quantities=["step_flops"], seq_len=8)
+        for name in names
+    }
+    for one, other in pairwise(names):
+        found = graphacct.reconcile(model, between=one, and_=other, seq_len=8)
+        assert found.from_flops == total[one].total["step_flops"]
+        assert sum(term.flops for term in found.terms) == total[other].total["step_flops"] - found.from_flops
+
+
+def test_a_formula_stays_one_of_sizes() -> None:
+    import sympy
+
+    s = sympy.Symbol("s", integer=True, positive=True)
+    found = graphacct.reconcile("gpt2", between="matmul", and_="nanogpt", seq_len=s)
+    assert sympy.expand(found.difference) == 6 * 121_344 * s
+
+
+def test_the_phase_is_a_training_step() -> None:
+    with pytest.raises(graphacct.ConfigError, match="the figures of a training step are reconciled"):
+        graphacct.reconcile("gpt2", and_="6nd", phase="decode")
