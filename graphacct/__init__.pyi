@@ -3,6 +3,7 @@ from typing import Final
 from graphacct.api import account as account
 from graphacct.api import build as build
 from graphacct.api import compare as compare
+from graphacct.api import diff as diff
 from graphacct.api import draw as draw
 from graphacct.api import explain as explain
 from graphacct.api import load as load

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 from graphacct.costs.annotate import annotate
 from graphacct.costs.conventions import Convention, find_convention
 from graphacct.decisions import recorded, recording
-from graphacct.errors import ConfigError
+from graphacct.errors import ConfigError, GraphacctError
 from graphacct.errors import unknown as unknown_name
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins, default
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from graphacct.footprint.memory import Memory
     from graphacct.operators.operator import Operator
     from graphacct.render.compare import Comparison
+    from graphacct.reports.diff import Diff
     from graphacct.reports.reconcile import Reconciliation
     from graphacct.reports.rows import ParameterRow
 
@@ -286,6 +287,58 @@ def compare(
 
     plugins = plugins or default()
     return compared([_reported(report, plugins) for report in reports], quantity, by, depth)
+
+
+@checked(AccountKeywords)
+def diff(
+    a: Report | Model,
+    b: Report | Model,
+    *,
+    quantity: str = "flops",
+    fail_if: Sequence[str] = (),
+    convention: str | Convention = DEFAULTS["convention"],
+    unknown: str = DEFAULTS["unknown"],
+    plugins: Plugins | None = None,
+    **options: Unpack[AccountKeywords],
+) -> Diff:
+    """Returns which nodes of two models differ under one workload, and what that costs.
+
+    Args:
+        a: A report, or a model.
+        b: Another one, matched with it node by node, by path.
+        quantity: What a table shows.
+        fail_if: Conditions on the changes of totals, `flops > +3%`; the result's `failing` has those that hold.
+        convention: As for `account`; of reports their own.
+        unknown: As for `account`.
+        plugins: Those in use; all that are installed unless given.
+        options: As for `account`, of both models.
+
+    Raises what `account` raises; ConfigError for two workloads or conventions, and for a condition that cannot be read
+    or could mean two things.
+
+    >>> found = diff("gpt2", "gpt2", fail_if=["flops > +3%"])
+    >>> found.changes, found.failing
+    ((), ())
+    """
+    from graphacct.expressions.change import condition
+    from graphacct.reports.diff import diff as compared
+
+    plugins = plugins or default()
+    conditions = [condition(text) for text in ((fail_if,) if isinstance(fail_if, str) else fail_if)]
+    reports = []
+    for side, model in (("A", a), ("B", b)):
+        if isinstance(model, Report):
+            if options:
+                raise ConfigError(f"{', '.join(options)}: {side} is a report already; give models, or two reports")
+            reports.append(model)
+            continue
+        try:
+            found = account(model, convention=convention, unknown=unknown, plugins=plugins, **options)
+        except GraphacctError as error:
+            error.args = (f"{error} (of {side})",)
+            raise
+        reports.append(found)
+    return compared(reports[0], reports[1], quantity, conditions)
 
 
 @checked(NoKeywords)

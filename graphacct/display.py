@@ -19,6 +19,9 @@ Report: TypeAlias = Any
 """`graphacct.reports.report.Report`, which the ground must not import."""
 
 FUNCTIONS = {
+    "diff.dict": "graphacct.render.diff:to_dict",
+    "diff.html": "graphacct.render.diff:to_html",
+    "diff.table": "graphacct.render.diff:to_text",
     "explanation.text": "graphacct.render.explanation:to_text",
     "graph.fold": "graphacct.transforms.folding:folded",
     "graph.from_networkx": "graphacct.api:from_networkx",

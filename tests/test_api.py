@@ -13,7 +13,7 @@ from graphacct import ConfigError, Workload
 from graphacct.keywords import DEFAULTS, AccountKeywords
 from graphacct.training.options import TrainingOptions
 
-VERBS = ("account", "build", "compare", "draw", "explain", "load", "memory", "params", "save", "verify")
+VERBS = ("account", "build", "compare", "diff", "draw", "explain", "load", "memory", "params", "save", "verify")
 
 
 def test_type_checkers_see_the_same_names():
@@ -51,7 +51,9 @@ def test_verbs_have_named_keywords(verb):
     assert inspect.Parameter.VAR_KEYWORD not in kinds
 
 
-@pytest.mark.parametrize("verb", ["account", "build", "compare", "draw", "explain", "memory", "params", "verify"])
+@pytest.mark.parametrize(
+    "verb", ["account", "build", "compare", "diff", "draw", "explain", "memory", "params", "verify"]
+)
 def test_an_unknown_keyword_is_answered_with_the_closest(verb):
     """As a misspelt option of the command line is."""
     with pytest.raises(TypeError, match=rf"^{verb}\(\) has no keyword 'plugin'; did you mean 'plugins'\?$"):

@@ -15,6 +15,7 @@ COMMANDS = {
     "draw": "A picture of a model: SVG, PNG, PDF or DOT.",
     "explain": "Where the numbers of one node come from.",
     "compare": "Several models side by side, with shares.",
+    "diff": "Which nodes of two models differ, and what that costs.",
     "reconcile": "Why two conventions give different FLOPs, term by term.",
     "memory": "The memory of a training step, part by part, and whether it fits.",
     "params": "The checkpoint's tensors: names, shapes, dtypes.",

@@ -158,3 +158,20 @@ def instances(path: str, repeats: Sequence[Dim]) -> Dim:
     for repeat in repeats[: path.count("*")]:
         result = result * repeat
     return result
+
+
+def merged(orders: Iterable[Sequence[str]]) -> list[str]:
+    """Returns all names: the first order's, then each other order's own, inserted after the names that they follow
+    there."""
+    result: list[str] = []
+    for order in orders:
+        known = set(result)
+        new: dict[str, list[str]] = {}
+        last = ""
+        for name in order:
+            if name in known:
+                last = name
+            else:
+                new.setdefault(last, []).append(name)
+        result = [*new.get("", ()), *(item for name in result for item in (name, *new.get(name, ())))]
+    return result

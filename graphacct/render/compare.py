@@ -10,7 +10,7 @@ import attrs
 from graphacct.costs.quantities import Quantity
 from graphacct.dims import same
 from graphacct.errors import ConfigError, unknown
-from graphacct.graph.paths import depth, last, parent
+from graphacct.graph.paths import depth, last, merged, parent
 from graphacct.render.json import heading, to_json
 from graphacct.render.notes import key_notes, partial, warning, workload_text
 from graphacct.render.printable import printable
@@ -230,23 +230,6 @@ def compare(
         ),
         tuple(tuple(lacking.get(path, 0) for lacking in missing) for path in paths),
     )
-
-
-def merged(orders: Iterable[Sequence[str]]) -> list[str]:
-    """Returns all names: the first order's, then each other order's own, inserted after the names that they follow
-    there."""
-    result: list[str] = []
-    for order in orders:
-        known = set(result)
-        new: dict[str, list[str]] = {}
-        last = ""
-        for name in order:
-            if name in known:
-                last = name
-            else:
-                new.setdefault(last, []).append(name)
-        result = [*new.get("", ()), *(item for name in result for item in (name, *new.get(name, ())))]
-    return result
 
 
 def _column(report: Report, quantity: str, by: str, depth: int) -> dict[str, Any]:

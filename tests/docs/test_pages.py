@@ -21,6 +21,7 @@ RUN = (
     "worksheet.md",
     "memory.md",
     "conventions.md",
+    "diff.md",
     "writing-a-plugin.md",
     "python.md",
     "testing-a-plugin.md",

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import sympy
 
-from graphacct.graph.paths import covers, depth, indexed, instances, last, outward, parent, pattern, repetition, star
+from graphacct.graph.paths import (
+    covers,
+    depth,
+    indexed,
+    instances,
+    last,
+    merged,
+    outward,
+    parent,
+    pattern,
+    repetition,
+    star,
+)
 
 
 def test_indices_become_stars() -> None:
@@ -70,3 +82,8 @@ def test_a_block_covers_the_layers_that_it_stands_for() -> None:
     assert [n for n in range(8) if covers("h.*.attn", (3,), f"h.{n}.attn", (2,))] == [2, 3, 4]
     assert not covers("h.*.attn", (3,), "h.1.mlp")
     assert not covers("h.*", (3,), "h.1.attn")
+
+
+def test_orders_are_merged() -> None:
+    """What another model has besides stands where it stands there."""
+    assert merged([["a", "c"], ["a", "b", "c", "d"], ["x", "a"]]) == ["x", "a", "b", "c", "d"]

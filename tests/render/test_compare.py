@@ -12,7 +12,7 @@ import sympy
 
 from graphacct import ConfigError, account
 from graphacct.errors import UnknownNameError
-from graphacct.render.compare import compare, merged
+from graphacct.render.compare import compare
 
 SIZES = ("small", "medium", "large", "xl")
 
@@ -94,11 +94,6 @@ def test_only_one_convention_compares() -> None:
         compare([])
     with pytest.raises(UnknownNameError, match="'flop'"):
         compare([account("gpt2", attention="eager")], "flop")
-
-
-def test_orders_are_merged() -> None:
-    """What another model has besides stands where it stands there."""
-    assert merged([["a", "c"], ["a", "b", "c", "d"], ["x", "a"]]) == ["x", "a", "b", "c", "d"]
 
 
 def test_a_ratio_is_compared_without_shares() -> None:

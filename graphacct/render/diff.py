@@ -1,0 +1,262 @@
+"""A diff of two models as plain values (docs/json.md), as records for CSV, and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from graphacct.dims import is_symbol, same
+from graphacct.graph.paths import depth as depth_of
+from graphacct.graph.paths import last, merged, outward
+from graphacct.render.json import heading
+from graphacct.render.notes import key_notes, terms, warning, workload_text
+from graphacct.render.printable import printable
+from graphacct.render.records import plain_value, quantities
+from graphacct.render.sheet import Column, Line, Sheet, title
+from graphacct.render.tree import LINES, check_depth
+from graphacct.render.units import human, percent
+from graphacct.reports.diff import ADDED, CHANGED, REMOVED
+
+if TYPE_CHECKING:
+    from graphacct.costs.quantities import Quantity
+    from graphacct.reports.diff import Change, Diff, Side, Variant
+
+SCHEMA = "graphacct.diff/1"
+KINDS = (ADDED, REMOVED, CHANGED)
+NOTHING = "–"
+
+
+def to_dict(found: Diff) -> dict[str, Any]:
+    """Returns a diff as plain values: see docs/json.md."""
+    values: dict[str, Any] = {
+        "schema": SCHEMA,
+        "a": heading(found.first),
+        "b": heading(found.other),
+        "total": {name: _total(name, one, other) for name, (one, other) in found.total.items()},
+        **{kind: [_entry(change) for change in found.of_kind(kind)] for kind in KINDS},
+        "unchanged": found.unchanged,
+    }
+    if found.conditions:
+        values["fail_if"] = [{"condition": item.text, "holds": item in found.failing} for item in found.conditions]
+    return values
+
+
+def records(found: Diff) -> list[dict[str, Any]]:
+    """Returns one dictionary for each path that differs, for CSV: each quantity in A, in B, and the difference."""
+    return [_record(found, change) for change in found.changes]
+
+
+def columns(found: Diff) -> list[str]:
+    """Returns the names of the records' entries, which a diff without changes has too."""
+    parts = (f"{name}_{end}" for name in found.first.total for end in ("a", "b", "difference"))
+    return ["change", "path", "operator_a", "operator_b", "repeat_a", "repeat_b", *parts, "model_a", "model_b"]
+
+
+def sheet(found: Diff, depth: int | None = None, binary: bool = False) -> Sheet:
+    """Returns a diff as a table's lines: the scopes and nodes that differ, those that do not folded away.
+
+    Args:
+        found: The diff.
+        depth: Levels of scopes to show; as many as fit in 30 lines unless given.
+        binary: Bytes in GiB instead of GB.
+
+    Raises ConfigError for a depth below 1.
+    """
+    check_depth(depth)
+    changes = {change.path: change for change in found.changes}
+    inside = _inside(found.changes)
+    reports = (found.first, found.other)
+    rows = [{row.path: row.values[found.quantity] for row in report.by_scope} for report in reports]
+    paths = [path for path in merged([list(column) for column in rows]) if path in inside]
+    depth = depth or _fitting(paths)
+    shown = [path for path in paths if depth_of(path) < depth]
+    quantity = found.first.quantity(found.quantity)
+    lines = [
+        Line(
+            (
+                printable(last(path) if depth_of(path) else path),
+                *_cells(rows[0].get(path), rows[1].get(path), quantity, binary),
+                _what(changes.get(path), inside[path]),
+            ),
+            printable(path),
+            depth_of(path),
+        )
+        for path in shown
+    ]
+    one, other = found.total[found.quantity]
+    label = "Largest" if quantity.combine == "max" else "Total"
+    names = f"{printable(found.first.model)} (A), {printable(found.other.model)} (B)"
+    return Sheet(
+        f"{names}: {title(quantity)}",
+        "",
+        (Column("Scope"), *(Column(name, True) for name in ("A", "B", "Difference", "Change")), Column("What")),
+        tuple(lines),
+        Line((label, *_cells(one, other, quantity, binary), "")),
+        (*_counts(found), *_terms(found)),
+        "; ".join(f"{side}: {warning(report)}" for side, report in _named(found) if warning(report)),
+    )
+
+
+def to_text(found: Diff) -> str:
+    """Returns a diff as a table of text."""
+    from graphacct.render.table import to_text as text
+
+    return text(sheet(found))
+
+
+def to_html(found: Diff) -> str:
+    """Returns a diff as an HTML table."""
+    from graphacct.render.html import to_html as html
+
+    return html(sheet(found))
+
+
+def holding(found: Diff) -> list[str]:
+    """Returns a sentence for each condition that holds, with the figures of its quantities."""
+    said = []
+    for condition in found.failing:
+        figures = []
+        for name in condition.names:
+            one, other = found.total[name]
+            share = _relative(one, other)
+            figures.append(f"{name} {one:,} in A, {other:,} in B: {other - one:+,}" + (f" ({share})" if share else ""))
+        said.append(f"{condition.text} holds: {'; '.join(figures)}")
+    return said
+
+
+def _total(name: str, one: Any, other: Any) -> dict[str, Any]:
+    return {key: plain_value(value, name) for key, value in (("a", one), ("b", other), ("difference", other - one))}
+
+
+def _entry(change: Change) -> dict[str, Any]:
+    there = change.other or change.first
+    assert there is not None
+    more = {"differs": [*change.differs]} if change.differs else {}
+    return {
+        "path": change.path,
+        "operator": there.operator,
+        **more,
+        "a": _side(change.first),
+        "b": _side(change.other),
+    }
+
+
+def _side(side: Side | None) -> dict[str, Any] | None:
+    if side is None:
+        return None
+    return {
+        "repeat": plain_value(side.repeat, "repeat"),
+        "shapes": [_variant(variant) for variant in side.variants],
+        **({"uncosted": True} if side.values is None else quantities(side.values)),
+    }
+
+
+def _variant(variant: Variant) -> dict[str, Any]:
+    return {
+        "operator": variant.operator,
+        "inputs": plain_value(variant.inputs, "inputs"),
+        "outputs": plain_value(variant.outputs, "outputs"),
+        "repeat": plain_value(variant.repeat, "repeat"),
+    }
+
+
+def _record(found: Diff, change: Change) -> dict[str, Any]:
+    one, other = change.first, change.other
+    row: dict[str, Any] = {
+        "change": change.kind,
+        "path": change.path,
+        "operator_a": one and one.operator,
+        "operator_b": other and other.operator,
+        "repeat_a": one and plain_value(one.repeat, "repeat"),
+        "repeat_b": other and plain_value(other.repeat, "repeat"),
+    }
+    adds_up = {quantity.name: quantity.adds_up for quantity in found.first.quantities}
+    for name in found.first.total:
+        a, b = (_value(side, name) for side in (one, other))
+        row[f"{name}_a"], row[f"{name}_b"] = plain_value(a, name), plain_value(b, name)
+        known = _is_known(one) and _is_known(other) and (adds_up[name] or (a is not None and b is not None))
+        row[f"{name}_difference"] = plain_value((b or 0) - (a or 0), name) if known else None
+    return row | {"model_a": found.first.model, "model_b": found.other.model}
+
+
+def _value(side: Side | None, name: str) -> Any:
+    return None if side is None or side.values is None else side.values[name]
+
+
+def _is_known(side: Side | None) -> bool:
+    """Returns whether what a side costs is known: nothing if it is not there."""
+    return side is None or side.values is not None
+
+
+def _inside(changes: Iterable[Change]) -> dict[str, dict[str, int]]:
+    """Returns how many changes of each kind each scope and node holds."""
+    found: dict[str, dict[str, int]] = {}
+    for change in changes:
+        for path in outward(change.path):
+            kinds = found.setdefault(path, {})
+            kinds[change.kind] = kinds.get(change.kind, 0) + 1
+    return found
+
+
+def _fitting(paths: Iterable[str]) -> int:
+    """Returns how many levels of scopes fit in a table: all of them if little differs."""
+    depths = [depth_of(path) for path in paths]
+    levels = range(1, max(depths, default=0) + 2)
+    return max((level for level in levels if sum(depth < level for depth in depths) <= LINES), default=1)
+
+
+def _what(change: Change | None, kinds: Mapping[str, int]) -> str:
+    """Returns what differs of a node, or how many nodes of a scope."""
+    if change is None:
+        return ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kind in kinds)
+    one, other = change.first, change.other
+    if one is None or other is None:
+        there = one or other
+        assert there is not None
+        return f"{change.kind}: {printable(there.operator)}"
+    words = {
+        "operator": f"{printable(one.operator)} → {printable(other.operator)}",
+        "repeat": f"×{one.repeat} → ×{other.repeat}",
+    }
+    return ", ".join(words.get(name, name) for name in change.differs)
+
+
+def _cells(one: Any, other: Any, quantity: Quantity, binary: bool) -> tuple[str, ...]:
+    """Returns the figures of a line: both sides', the difference, and the same in per cent of A's."""
+    shown = [NOTHING if value is None else human(value, quantity.unit, binary) for value in (one, other)]
+    difference = (0 if other is None else other) - (0 if one is None else one)
+    sign = "+" if isinstance(difference, int) and difference > 0 else ""
+    share = "" if one is None or other is None else _relative(one, other)
+    return (*shown, "0" if same(difference, 0) else sign + human(difference, quantity.unit, binary), share)
+
+
+def _relative(one: Any, other: Any) -> str:
+    """Returns a change in per cent; empty where there is none, or none in per cent."""
+    if is_symbol(one) or is_symbol(other) or not isinstance(one, int) or not isinstance(other, int):
+        return ""
+    if one == 0 or one == other:
+        return ""
+    text = percent(abs(other - one) / one)
+    sign = "-" if other < one else "+"
+    return f"{sign}{text}" if text[0] != "<" else f"{text} {'less' if other < one else 'more'}"
+
+
+def _counts(found: Diff) -> list[str]:
+    """Returns how many nodes differ, and how many do not and are not shown."""
+    counts = [(len(found.of_kind(kind)), kind) for kind in KINDS]
+    differing = ", ".join(f"{count} {kind}" for count, kind in counts if count) or "no node differs"
+    return [f"{differing}; {found.unchanged} unchanged, not shown"]
+
+
+def _terms(found: Diff) -> list[str]:
+    """Returns the workload, or both if they differ, the convention and the coverage, and what became of keys."""
+    one, other = (workload_text(report) for report in (found.first, found.other))
+    lines = [one] if one == other else [f"A: {one}", f"B: {other}"]
+    one, other = terms(found.first), terms(found.other)
+    lines += [one] if one == other else [f"A: {one}", f"B: {other}"]
+    lines += [f"{side}: {note}" for side, report in _named(found) for note in key_notes(report.config_keys)]
+    return lines
+
+
+def _named(found: Diff) -> tuple[tuple[str, Any], ...]:
+    return (("A", found.first), ("B", found.other))
