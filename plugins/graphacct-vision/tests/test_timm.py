@@ -6,14 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from graphacct_vision.timm.families import FAMILIES, kind
+from graphacct_vision.timm.tables import settings
 
 import graphacct
 
+NAMES = {name: module for module in FAMILIES for name in settings(module)}
 VIT = {"architecture": "vit_base_patch16_224", "num_classes": 1000, "pretrained_cfg": {"input_size": [3, 224, 224]}}
 
 
-TRUTH = Path(__file__).parents[3] / "tests" / "goldens" / "timm" / "truth.json"
-CASES = json.loads(TRUTH.read_text())["cases"]
+GOLDENS = Path(__file__).parents[3] / "tests" / "goldens" / "timm"
+CASES = json.loads((GOLDENS / "truth.json").read_text())["cases"]
+PARAMETERS = json.loads((GOLDENS / "parameters.json").read_text())["parameters"]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["architecture"])
@@ -30,6 +34,58 @@ def test_what_timm_measures(case: dict[str, Any], tmp_path: Path) -> None:
             alike[0] += row.count
             alike[1] += row.count * row.parameter.spec.elements
     assert tensors == case["tensors"]
+
+
+def test_every_name_is_measured() -> None:
+    """Those of the tables are those that timm's totals are known of, and each stands for something; no two tables have
+    one."""
+    assert PARAMETERS.keys() == NAMES.keys()
+    assert sorted(NAMES) == sorted(name for module in FAMILIES for name in settings(module))
+    assert all(kind(name) is not None for name in NAMES)
+
+
+@pytest.mark.parametrize("name", [name for place, name in enumerate(sorted(PARAMETERS)) if place % 12 == 7])
+def test_as_many_parameters_as_timms(name: str) -> None:
+    """Some of the names; tests/verify/timm_names.py compares all of them, by name and shape."""
+    content = {"model_type": "timm_wrapper", "architectures": ["timm"], "architecture": name}
+    assert graphacct.account(content, quantities=("params",)).total["params"] == PARAMETERS[name]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"model_args": {"img_size": 384}}, {"pretrained_cfg": {"input_size": [3, 384, 384], "fixed_input_size": True}}],
+)
+def test_positions_are_for_the_images_that_a_file_fixes(change: dict[str, Any], tmp_path: Path) -> None:
+    """380 places more than of 224 x 224: as many parameters as vit_base_patch16_384."""
+    found = read(tmp_path, {**VIT, **change}, quantities=("params",))
+    assert found.total["params"] == 86_567_656 + 380 * 768
+    assert found.workload["image_size"] == (384, 384)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "places", "parameters", "shapes"),
+    [
+        ("efficientnet_b0", [1, 3], 3_595_388, [(24, 56, 56), (112, 14, 14)]),
+        ("mobilenetv3_small_100", [0, 2], 927_008, [(16, 112, 112), (24, 28, 28)]),
+        ("regnetx_002", [1, 3], 241_744, [(24, 56, 56), (152, 14, 14)]),
+        ("convnext_tiny", [0, 2], 12_348_000, [(96, 56, 56), (384, 14, 14)]),
+        ("swin_tiny_patch4_window7_224", [1, 2], 12_151_242, [(28, 28, 192), (14, 14, 384)]),
+    ],
+)
+def test_the_maps_of_a_backbone(
+    backbone: str, places: list[int], parameters: int, shapes: list[tuple[int, int, int]]
+) -> None:
+    """As timm.create_model(backbone, features_only=True, out_indices=places) gives them; what comes after the last is
+    not there, but for EfficientNets, whose stages all run."""
+    content = {"model_type": "timm_backbone", "backbone": backbone, "out_indices": places}
+    assert graphacct.account(content, quantities=("params",)).total["params"] == parameters
+    assert [tuple(value.spec.shape[1:]) for value in graphacct.build(content).outputs] == shapes
+
+
+def test_the_channels_of_an_image(tmp_path: Path) -> None:
+    """One channel in place of three: 2 * 64 * 49 weights less."""
+    found = read(tmp_path, {"architecture": "resnet18", "pretrained_cfg": {}, "model_args": {"in_chans": 1}})
+    assert found.total["params"] == PARAMETERS["resnet18"] - 2 * 64 * 49
 
 
 def read(folder: Path, content: dict[str, Any], **options: Any) -> graphacct.Report:
@@ -65,18 +121,35 @@ def test_the_librarys_wrapper_has_a_scope(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({**VIT, "architecture": "tf_efficientnetv2_s"}, "architecture 'tf_efficientnetv2_s' is timm's"),
+        ({**VIT, "architecture": "xception41"}, "architecture 'xception41' is timm's, which is not modelled: read are"),
+        ({**VIT, "architecture": "efficientnet_b1_pruned"}, "which is not modelled: .*; did you mean 'efficientnet"),
+        ({**VIT, "architecture": "vit_base_patch16_xp_224"}, "architecture 'vit_base_patch16_xp_224' is timm's"),
         ({**VIT, "architecture": 3}, "architecture is the name of a model of timm's, not 3"),
         ({**VIT, "pretrained_cfg": 3}, "pretrained_cfg is an object of settings, not 3"),
         ({**VIT, "pretrained_cfg": {"fixed_input_size": 1}}, "fixed_input_size 1, not true or false"),
         ({**VIT, "pretrained_cfg": {"input_size": [224, 224]}}, "input_size .*: 3 channels, a height and a width"),
         (
-            {**VIT, "pretrained_cfg": {"input_size": [3, 384, 384], "fixed_input_size": True}},
-            "is read for images of 224x224",
+            {**VIT, "model_args": {"embed_dim": 448}},
+            "has 'embed_dim', which is not modelled: img_size and in",
         ),
-        ({**VIT, "model_args": {"img_size": 448}}, "arguments of timm's models are not modelled"),
+        ({**VIT, "model_args": {"img_size": [1, 2, 3]}}, "model_args has img_size .*: a side or two"),
+        ({**VIT, "model_args": {"in_chans": "3"}}, "model_args has in_chans '3', not a number of channels"),
+        ({**VIT, "model_args": 3}, "model_args is an object of arguments, not 3"),
+        (
+            {"model_type": "timm_wrapper", "architecture": "mobilenetv3_small_100", "do_pooling": False},
+            "has weights that pool: it is read with true",
+        ),
         ({"model_type": "timm_backbone", "backbone": "swin_tiny"}, "backbone 'swin_tiny' is timm's, which is not"),
-        ({"model_type": "timm_backbone", "backbone": "resnet18", "out_indices": [7]}, "are indices of the stem"),
+        ({"model_type": "timm_backbone", "backbone": "resnet18", "out_indices": [7]}, "are indices of the 5 maps"),
+        ({"model_type": "timm_backbone", "backbone": "vit_base_patch16_224"}, "is a ViT of timm's, whose maps are not"),
+        (
+            {"model_type": "timm_backbone", "backbone": "vgg16"},
+            "'vgg16' is timm's, whose maps are not modelled",
+        ),
+        (
+            {"model_type": "timm_backbone", "backbone": "regnetx_002", "output_stride": 8},
+            "output_stride is 8, which is modelled of ResNets alone: 'regnetx_002' is read with 32",
+        ),
         ({"model_type": "timm_backbone", "backbone": "resnet18", "output_stride": 4}, "output_stride is 8, 16 or 32"),
     ],
 )

@@ -10,7 +10,7 @@ from graphacct_architectures.activations import activation
 
 from graphacct import Builder, ConfigError, Dim, Value, Workload, brief, fields, frozen
 from graphacct_vision.convnets.hf_resnet import HFResNetConfig, stages
-from graphacct_vision.timm import timm_resnet
+from graphacct_vision.timm import resnet as timm_resnet
 
 TIMM = "timm_backbone"
 STAGES = (1, 2, 3, 4)
@@ -69,7 +69,7 @@ class WithBackbone:
                 "backbone_config with its keys"
             )
         if self.of_timm:
-            timm_resnet.named(*self.timm_name)
+            timm_resnet.required(*self.timm_name)
 
     @property
     def of_timm(self) -> bool:
@@ -123,6 +123,6 @@ def maps(config: WithBackbone, workload: Workload, b: Builder, pixels: Value, *,
     if stride not in (8, DILATED, 32):
         raise ConfigError(f"output_stride is 8, 16 or 32, not {brief(stride)}")
     places = sorted(place % 5 for place in places)
-    kind = timm_resnet.TimmResNet(*timm_resnet.named(*config.timm_name), stride=stride, frozen=True)
+    kind = attrs.evolve(timm_resnet.required(*config.timm_name), stride=stride, frozen=True)
     every = timm_resnet.maps(kind, b, pixels, places[-1])
     return [every[place] for place in places]

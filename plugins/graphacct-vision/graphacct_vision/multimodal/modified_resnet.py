@@ -12,7 +12,7 @@ from graphacct_architectures.layers import linear, merge_heads, split_heads
 from graphacct import Builder, Dim, Value, Workload, equal, exact_div, floor_div, frozen, prod
 from graphacct_vision.parts.layers import batch_norm
 from graphacct_vision.parts.stages import repeated
-from graphacct_vision.timm.timm_resnet import convolved
+from graphacct_vision.timm.resnet import convolved
 
 STAGES, EXPANSION = 4, 4
 

@@ -17,10 +17,11 @@ from graphacct_vision.parts.layers import conv_norm, convolution, resized
 RATES = 3
 
 
-def divisible(value: float, step: int = 8, least: int | None = None) -> int:
-    """Returns the nearest multiple of `step`: no tenth below the value, and at least `least`."""
+def divisible(value: float, step: int = 8, least: int | None = None, limit: float = 0.9) -> int:
+    """Returns the nearest multiple of `step`: no tenth below the value (or at least `limit` of it), and at least
+    `least`."""
     found = max(step if least is None else least, int(value + step / 2) // step * step)
-    return found + step if found < 0.9 * value else found
+    return found + step if found < limit * value else found
 
 
 def whole(config: Any, key: str) -> tuple[int, ...]:

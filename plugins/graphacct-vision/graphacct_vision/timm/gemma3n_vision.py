@@ -8,14 +8,15 @@ from __future__ import annotations
 import attrs
 
 from graphacct import Dim, PresetFiles, fields, frozen
-from graphacct_vision.timm import timm_resnet, timm_wrapper
+from graphacct_vision.timm import timm_wrapper
+from graphacct_vision.timm.resnet import model_name
 
 
 @frozen(kw_only=True)
 class Gemma3nVisionConfig(timm_wrapper.TimmConfig):
     """The keys of the published config.json that the cost depends on."""
 
-    architecture: str = timm_resnet.model_name(timm_wrapper.ENCODER)
+    architecture: str = model_name(timm_wrapper.ENCODER)
     do_pooling: bool = fields.flag(False)
     hidden_size: Dim = fields.size(2048)
     vocab_size: Dim = fields.size(128)

@@ -1,7 +1,4 @@
-"""Models of timm's: ResNet, ViT, ConvNeXt, MobileNet-v5 by their names, alone or in the library's wrapper.
-
-He et al., 2015 (arXiv:1512.03385); Dosovitskiy et al., 2020 (arXiv:2010.11929).
-"""
+"""Models of timm's by their names, alone or in the library's wrapper. What each name is stands in `timm/`."""
 
 from __future__ import annotations
 
@@ -24,12 +21,14 @@ from graphacct import (
     fields,
     frozen,
 )
-from graphacct_vision.parts.layers import flat_logits
-from graphacct_vision.timm import timm_convnext, timm_resnet, timm_vit
+from graphacct_vision.timm import families
+from graphacct_vision.timm import resnet as timm_resnet
 from graphacct_vision.timm.mobilenetv5 import encoded
 
 CLASSES = ("TimmWrapperModel", "TimmWrapperForImageClassification", "timm")
 CHANNELS = 3
+ARGUMENTS = ("img_size", "in_chans")
+"""The keys of `model_args` that are read."""
 ENCODER = "mobilenetv5_300m_enc"
 """Gemma 3n's tower, which has no head."""
 
@@ -56,6 +55,29 @@ def _pretrained() -> Any:
     return fields.checked_field(check, None, metadata=fields.OPTIONAL)
 
 
+def _arguments() -> Any:
+    """Returns the key `model_args`: what the model is made with beside its name."""
+
+    def check(value: Any, field: attrs.Attribute[Any]) -> Mapping[str, Any]:
+        if not isinstance(value or {}, Mapping):
+            raise ConfigError(f"{field.name} is an object of arguments, not {brief(value)}")
+        given = dict(value or {})
+        for key in given:
+            if key not in ARGUMENTS:
+                raise DeclinedError(
+                    f"{field.name} has {brief(key)}, which is not modelled: {' and '.join(ARGUMENTS)} are read"
+                )
+        size, channels = given.get("img_size"), given.get("in_chans")
+        sides = size if isinstance(size, (list, tuple)) else [size, size]
+        if size is not None and (len(sides) != 2 or not all(type(side) is int and 0 < side < 10**6 for side in sides)):
+            raise ConfigError(f"{field.name} has img_size {brief(size)}: a side or two")
+        if channels is not None and (type(channels) is not int or not 0 < channels < 10**6):
+            raise ConfigError(f"{field.name} has in_chans {brief(channels)}, not a number of channels")
+        return given
+
+    return fields.checked_field(check, None, metadata=fields.OPTIONAL)
+
+
 @frozen(kw_only=True)
 class TimmConfig:
     """The keys of a config.json of timm's, or of the library's wrapper, that the cost depends on."""
@@ -64,31 +86,24 @@ class TimmConfig:
     architecture: str = timm_resnet.model_name("resnet50")
     num_labels: Dim = fields.label_count(1000)
     do_pooling: bool = fields.flag(True)
-    model_args: Any = attrs.field(default=None)
+    model_args: Any = _arguments()
     pretrained_cfg: Any = _pretrained()
     dtype: str | None = fields.dtype()
 
     def __attrs_post_init__(self) -> None:
-        name = self.architecture
-        if self.vit is not None and (self.pretrained_cfg or {}).get("fixed_input_size"):
-            side = self.vit.image
-            if self.stated_size not in (None, (side, side)):
-                raise DeclinedError(
-                    f"pretrained_cfg has input_size {brief(self.pretrained_cfg['input_size'])}, and architecture "
-                    f"{brief(name)} is read for images of {side}x{side}"
-                )
-        if self.model_args not in (None, {}):
-            raise DeclinedError(f"model_args is {brief(self.model_args)}: arguments of timm's models are not modelled")
+        name, unpooled = self.architecture, self.architectures == CLASSES[0] and not self.do_pooling
         if self.encoder:
             if self.architectures == CLASSES[1] or (self.architectures == CLASSES[0] and self.do_pooling):
                 raise DeclinedError(
                     f"architecture {brief(name)} has no head: its class is {CLASSES[0]}, with do_pooling false"
                 )
-        elif self.vit is None and name.partition(".")[0] not in (*timm_resnet.SIZES, *timm_convnext.SIZES):
+            if self.model_args:
+                raise DeclinedError(f"model_args is {brief(self.model_args)}, which {brief(name)} does not take")
+        elif families.family(name) is None:
+            raise DeclinedError(families.refusal("architecture", name))
+        elif unpooled and getattr(self.model, "learned_pool", False):
             raise DeclinedError(
-                f"architecture {brief(name)} is timm's, which is not modelled: {', '.join(timm_resnet.SIZES)}, ViTs "
-                "such as vit_base_patch16_224, deit_small_patch16_224 and vit_base_patch14_dinov2, "
-                f"{', '.join(timm_convnext.SIZES)} and {ENCODER} are"
+                f"do_pooling is false, and architecture {brief(name)} has weights that pool: it is read with true"
             )
 
     @property
@@ -97,9 +112,15 @@ class TimmConfig:
         return self.architecture.partition(".")[0] == ENCODER
 
     @property
-    def vit(self) -> timm_vit.TimmViT | None:
-        """The ViT that is named; None for a ResNet."""
-        return timm_vit.named(self.architecture)
+    def model(self) -> Any:
+        """The model that is named, for images of the size that the file fixes."""
+        kind = families.kind(self.architecture)
+        size = self.model_args.get("img_size")
+        if size is None and (self.pretrained_cfg or {}).get("fixed_input_size"):
+            size = self.stated_size
+        if size is None:
+            return kind
+        return attrs.evolve(kind, image=tuple(size) if isinstance(size, (list, tuple)) else (size, size))
 
     @property
     def stated_size(self) -> tuple[int, int] | None:
@@ -118,47 +139,24 @@ def build(config: TimmConfig, workload: Workload, b: Builder) -> Value | tuple[V
     check_entropy(config.labelled, workload, config.architectures)
     labels = 0 if config.architectures == CLASSES[0] else config.num_labels
     assert workload.image_size is not None  # the architecture declares its default
+    channels = config.model_args.get("in_chans") or CHANNELS
+    pixels = b.input("pixel_values", (workload.batch, channels, *workload.image_size))
     with b.scope("" if config.architectures == CLASSES[2] else "timm_model"):
         if config.encoder:
-            return mobilenet(workload, b)
-        x, pooled = pooled_by(config, workload, b, labels)
+            return encoded(b, pixels)
+        x, pooled = families.built(config.architecture, config.model, workload, b, pixels, labels)
     if config.architectures != CLASSES[0]:
         return pooled
     return (x, pooled) if config.do_pooling else x
 
 
-def mobilenet(workload: Workload, b: Builder) -> Value:
-    """Returns the joined map of Gemma 3n's tower."""
-    assert workload.image_size is not None
-    return encoded(b, b.input("pixel_values", (workload.batch, 3, *workload.image_size)))
-
-
-def resnet(config: TimmConfig, workload: Workload, b: Builder, labels: Dim) -> tuple[Value, Value]:
-    """Returns the last map, and the logits of its mean."""
-    assert workload.image_size is not None
-    pixels = b.input("pixel_values", (workload.batch, 3, *workload.image_size))
-    kind = timm_resnet.TimmResNet(
-        *timm_resnet.named(config.architecture, "architecture"), training=workload.phase == "train"
-    )
-    x = timm_resnet.maps(kind, b, pixels)[-1]
-    mean = b.apply("mean", x, name="global_pool", dim=(2, 3), keepdim=True)
-    return x, flat_logits(b, "fc", mean, labels)
-
-
-def pooled_by(config: TimmConfig, workload: Workload, b: Builder, labels: Dim) -> tuple[Value, Value]:
-    """Returns the last map or tokens, and the logits."""
-    if config.vit is not None:
-        return timm_vit.build(config.vit, workload, b, labels)
-    convnext = timm_convnext.named(config.architecture)
-    if convnext is not None:
-        return timm_convnext.build(convnext, workload, b, labels)
-    return resnet(config, workload, b, labels)
-
-
 def image_size(config: TimmConfig) -> tuple[int, int]:
     """Returns the size of the images that the model is published for."""
-    side = 768 if config.encoder else 224 if config.vit is None else config.vit.image
-    return config.stated_size or (side, side)
+    if config.encoder:
+        return config.stated_size or (768, 768)
+    side = config.model.image
+    own = side if isinstance(side, tuple) else (side, side)
+    return own if config.model_args.get("img_size") else config.stated_size or own
 
 
 ARCHITECTURE = Architecture(
@@ -174,5 +172,5 @@ ARCHITECTURE = Architecture(
     model_types=("timm_wrapper",),
     losses=LOSSES,
     default_loss=lambda config: entropy_if(config.labelled),
-    doc="ResNet, ViT and Gemma 3n's tower of timm's by their names, from timm's own config.json or the library's.",
+    doc="Models of timm's by their names, from timm's own config.json or the library's.",
 )
