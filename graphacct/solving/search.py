@@ -16,6 +16,8 @@ NEAR = 8
 WALK = 4096
 """The most whole numbers that are tried one after the other."""
 FEW = 64
+FURTHER = 160
+"""How many whole numbers are tried after one beyond which none is accepted on the lattice: divisors are on none."""
 PATIENCE = 12
 """How often the smallest size is doubled to find one whose answer is True, where the largest such size is wanted."""
 
@@ -49,6 +51,7 @@ class Search:
         self.answer, self.least, self.step = answer, least, step
         self.most = most - (most - least) % (step or 1)
         self.known: dict[int, bool | None] = {}
+        self.own = own
         self.unit = step or self._found_unit(own)
 
     def smallest(self) -> int | None:
@@ -74,6 +77,11 @@ class Search:
             low, end = self._halved(low, end)
             further = [size for size in self._beyond(end, 1) if self.at(size)]
             further += [size for size, found in self.known.items() if found and size > end]
+            if not further and self.at(end) is None:
+                another = self._accepted_near(low, end)
+                if another is not None:
+                    low, end = (another, self._doubled(another)) if self.at(another) else (low, another)
+                    continue
             if not further:
                 break
             low = max(further)
@@ -142,14 +150,17 @@ class Search:
                 size = next((other for other in left[:WALK] if self.at(other) is not None), None)
 
     def _doubled(self, size: int) -> int:
-        return min(max(self._lattice(2 * size), size + self.unit), self._lattice(self.most))
+        return min(max(self._lattice(2 * size), self._lattice(size + self.unit)), self._lattice(self.most))
 
     def _accepted_near(self, low: int, size: int) -> int | None:
-        """Returns the accepted size nearest below one, or above it; None if all of them are refused."""
-        down = range(size, max(low, size - FEW * self.unit), -self.unit)
-        up = range(size + self.unit, min(size + FEW * self.unit, self.most), self.unit)
-        tried = [*down[:FEW], *up[:FEW]] if self.unit > 1 else [*down[:FEW]]
-        return next((other for other in tried if other > low and self.at(other) is not None), None)
+        """Returns an accepted size above `low`: the one nearest below another size, or above that; else the model's
+        own, or the next whole number that is. None if all of them are refused."""
+        if self.step:
+            tried = [*range(size, low, -self.step)[:FEW], *range(size + self.step, self.most + 1, self.step)[:FEW]]
+        else:
+            down, up = range(size, low, -self.unit)[:FEW], range(size + self.unit, self.most + 1, self.unit)[:FEW]
+            tried = [*down, *up[: FEW if self.unit > 1 else 0], 2 * low, self.own or 0, *range(low + 1, low + FURTHER)]
+        return next((other for other in tried if low < other <= self.most and self.at(other) is not None), None)
 
     def _refused_above(self, low: int) -> list[int]:
         return [size for size, found in self.known.items() if found is None and size > low]

@@ -103,8 +103,8 @@ def _sizes(config: Any, before: str = "") -> Iterator[tuple[str, int]]:
         value = getattr(config, field.name)
         if type(value) is int and SIZE in field.metadata:
             yield f"{before}{field.name}", value
-        inner = getattr(value, "config", None)
-        if not before and inner is not None and attrs.has(type(inner)):
+        inner = getattr(value, "config", value)  # a SubModel's, or one of a class of its own
+        if not before and attrs.has(type(inner)):
             yield from _sizes(inner, f"{field.name}.")
 
 

@@ -214,7 +214,7 @@ class Solver:
                 f"the conditions hold at every {self.size.name} tried, up to {size:,}: they set no largest one; "
                 f"{self._values(size)}"
             )
-        return beyond
+        return f"the model refuses every larger one that was tried: {beyond}"
 
     def _beyond(self, size: int) -> str:
         return next((reason for other, reason in sorted(self.refused.items()) if other > size), "")

@@ -60,3 +60,16 @@ def test_a_range_with_steps_has_no_others() -> None:
 @pytest.mark.parametrize("most", [1, 5, 1000])
 def test_the_end_of_a_range_is_tried(most: int) -> None:
     assert Search(lambda size: True, 1, most).last_true() == Border(most, None)
+
+
+@given(st.sampled_from([12, 32, 60, 768, 1600]), st.integers(1, 2000), st.integers(0, 30))
+def test_divisors_are_found_too(whole: int, border: int, place: int) -> None:
+    """Numbers of heads divide a width: they lie on no lattice."""
+    divisors = [size for size in range(1, whole + 1) if whole % size == 0]
+    own = divisors[place % len(divisors)]
+    below = [size for size in divisors if size <= border]
+    above = [size for size in divisors if size > border]
+    last = Search(lambda size: size <= border if whole % size == 0 else None, 1, 2**17, own).last_true()
+    assert last == Border(max(below), min(above, default=None))
+    first = Search(lambda size: size > border if whole % size == 0 else None, 1, 2**17, own).first_true()
+    assert first == Border(max(below) if above else first.low, min(above, default=None))

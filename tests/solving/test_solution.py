@@ -155,3 +155,12 @@ def test_mistakes_are_said(options: dict[str, Any], kind: type[Exception], says:
 def test_a_finished_graph_has_fixed_sizes() -> None:
     with pytest.raises(ConfigError, match="is a finished graph: its sizes are fixed"):
         graphacct.solve(graphacct.build("gpt2"), for_="batch", max=True, where="flops < 9")
+
+
+def test_numbers_of_heads_divide() -> None:
+    """16 heads of keys and values take the 2 GiB to the byte, and the next number that divides 32 is 32."""
+    found = graphacct.solve(
+        "llama-3-8b", for_="num_key_value_heads", max=True, where="kv_cache_bytes <= 2GiB", phase="prefill"
+    )
+    assert found.beside is not None
+    assert (found.size, found.at.sides[0].left_value, found.beside.size) == (16, 2 * 1024**3, 32)
