@@ -37,6 +37,9 @@ FUNCTIONS = {
     "report.html": "graphacct.render.html:html",
     "report.records": "graphacct.render.records:records",
     "report.table": "graphacct.render.table:table",
+    "solution.dict": "graphacct.render.solution:to_dict",
+    "solution.html": "graphacct.render.solution:to_html",
+    "solution.table": "graphacct.render.solution:to_text",
 }
 
 

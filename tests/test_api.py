@@ -13,7 +13,20 @@ from graphacct import ConfigError, Workload
 from graphacct.keywords import DEFAULTS, AccountKeywords
 from graphacct.training.options import TrainingOptions
 
-VERBS = ("account", "build", "compare", "diff", "draw", "explain", "load", "memory", "params", "save", "verify")
+VERBS = (
+    "account",
+    "build",
+    "compare",
+    "diff",
+    "draw",
+    "explain",
+    "load",
+    "memory",
+    "params",
+    "save",
+    "solve",
+    "verify",
+)
 
 
 def test_type_checkers_see_the_same_names():
@@ -52,7 +65,7 @@ def test_verbs_have_named_keywords(verb):
 
 
 @pytest.mark.parametrize(
-    "verb", ["account", "build", "compare", "diff", "draw", "explain", "memory", "params", "verify"]
+    "verb", ["account", "build", "compare", "diff", "draw", "explain", "memory", "params", "solve", "verify"]
 )
 def test_an_unknown_keyword_is_answered_with_the_closest(verb):
     """As a misspelt option of the command line is."""

@@ -14,11 +14,10 @@ from graphacct.keywords import AccountKeywords
 from graphacct.render.printable import printable
 
 TRACEBACK_VARIABLE = "GRAPHACCT_TRACEBACK"
+OTHERS = ("convention", "unknown", "on", "depth", "unroll", "views", "expand", "where", "max", "min")
 LINE = 600
 """The most characters in a line of a message; more would hide the problem."""
-NAMES = "|".join(
-    (*AccountKeywords.__annotations__, "convention", "unknown", "on", "depth", "unroll", "views", "expand")
-)
+NAMES = "|".join((*AccountKeywords.__annotations__, *OTHERS))
 KEYWORD = re.compile(rf"(?<![\w.])(?<!set )({NAMES})=(True\b|\"[^\"]*\"|'[^']*'|[\w.*:-]*\w)?")
 """An option as the core's messages write it, in Python syntax: `phase="train"`, `unroll=True`, `lora=`. A key of the
 configuration may have an option's name, `set image_size=384,384`, and stays."""

@@ -34,12 +34,14 @@ class Part:
         value: Of a number its value; of a name or a call the name.
         argument: Of a call: what stands in its brackets.
         parts: The parts that a sign or word joins.
+        typed: Of a comparison: its two sides as they were typed.
     """
 
     kind: str
     value: Any = None
     argument: str = ""
     parts: tuple[Part, ...] = ()
+    typed: tuple[str, ...] = ()
 
 
 @attrs.frozen
@@ -69,6 +71,13 @@ class Expression:
     def is_condition(self) -> bool:
         """Whether it is true or false rather than a number."""
         return self.root.kind in (*COMPARISONS, "and", "or", "not")
+
+    @property
+    def comparisons(self) -> tuple[Part, ...]:
+        """The comparisons that must all be true for it to be; none if it is no such condition, as one with `or`."""
+        found = self.root.parts if self.root.kind == "and" else (self.root,)
+        flat = [inner for part in found for inner in (part.parts if part.kind == "and" else (part,))]
+        return tuple(flat) if all(part.kind in COMPARISONS for part in flat) else ()
 
     def value(self, names: Names | Mapping[str, Any], calls: Calls | None = None) -> Any:
         """Returns its value, an int or a Fraction where all names are ints; with arrays, an array.

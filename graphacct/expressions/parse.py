@@ -45,7 +45,7 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.text, self.at = text, 0
         self.kind, self.word, self.unit = "", "", ""
-        self.begin, self.signs = 0, 0
+        self.begin, self.end, self.signs = 0, 0, 0
         self.advance()
 
     def advance(self) -> None:
@@ -55,7 +55,7 @@ class _Reader:
         if found["number"] is not None:
             self.kind = "number"
         self.word, self.unit = found[self.kind], found["unit"] or ""
-        self.begin, self.at = found.start(self.kind), found.end()
+        self.begin, self.end, self.at = found.start(self.kind), self.at, found.end()
 
     def wrong(self, wanted: str) -> ConfigError:
         here = "it ends" if self.kind == "end" else f"{brief(self.word)} stands"
@@ -95,11 +95,16 @@ class _Reader:
         return Part("not", parts=(part,)) if count % 2 else part
 
     def _comparison(self, depth: int) -> Part:
+        begin = self.begin
         part = first = self._sum(depth)
+        typed = self.text[begin : self.end]
         joined: list[Part] = []
         while sign := self.takes(*COMPARISONS):
+            begin = self.begin
             second = self._sum(depth)
-            joined.append(Part(sign, parts=(first, second)))
+            sides = (typed, self.text[begin : self.end])
+            joined.append(Part(sign, parts=(first, second), typed=sides))
+            typed = sides[1]
             part = first = second
         if len(joined) > 1:
             return Part("and", parts=tuple(joined))  # 1 <= x < 9

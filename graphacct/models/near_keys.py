@@ -70,6 +70,19 @@ def stands_for(key: str, sizes: Collection[str]) -> str:
     return slip(own, plain)
 
 
+def other_spelling(key: str, sizes: Collection[str]) -> str:
+    """Returns the one size that a key is another library's spelling of; empty if there is none or if there are several.
+
+    >>> other_spelling("d_model", ["n_embd", "n_layer"]), other_spelling("hidden_dim", ["hidden_size", "ffn_dim"])
+    ('n_embd', '')
+    """
+    own = _plain(key)
+    lines = SPELLINGS.replace("\n    ", " ").split("\n")
+    groups = [group for group in map(str.split, lines) if own in map(_plain, group)]
+    found = {name for group in groups for name in group if name in sizes}
+    return found.pop() if len(found) == 1 else ""
+
+
 @lru_cache(1_000)
 def _core(key: str) -> tuple[str, frozenset[str]] | None:
     """Returns what a key counts or measures: whether it says that it is a count or an extent, and its other words.

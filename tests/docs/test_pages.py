@@ -22,6 +22,7 @@ RUN = (
     "memory.md",
     "conventions.md",
     "diff.md",
+    "solve.md",
     "writing-a-plugin.md",
     "python.md",
     "testing-a-plugin.md",

@@ -1,0 +1,158 @@
+"""What conditions ask of a model: the figures behind their names and calls, in one report after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from fractions import Fraction
+from typing import Any
+
+import attrs
+
+from graphacct.costs.columns import total
+from graphacct.costs.quantities import Quantity, not_there
+from graphacct.costs.roles import ROLES, roles
+from graphacct.errors import ConfigError, UnknownNameError
+from graphacct.expressions.expression import COMPARISONS, Expression
+from graphacct.graph.globs import closest, names, names_single
+from graphacct.graph.paths import outward
+from graphacct.hooks.manager import Plugins
+from graphacct.models.near_keys import other_spelling
+from graphacct.phases import FORWARD, GENERATE
+from graphacct.reports.report import Report
+from graphacct.solving.size import unknown_name
+
+
+@attrs.frozen
+class Side:
+    """A comparison at one size.
+
+    Attributes:
+        left: Its left side, as typed.
+        sign: What compares them.
+        right: Its right side.
+        left_value: What the left side is.
+        right_value: What the right side is.
+        holds: Whether the comparison is true.
+    """
+
+    left: str
+    sign: str
+    right: str
+    left_value: Any
+    right_value: Any
+    holds: bool
+
+
+class Asked:
+    """The figures that some conditions ask for.
+
+    Attributes:
+        conditions: The conditions.
+        quantities: The quantities in them, without which nothing else need be counted.
+    """
+
+    def __init__(self, conditions: Sequence[Expression], sizes: Sequence[str], phase: str, plugins: Plugins) -> None:
+        """`sizes` are those of the workload and the configuration that may be named.
+
+        Raises UnknownNameError or ConfigError for a name that is neither a quantity of the phase nor a size.
+        """
+        self.conditions, self.plugins, self.sizes = conditions, plugins, sizes
+        self.phase = phase or FORWARD
+        found: dict[str, None] = {}
+        for condition in conditions:
+            for name in condition.names:
+                if name in plugins.quantities:
+                    found[self._quantity(name).name] = None
+                elif name not in sizes and not other_spelling(name, sizes):
+                    raise self._unknown(name)
+            for name, argument in condition.calls:
+                quantity = self._quantity(name)
+                if self.phase == GENERATE:
+                    raise ConfigError(f"{name}({argument}) of a generation: it is many steps; ask for one of them")
+                if quantity.of_row is not None:
+                    raise ConfigError(f"{name}({argument}): {name} is a ratio, which parts of a model have no sum of")
+                found[name] = None
+        self.quantities = tuple(found)
+
+    def sides(self, report: Report, sizes: Mapping[str, int]) -> tuple[Side, ...]:
+        """Returns every comparison of the conditions for one report; a condition with `or` is one, with `true`."""
+        figures = _Figures(report, sizes, self.plugins)
+        found = []
+        for condition in self.conditions:
+            for part in condition.comparisons:
+                left, right = (Expression("", side).value(figures.name, figures.call) for side in part.parts)
+                found.append(
+                    Side(part.typed[0], part.kind, part.typed[1], left, right, COMPARISONS[part.kind](left, right))
+                )
+            if not condition.comparisons:
+                holds = bool(condition.value(figures.name, figures.call))
+                found.append(Side(condition.text, "is", "true", holds, True, holds))
+        return tuple(found)
+
+    def _quantity(self, name: str) -> Quantity:
+        quantity = self.plugins.quantities.get(name)
+        if quantity is None:
+            raise self._unknown(name)
+        if not quantity.in_phase(self.phase):
+            raise not_there(name, (), self.plugins.quantities)
+        return quantity
+
+    def _unknown(self, name: str) -> UnknownNameError:
+        there = [item.name for item in self.plugins.quantities.values() if item.in_phase(self.phase)]
+        return unknown_name("name", name, {"quantities": there, "sizes": self.sizes})
+
+
+class _Figures:
+    """What names and calls are worth in one report."""
+
+    def __init__(self, report: Report, sizes: Mapping[str, int], plugins: Plugins) -> None:
+        self.report, self.sizes, self.plugins = report, sizes, plugins
+        self.costed = [record for record in report.annotated.costs if record.cost is not None]
+        self._roles: dict[str, str] = {}
+
+    def name(self, name: str) -> Any:
+        if name in self.plugins.quantities:
+            value: Any = self.report.figure(name)
+            if value is None:
+                raise ConfigError(f"{name} of {self.report.model!r} divides by zero")
+        else:
+            value = self.sizes.get(name if name in self.sizes else other_spelling(name, self.sizes))
+            if value is None:
+                raise ConfigError(f"{self.report.model!r} has no {name} here: its sizes are {', '.join(self.sizes)}")
+        return self._number(name, value)
+
+    def call(self, name: str, argument: str) -> Any:
+        """Returns a quantity of all nodes of a role, or within the scopes that a glob matches, each node once."""
+        quantity = self.report.quantity(name)
+        place = [item.name for item in self.report.quantities].index(name)
+        chosen = self._of_role(name, argument) if argument in ROLES else self._of_scopes(argument)
+        values = [
+            row[place] for row, record in zip(self.report.values, self.costed, strict=True) if chosen(record.node.name)
+        ]
+        return self._number(f"{name}({argument})", total(quantity, values))
+
+    def _of_role(self, name: str, role: str) -> Callable[[str], bool]:
+        if not self._roles:
+            self._roles = roles(self.report.annotated.graph, self.plugins.operators)
+        if role not in self._roles.values():
+            there = ", ".join(item for item in ROLES if item in self._roles.values())
+            raise ConfigError(f"{name}({role}): {self.report.model!r} has nothing of that role; it has {there}")
+        return lambda node: self._roles.get(node) == role
+
+    def _of_scopes(self, glob: str) -> Callable[[str], bool]:
+        graph = self.report.annotated.graph
+        known = names(graph, lambda node: (node.name, *outward(node.name)))
+        if names_single(glob, known):
+            raise ConfigError(f"{glob!r} names single layers of {graph.name!r}: write * for the index")
+        found = {name for name in known if fnmatchcase(name, glob)}
+        if not found:
+            raise ConfigError(
+                f"no scope of {graph.name!r} matches {glob!r}{closest(glob, known)}; or a role: {', '.join(ROLES)}"
+            )
+        return lambda node: node in found or any(scope in found for scope in outward(node))
+
+    def _number(self, name: str, value: Any) -> Any:
+        if isinstance(value, bool) or not isinstance(value, (int, float, Fraction)):
+            raise ConfigError(f"{name} of {self.report.model!r} is no number but {value}: give every size as a number")
+        return value
