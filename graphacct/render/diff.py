@@ -205,7 +205,7 @@ def _costs_nothing(change: Change, found: Diff) -> bool:
     """Returns whether a changed node has the same operator in both models, and none of any quantity that adds up."""
     if change.kind != CHANGED or "operator" in change.differs or "cost" in change.differs:
         return False
-    values = change.first and change.first.values
+    values = None if change.first is None else change.first.values
     sums = [quantity.name for quantity in found.first.quantities if quantity.adds_up]
     return values is not None and all(same(values[name], 0) for name in sums)
 
