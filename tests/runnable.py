@@ -7,6 +7,12 @@ from typing import Any
 from graphacct.hooks.manager import default
 
 SIZES: dict[str, dict[str, Any]] = {
+    # no part is said
+    "diffusion-pipeline": {
+        "unet": {"model_type": "UNet2DConditionModel", "cross_attention_dim": 768},
+        "vae": {"model_type": "AutoencoderKL"},
+        "text_encoder": {"model_type": "clip_text_model", "hidden_size": 768, "num_attention_heads": 12},
+    },
     # no layer is said to have experts or none
     "deepseek_ocr2": {"text_config.mlp_layer_types": ["dense"] * 32},
     "deepseek_ocr2_text": {"mlp_layer_types": ["dense"] * 32},

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphacct.dims import is_symbol, same
 from graphacct.graph.paths import depth as depth_of
-from graphacct.graph.paths import last, merged, outward
+from graphacct.graph.paths import last, merged, outward, parent
 from graphacct.render.json import heading
 from graphacct.render.notes import key_notes, terms, warning, workload_text
 from graphacct.render.printable import printable
@@ -57,7 +57,8 @@ def sheet(found: Diff, depth: int | None = None, binary: bool = False) -> Sheet:
 
     Args:
         found: The diff.
-        depth: Levels of scopes to show; as many as fit in 30 lines unless given.
+        depth: Levels of scopes to show, every node that differs in them; unless given as many as fit in 30 lines,
+            without changed nodes that cost nothing in either model, such as views.
         binary: Bytes in GiB instead of GB.
 
     Raises ConfigError for a depth below 1.
@@ -65,9 +66,11 @@ def sheet(found: Diff, depth: int | None = None, binary: bool = False) -> Sheet:
     check_depth(depth)
     changes = {change.path: change for change in found.changes}
     inside = _inside(found.changes)
+    idle = {path for path, change in changes.items() if depth is None and _costs_nothing(change, found)}
     reports = (found.first, found.other)
     rows = [{row.path: row.values[found.quantity] for row in report.by_scope} for report in reports]
-    paths = [path for path in merged([list(column) for column in rows]) if path in inside]
+    idle -= {above for path in inside if path not in idle for above in outward(parent(path))}
+    paths = [path for path in merged([list(column) for column in rows]) if path in inside and path not in idle]
     depth = depth or _fitting(paths)
     shown = [path for path in paths if depth_of(path) < depth]
     quantity = found.first.quantity(found.quantity)
@@ -92,7 +95,7 @@ def sheet(found: Diff, depth: int | None = None, binary: bool = False) -> Sheet:
         (Column("Scope"), *(Column(name, True) for name in ("A", "B", "Difference", "Change")), Column("What")),
         tuple(lines),
         Line((label, *_cells(one, other, quantity, binary), "")),
-        (*_counts(found), *_terms(found)),
+        (*_counts(found, len(idle)), *_terms(found)),
         "; ".join(f"{side}: {warning(report)}" for side, report in _named(found) if warning(report)),
     )
 
@@ -198,6 +201,15 @@ def _inside(changes: Iterable[Change]) -> dict[str, dict[str, int]]:
     return found
 
 
+def _costs_nothing(change: Change, found: Diff) -> bool:
+    """Returns whether a changed node has the same operator in both models, and none of any quantity that adds up."""
+    if change.kind != CHANGED or "operator" in change.differs or "cost" in change.differs:
+        return False
+    values = None if change.first is None else change.first.values
+    sums = [quantity.name for quantity in found.first.quantities if quantity.adds_up]
+    return values is not None and all(same(values[name], 0) for name in sums)
+
+
 def _fitting(paths: Iterable[str]) -> int:
     """Returns how many levels of scopes fit in a table: all of them if little differs."""
     depths = [depth_of(path) for path in paths]
@@ -241,11 +253,15 @@ def _relative(one: Any, other: Any) -> str:
     return f"{sign}{text}" if text[0] != "<" else f"{text} {'less' if other < one else 'more'}"
 
 
-def _counts(found: Diff) -> list[str]:
-    """Returns how many nodes differ, and how many do not and are not shown."""
+def _counts(found: Diff, idle: int) -> list[str]:
+    """Returns how many nodes differ, and how many do not and are not shown; `idle` ones cost nothing."""
     counts = [(len(found.of_kind(kind)), kind) for kind in KINDS]
     differing = ", ".join(f"{count} {kind}" for count, kind in counts if count) or "no node differs"
-    return [f"{differing}; {found.unchanged} unchanged, not shown"]
+    words = (
+        f"{idle} of the changed {'costs' if idle == 1 else 'cost'} nothing in either and {'is' if idle == 1 else 'are'}"
+    )
+    more = [f"{words} not shown; give a depth to list each"] if idle else []
+    return [f"{differing}; {found.unchanged} unchanged, not shown", *more]
 
 
 def _terms(found: Diff) -> list[str]:

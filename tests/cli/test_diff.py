@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import graphacct
+from graphacct.render.diff import sheet
 
 SIZES = {"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12, "n_positions": 1024, "vocab_size": 50257}
 
@@ -65,6 +66,18 @@ def test_the_table_folds_what_does_not_differ(run: Any, pair: tuple[str, str]) -
     assert run("diff", *pair, "--seq-len", "64", "--format", "markdown").stdout.startswith(
         "**old (A), new (B): FLOPs**"
     )
+
+
+def test_views_of_more_layers_are_counted() -> None:
+    """A view costs nothing, and of more layers there are more of them: nobody asks which, unless for a depth."""
+    models = [{**SIZES, "n_layer": layers} for layers in (12, 14)]
+    found = graphacct.diff(*models, seq_len=8)
+    table = str(found)
+    assert "19 changed; 6 unchanged, not shown" in table
+    assert "9 of the changed cost nothing in either and are not shown; give a depth to list each" in table
+    assert "k_heads" not in table
+    assert len(found.to_dict()["changed"]) == 19
+    assert any("k_heads" in line.cells for line in sheet(found, depth=4).lines)
 
 
 def test_csv_has_a_row_for_each_path(run: Any, pair: tuple[str, str]) -> None:

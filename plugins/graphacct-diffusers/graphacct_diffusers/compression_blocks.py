@@ -66,10 +66,10 @@ def any_norm(b: Builder, name: str, x: Value, kind: str, workload: Workload) -> 
 def channel_norm(b: Builder, name: str, x: Value) -> Value:
     """Applies diffusers' RMSNorm with a bias over the channels of a map, which are moved to the end and back."""
     width = x.spec.shape[1:2]
-    y = b.apply("permute", x, name=f"{name}.channels_last", dims=(0, 2, 3, 1))
+    y = b.apply("permute", x, name=f"{name}_channels_last", dims=(0, 2, 3, 1))
     y = b.apply("rms_norm", y, b.parameter(f"{name}.weight", width), name=name, upcast="statistics")
-    y = b.apply("add", y, b.parameter(f"{name}.bias", width), name=f"{name}.with_bias")
-    return b.apply("permute", y, name=f"{name}.channels_first", dims=(0, 3, 1, 2))
+    y = b.apply("add", y, b.parameter(f"{name}.bias", width), name=f"{name}_with_bias")
+    return b.apply("permute", y, name=f"{name}_channels_first", dims=(0, 3, 1, 2))
 
 
 def multiscale_attention(b: Builder, name: str, x: Value, level: Level, workload: Workload) -> Value:

@@ -43,13 +43,11 @@ class DiffusionPipelineConfig:
     text_encoder_2: SubModel | None = any_model()
     text_encoder_3: SubModel | None = any_model()
 
-    def __attrs_post_init__(self) -> None:
-        if self.vae is None or (self.unet is None) == (self.transformer is None):
-            raise ConfigError("a pipeline has a vae, and a unet or a transformer")
-
     @property
     def step(self) -> tuple[str, SubModel]:
         """The model that denoises, with its name. It is told how many pixels the autoencoder makes of a latent."""
+        if self.vae is None or (self.unet is None) == (self.transformer is None):
+            raise ConfigError("a pipeline has a vae, and a unet or a transformer")
         name = "unet" if self.transformer is None else STEP
         found = getattr(self, name)
         known = {field.name for field in attrs.fields(type(found.config))}

@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-import attrs
-
-from graphacct import Convention, Cost, CountedNode, Dim, Node, exact_div
+from graphacct import Convention, Cost, CountedNode, Dim, Node, evolve, exact_div
 
 Terms: TypeAlias = Mapping[str, Dim]
 
@@ -94,12 +92,12 @@ def _without(terms: Mapping[str, Dim], *left_out: str) -> dict[str, Dim]:
 
 def macs(node: Node, cost: Cost, ordinal: int) -> Cost:
     """Multiply-adds of contractions, one each."""
-    return attrs.evolve(cost, matmul_flops=exact_div(cost.matmul_flops, 2), vector_flops=0, transcendentals=0)
+    return evolve(cost, matmul_flops=exact_div(cost.matmul_flops, 2), vector_flops=0, transcendentals=0)
 
 
 def xla(node: Node, cost: Cost, ordinal: int) -> Cost:
     """Everything but transcendentals, which XLA counts in a column of their own."""
-    return attrs.evolve(cost, vector_flops=cost.vector_flops - cost.transcendentals, transcendentals=0)
+    return evolve(cost, vector_flops=cost.vector_flops - cost.transcendentals, transcendentals=0)
 
 
 PER_ELEMENT = {"layer_norm": (4, 5), "group_norm": (4, 5), "batch_norm": (1, 2)}
@@ -112,12 +110,12 @@ def fvcore(node: Node, cost: Cost, ordinal: int) -> Cost:
     """Multiply-adds of products and convolutions, norms per element, and nothing else."""
     counted = macs(node, cost, ordinal)
     if node.operator in UNSEEN:
-        return attrs.evolve(counted, matmul_flops=0)
+        return evolve(counted, matmul_flops=0)
     factors = PER_ELEMENT.get(node.operator)
     if factors is None:
         return counted
     gains = any(not parameter.buffer for parameter in node.parameters)
-    return attrs.evolve(counted, vector_flops=factors[gains] * node.outputs[0].spec.elements)
+    return evolve(counted, vector_flops=factors[gains] * node.outputs[0].spec.elements)
 
 
 def no_work(node: Node, cost: Cost, ordinal: int) -> Cost:
