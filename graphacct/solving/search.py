@@ -18,6 +18,8 @@ WALK = 4096
 FEW = 64
 FURTHER = 160
 """How many whole numbers are tried after one beyond which none is accepted on the lattice: divisors are on none."""
+SMALL = 16
+"""Up to this, the model's own size and the one below it may both divide something: 3 and 4 divide 12."""
 PATIENCE = 12
 """How often the smallest size is doubled to find one whose answer is True, where the largest such size is wanted."""
 
@@ -159,7 +161,9 @@ class Search:
             tried = [*range(size, low, -self.step)[:FEW], *range(size + self.step, self.most + 1, self.step)[:FEW]]
         else:
             down, up = range(size, low, -self.unit)[:FEW], range(size + self.unit, self.most + 1, self.unit)[:FEW]
-            tried = [*down, *up[: FEW if self.unit > 1 else 0], 2 * low, self.own or 0, *range(low + 1, low + FURTHER)]
+            tried = [*down, *up[: FEW if self.unit > 1 else 0], 2 * low, self.own or 0]
+            if self.unit > 1 or (self.own or 1) <= SMALL:
+                tried += range(low + 1, low + FURTHER)
         return next((other for other in tried if low < other <= self.most and self.at(other) is not None), None)
 
     def _refused_above(self, low: int) -> list[int]:
