@@ -57,6 +57,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "dab-detr": {"encoder_layers": 2, "decoder_layers": 2},
     "deepseek_v4": {"num_hidden_layers": 4},
     "deformable_detr": {"encoder_layers": 2, "decoder_layers": 2},
+    "funnel": {"block_sizes": [1, 1, 1], "block_repeats": [1, 1, 1]},
     "exaone4_5": {"text_config.num_hidden_layers": 4},
     "gemma3": {"text_config.num_hidden_layers": 6},
     "gemma3n": {"text_config.num_hidden_layers": 10, "text_config.num_kv_shared_layers": 5},
@@ -135,7 +136,7 @@ def test_architecture(name: str) -> None:
     architecture = PLUGINS.architectures[name].load()
     composed = {"images", "audios"} & {*architecture.sizes}
     own = runnable(name)
-    sizes = {**own.pop("set", {}), **SIZES.get(name, {})}
+    sizes = {**own.get("set", {}), **SIZES.get(name, {})}
     rows = [Totals(next(iter(architecture.presets), name), {**own, "set": sizes})]
     lengths = {}
     if composed and architecture.presets:  # a sequence has at least the placeholders of its images and sounds
