@@ -200,9 +200,9 @@ def reconcile(
 
     plugins = plugins or default()
     asked, others = separated(options)
-    if others.setdefault("phase", TRAIN) != TRAIN:
-        raise ConfigError(f"phase {others['phase']!r}: the figures of a training step are reconciled")
-    graph = build_graph(model, plugins=plugins, **others)
+    if others.pop("phase", None) not in (None, TRAIN):
+        raise ConfigError(f"phase {options['phase']!r}: the figures of a training step are reconciled")
+    graph = build_graph(model, plugins=plugins, **others, phase=TRAIN)
     first, other = (find_convention(convention, plugins.conventions) for convention in (between, and_))
     return reconciled(graph, first, other, resolved(asked, plugins), plugins, unknown)
 

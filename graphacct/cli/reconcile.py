@@ -23,10 +23,7 @@ def command(model: str, between: str, and_: str, format_: str | None, output: st
     from graphacct.render.reconciliation import records, sheet, to_dict
 
     form = format_of(format_, output)
-    given = arguments(options)
-    if given.get("phase") in (None, "forward"):
-        given["phase"] = "train"
-    found = reconcile(model, between=between, and_=and_, **given)
+    found = reconcile(model, between=between, and_=and_, **arguments(options))
     if form == "json":
         from graphacct.render.json import to_json
 

@@ -93,12 +93,13 @@ def train(
 
 
 def _again(convention: Convention, record: NodeCost) -> Cost:
-    """Returns the forward work of a node that the step repeats because the model's own code says so, or because the
-    convention has layers run again."""
+    """Returns the forward work of a node that the step repeats because the model's own code says so. A published
+    formula knows of no such code: it has layers run again, or not."""
     if record.cost is None:
         return NOTHING
-    if convention.layers_again:
-        return _work(record.cost * record.times) if in_layer(record.node.name) else NOTHING
+    if convention.formula is not None:
+        again = convention.layers_again and in_layer(record.node.name)
+        return _work(record.cost * record.times) if again else NOTHING
     own = record.node.rerun
     return NOTHING if own is None else record.cost * record.times * own.times
 

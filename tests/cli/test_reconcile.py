@@ -44,6 +44,9 @@ def test_mistakes_are_said(run: Any) -> None:
     assert "unknown convention 'palm'" in unknown.stderr
     assert "palm-mfu" in unknown.stderr
     assert run("reconcile", "gpt2").exit_code == 2
+    forward = run("reconcile", "gpt2", "--and", "6nd", "--phase", "forward")
+    assert forward.exit_code == 1
+    assert "phase 'forward': the figures of a training step are reconciled" in forward.stderr
     images = run("reconcile", "resnet-50", "--and", "6nd")
     assert images.exit_code == 1
     assert "has no seq_len" in images.stderr

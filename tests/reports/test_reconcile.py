@@ -82,6 +82,18 @@ def test_a_formula_stays_one_of_sizes() -> None:
     assert sympy.expand(found.difference) == 6 * 121_344 * s
 
 
+def test_what_the_models_own_code_runs_again_is_no_part_of_a_formula() -> None:
+    """A node that runs twice is a term of the exact step, and the report under a formula is the reconciled figure."""
+    b = graphacct.Builder("net", default().operators, workload={"batch": 1, "seq_len": 4, "phase": "train"})
+    y = b.apply("linear", b.input("x", (4, 8)), b.parameter("fc.weight", (8, 8)), name="fc")
+    graph = b.graph(b.apply("sum", y, name="loss"))
+    fc = graphacct.evolve(graph.nodes[0], rerun=graphacct.Rerun(1))
+    graph = graphacct.evolve(graph, nodes=(fc, *graph.nodes[1:]))
+    found = graphacct.reconcile(graph, between="matmul", and_="6nd")
+    assert found.to_flops == graphacct.account(graph, convention="6nd", phase="train").total["step_flops"] == 6 * 64 * 4
+    assert {term.name: term.flops for term in found.terms}["recompute"] == -2 * 64 * 4
+
+
 def test_the_phase_is_a_training_step() -> None:
     with pytest.raises(graphacct.ConfigError, match="the figures of a training step are reconciled"):
         graphacct.reconcile("gpt2", and_="6nd", phase="decode")
