@@ -245,8 +245,8 @@ def solve(
     135
     """
     from graphacct.expressions.parse import parse
+    from graphacct.models.size import config_sizes, find_size, sizes_of, workload_sizes
     from graphacct.solving.asked import Asked
-    from graphacct.solving.size import config_sizes, find_size, sizes_of, workload_sizes
     from graphacct.solving.solution import Solver, goal_of
 
     plugins = plugins or default()
@@ -363,7 +363,8 @@ def diff(
         a: A report, or a model.
         b: Another one, matched with it node by node, by path.
         quantity: What a table shows.
-        fail_if: Conditions on the changes of totals, `flops > +3%`; the result's `failing` has those that hold.
+        fail_if: Conditions on the changes of totals, `flops > +3%`, or of parts, `flops(attention) > 0`; the result's
+            `failing` has those that hold.
         convention: As for `account`; of reports their own.
         unknown: As for `account`.
         plugins: Those in use; all that are installed unless given.
@@ -394,7 +395,7 @@ def diff(
             error.args = (f"{error} (of {side})",)
             raise
         reports.append(found)
-    return compared(reports[0], reports[1], quantity, conditions)
+    return compared(reports[0], reports[1], quantity, conditions, plugins.operators)
 
 
 @checked(NoKeywords)

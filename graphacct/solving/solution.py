@@ -11,10 +11,10 @@ from graphacct.dims import Dim
 from graphacct.display import display
 from graphacct.errors import ConfigError, GraphError
 from graphacct.expressions.expression import Expression
+from graphacct.models.size import Size, config_sizes
 from graphacct.reports.report import Report
 from graphacct.solving.asked import Asked, Side
 from graphacct.solving.search import Border, Search
-from graphacct.solving.size import Size, config_sizes
 
 CROSSING, LARGEST, SMALLEST = "crossing", "max", "min"
 MOST = 2**40
