@@ -9,7 +9,7 @@ from graphacct.formulas.source import Source
 from graphacct.formulas.trace import Trace
 from graphacct.hooks.manager import default
 from graphacct.models.find import find_model
-from graphacct.solving.size import config_sizes
+from graphacct.models.size import config_sizes
 
 MODELS = {
     "gpt2": (),
