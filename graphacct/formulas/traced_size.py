@@ -10,7 +10,8 @@ import attrs
 
 from graphacct.formulas.terms import LARGEST_POWER, Number, Terms, added, multiplied, scaled, whole
 
-SIZE, FLOOR, CEIL, MAX, MIN, RATIO = "size", "floor", "ceil", "max", "min", "ratio"
+SIZE, FLOOR, CEIL, RATIO, MAX, MIN = "size", "//", "-(-//)", "/", ">", "<"
+"""The kinds of atoms."""
 
 
 class Recorder(Protocol):
@@ -48,6 +49,7 @@ class Recorder(Protocol):
         """Returns a formula in the names of its sizes."""
 
 
+@attrs.define(eq=False, repr=False)
 class TracedSize:
     """A number with the formula that it was computed by.
 
@@ -59,11 +61,10 @@ class TracedSize:
         value: The number, an int; a Fraction of what was divided by `/`.
     """
 
-    __slots__ = ("_hash", "terms", "trace", "value")
-
-    def __init__(self, trace: Recorder, terms: Terms, value: Number) -> None:
-        self.trace, self.terms, self.value = trace, terms, value
-        self._hash: int | None = None
+    trace: Recorder
+    terms: Terms
+    value: Number
+    _hash: int | None = attrs.field(default=None, init=False)
 
     def __add__(self, other: Any) -> Any:
         terms = self.trace.terms_of(other)
@@ -223,7 +224,7 @@ class Atom:
     """What products are made of: a size, or an operation that is no sum of products.
 
     Attributes:
-        kind: `size`; `floor` or `ceil` of a quotient, `ratio` for one that is not rounded; `max` or `min`.
+        kind: SIZE; FLOOR or CEIL of a quotient, RATIO for one that is not rounded; MAX or MIN of several.
         name: Of a size: how it is called.
         parts: Of an operation: what it is of; a quotient's are two.
         value: The value.

@@ -63,14 +63,14 @@ def test_a_size_that_is_counted_out_is_held():
 
 def test_quotients_are_products_where_they_are_whole():
     _, d, h, s = traced(d=1600, h=25, s=1000)
-    assert str(d // h) == "floor(d, h)"
+    assert str(d // h) == "floor(d / h)"
     assert d % h == 0
     each = d // h
     assert (str(each), each.value) == ("d / h", 64)
     assert str(h * each * s) == "d · s", "d is h times d / h"
     assert str((s * d) // d) == "s"
-    assert (str((512 * s + 3) // 512), str(-(-s // 8)), (-(-s // 8)).value) == ("s", "ceil(s, 8)", 125)
-    assert str((512 * s + d) // 512) == "floor(d, 512) + s"
+    assert (str((512 * s + 3) // 512), str(-(-s // 8)), (-(-s // 8)).value) == ("s", "ceil(s / 8)", 125)
+    assert str((512 * s + d) // 512) == "floor(d / 512) + s"
     assert (s / 3).value == pytest.approx(1000 / 3)
 
 
