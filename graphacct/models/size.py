@@ -117,15 +117,20 @@ def _sizes(config: Any, before: str = "") -> Iterator[tuple[str, int]]:
 def _of_workload(found: object, name: str, keys: Mapping[str, Any]) -> Size:
     if name in ("batch", "dp") or not isinstance(found, ModelChoice):
         return Size(name, name, False, 1 if name in ("batch", "dp") else None)
-    default = found.architecture.sizes.get(name)
-    own = None if default is None else default(_configured(found, keys))
-    own = own[0] if isinstance(own, tuple) else own
-    own = own if type(own) is int else None
+    own = own_size(found, name, keys)
     sizes = config_sizes(found, keys)
     key = (POSITIONS if POSITIONS in sizes else other_spelling(POSITIONS, sizes)) if name == "seq_len" else ""
     aliases = _aliases(found)
     limit = (key, sizes[key]) if key and key not in {aliases.get(given, given) for given in keys} else None
     return Size(name, name, False, own, limit)
+
+
+def own_size(found: ModelChoice, name: str, keys: Mapping[str, Any]) -> int | None:
+    """Returns the size of the workload that a model takes by itself; None if it has no such size."""
+    default = found.architecture.sizes.get(name)
+    own = None if default is None else found.sizes[name] if name in found.sizes else default(_configured(found, keys))
+    own = own[0] if isinstance(own, tuple) else own
+    return own if type(own) is int else None
 
 
 def _aliases(found: object) -> Mapping[str, str]:
@@ -155,6 +160,25 @@ def sizes_of(text: str) -> range:
     if start < 1 or step < 1 or stop < start:
         raise ConfigError(f"{brief(text)} has no sizes: it goes up from 1 or more, by 1 or more")
     return range(start, stop + 1, step)
+
+
+def named_sizes(over: str | Mapping[str, str | Iterable[int]]) -> tuple[str, tuple[int, ...]]:
+    """Returns the name of a size and several values of it, of `NAME=SIZES` or a mapping with one name.
+
+    Raises ConfigError for another form, and what `listed_sizes` raises.
+
+    >>> named_sizes("batch=1:8:1") == named_sizes({"batch": range(1, 9)})
+    True
+    """
+    if isinstance(over, str):
+        name, equals, text = (part.strip() for part in over.partition("="))
+        if not (name and equals and text):
+            raise ConfigError(f"over={brief(over)} is not of the form NAME=SIZES, as seq_len=1k,4k,16k or batch=1:8:1")
+        return name, listed_sizes(name, text)
+    if len(over) != 1:
+        raise ConfigError(f"over takes one size, and {', '.join(over) or 'none'} is given: leave the others out")
+    ((name, sizes),) = over.items()
+    return name, listed_sizes(name, sizes)
 
 
 def listed_sizes(name: str, given: str | Iterable[int]) -> tuple[int, ...]:

@@ -14,9 +14,9 @@ from graphacct.render.notes import key_notes, terms, warning, workload_text
 from graphacct.render.printable import printable
 from graphacct.render.records import plain_value, quantities
 from graphacct.render.sheet import Column, Line, Sheet, title
-from graphacct.render.tree import LINES, check_depth
 from graphacct.render.units import human, percent
 from graphacct.reports.diff import ADDED, CHANGED, REMOVED
+from graphacct.reports.levels import LINES, check_depth
 
 if TYPE_CHECKING:
     from graphacct.costs.quantities import Quantity

@@ -9,27 +9,15 @@ import attrs
 
 from graphacct.dims import Dim, same, same_shape
 from graphacct.display import display
-from graphacct.errors import ConfigError, brief
+from graphacct.errors import ConfigError
 from graphacct.expressions.change import Condition
 from graphacct.graph.paths import merged, pattern
 from graphacct.operators.operator import Operator
 from graphacct.reports.report import Report
 from graphacct.reports.rows import adder
+from graphacct.reports.workloads import check_one_workload
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
-SIZES = (
-    "phase",
-    "batch",
-    "seq_len",
-    "encoder_seq_len",
-    "cache_len",
-    "images",
-    "audios",
-    "points",
-    "choices",
-)
-"""Sizes of a workload that do not come from the model, or need not: figures at two of them do not compare. Of images
-and sounds the pixels, frames and samples are the model's own unless they are given."""
 _ABSENT = object()
 Shapes: TypeAlias = tuple[tuple[Dim, ...], ...]
 
@@ -200,11 +188,7 @@ def _check_alike(first: Report, other: Report) -> None:
         report.check_one_step("a diff")
     if first.convention != other.convention:
         raise ConfigError(f"the reports are under two conventions, {first.convention} and {other.convention}: use one")
-    for name in SIZES:
-        one, two = (report.workload.get(name) for report in (first, other))
-        if one is not None and two is not None and not same(one, two):
-            values = f"{one} in A, {brief(first.model)}, and {two} in B, {brief(other.model)}"
-            raise ConfigError(f"the models are of two workloads, {name} {values}: give {name}= for both")
+    check_one_workload((first, other), ("A", "B"))
     if first.total.keys() != other.total.keys():
         lacking = ", ".join(sorted(first.total.keys() ^ other.total.keys()))
         raise ConfigError(f"only one of the reports has {lacking}: count the same quantities for both")
