@@ -53,8 +53,11 @@ class Size:
         return {**options, "set": keys, self.key: size}
 
 
-def find_size(found: Graph | ModelChoice | ReadChoice, name: str, options: Mapping[str, Any]) -> Size:
-    """Returns the size that a name means. A key of the configuration may have another library's spelling.
+def find_size(
+    found: Graph | ModelChoice | ReadChoice, name: str, options: Mapping[str, Any], verb: str = "solved for"
+) -> Size:
+    """Returns the size that a name means. A key of the configuration may have another library's spelling. `verb` says
+    in messages what is done with it.
 
     Raises ConfigError for a name that is no size of the model, which lists those there are, for a finished graph, and
     for a size that the options give.
@@ -65,7 +68,7 @@ def find_size(found: Graph | ModelChoice | ReadChoice, name: str, options: Mappi
     sizes, settings = workload_sizes(found), config_sizes(found, keys)
     if name in sizes:
         if options.get(name) not in (None, DEFAULTS.get(name)):
-            raise ConfigError(f"{name} is solved for: leave {name}={options[name]} out")
+            raise ConfigError(f"{name} is {verb}: leave {name}={options[name]} out")
         return _of_workload(found, name, keys)
     aliases = _aliases(found)
     key = aliases.get(name, name)
@@ -74,7 +77,7 @@ def find_size(found: Graph | ModelChoice | ReadChoice, name: str, options: Mappi
     if not key:
         raise unknown_name("size", name, {"of the workload": sizes, "of the configuration": settings})
     if key in {aliases.get(given, given) for given in keys}:
-        raise ConfigError(f"{name} is solved for: leave it out of set")
+        raise ConfigError(f"{name} is {verb}: leave it out of set")
     return Size(name, key, True, settings[key])
 
 

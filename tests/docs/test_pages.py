@@ -23,6 +23,7 @@ RUN = (
     "conventions.md",
     "diff.md",
     "solve.md",
+    "sweep.md",
     "writing-a-plugin.md",
     "python.md",
     "testing-a-plugin.md",
