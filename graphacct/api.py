@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, Unpack
 
 import attrs
@@ -11,7 +11,7 @@ import attrs
 from graphacct.costs.annotate import annotate
 from graphacct.costs.conventions import Convention, find_convention
 from graphacct.decisions import recorded, recording
-from graphacct.errors import ConfigError, GraphacctError
+from graphacct.errors import ConfigError, GraphacctError, brief
 from graphacct.errors import unknown as unknown_name
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins, default
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from graphacct.explanations.explanation import Explanation
     from graphacct.footprint.memory import Memory
     from graphacct.operators.operator import Operator
-    from graphacct.render.compare import Comparison
+    from graphacct.reports.comparison import Chosen, Comparison, Over
     from graphacct.reports.diff import Diff
     from graphacct.reports.reconcile import Reconciliation
     from graphacct.reports.rows import ParameterRow
@@ -248,8 +248,8 @@ def solve(
     135
     """
     from graphacct.expressions.parse import parse
+    from graphacct.models.size import config_sizes, find_size, sizes_of, workload_sizes
     from graphacct.solving.asked import Asked
-    from graphacct.solving.size import config_sizes, find_size, sizes_of, workload_sizes
     from graphacct.solving.solution import Solver, goal_of
 
     plugins = plugins or default()
@@ -400,29 +400,59 @@ def draw(
     return render(report, path, plugins=plugins, **options)
 
 
-@checked(NoKeywords)
+@checked(AccountKeywords)
 def compare(
     *reports: Report | Model,
+    over: str | Mapping[str, str | Iterable[int]] | None = None,
     quantity: str = "flops",
     by: str = "scope",
     depth: int | None = None,
+    convention: str | Convention = DEFAULTS["convention"],
+    unknown: str = DEFAULTS["unknown"],
     plugins: Plugins | None = None,
+    **options: Unpack[AccountKeywords],
 ) -> Comparison:
-    """Returns several reports (or models) side by side: one quantity of each scope, and its share of the total.
+    """Returns models (or reports) side by side under one workload, or one model at several sizes: one quantity of each
+    scope, operator or role, and its share of the total.
+
+    Models whose own lengths differ get the shortest of them, unless `seq_len` is given; `chosen` says so.
 
     Args:
-        reports: One or more, all under one convention.
+        reports: Models, all for one workload, or reports, as they are: one or more, all under one convention.
+        over: The sizes of one model: `seq_len=1k,4k,16k` or `d_model=512:2048:256`, or a mapping from the name to a
+            text or to ints. A size of the workload or a key of the configuration; ranges include their end.
         quantity: What to compare.
-        by: `scope` or `operator`.
+        by: `scope`, `operator`, or `role`, which the rows of different families share: embedding, attention, mlp,
+            experts, router, norms, head, loss, other.
         depth: Levels of scopes to show; up to 3, as many as fit in 30 lines, unless given.
+        convention: As for `account`; of reports their own.
+        unknown: As for `account`.
         plugins: Those in use; all that are installed unless given.
+        options: As for `account`, of all models.
 
-    Raises UnknownNameError for an unknown quantity or grouping, ConfigError for no reports.
+    Raises what `account` raises; UnknownNameError for an unknown quantity, grouping or size; ConfigError for nothing to
+    compare, for models that cannot be under one workload, and for sizes that the model refuses altogether.
+
+    >>> compare("gpt2", over="batch=1,2", by="role").values[1]
+    (97765785600, 195531571200)
     """
-    from graphacct.render.compare import compare as compared
+    from graphacct.reports.comparison import compare as compared
 
     plugins = plugins or default()
-    return compared([_reported(report, plugins) for report in reports], quantity, by, depth)
+    how: dict[str, Any] = {"convention": convention, "unknown": unknown, "plugins": plugins}
+    found: Sequence[Any] = reports
+    more: dict[str, Any] = {"operators": plugins.operators}
+    whole = [model for model in reports if isinstance(model, Report)]
+    if whole and (options or over is not None):
+        given = ", ".join([*options, *(["over"] if over is not None else [])])
+        raise ConfigError(f"{given}: {brief(whole[0].model)} is a report already; give models, or reports alone")
+    if over is not None:
+        if len(reports) != 1:
+            raise ConfigError(f"over is of one model, and {len(reports)} are given: leave the others out, or over=")
+        found, more["over"] = _over(reports[0], over, quantity, by, how, {**options})
+    elif not whole:
+        found, more["chosen"] = _under_one_workload(reports, how, {**options})
+    return compared([_reported(each, plugins) for each in found], quantity, by, depth, **more)
 
 
 @checked(AccountKeywords)
@@ -443,7 +473,8 @@ def diff(
         a: A report, or a model.
         b: Another one, matched with it node by node, by path.
         quantity: What a table shows.
-        fail_if: Conditions on the changes of totals, `flops > +3%`; the result's `failing` has those that hold.
+        fail_if: Conditions on the changes of totals, `flops > +3%`, or of parts, `flops(attention) > 0`; the result's
+            `failing` has those that hold.
         convention: As for `account`; of reports their own.
         unknown: As for `account`.
         plugins: Those in use; all that are installed unless given.
@@ -474,7 +505,7 @@ def diff(
             error.args = (f"{error} (of {side})",)
             raise
         reports.append(found)
-    return compared(reports[0], reports[1], quantity, conditions)
+    return compared(reports[0], reports[1], quantity, conditions, plugins.operators)
 
 
 @checked(NoKeywords)
@@ -548,6 +579,53 @@ def verify_class(
     step = account(model, **how, phase="train", loss="sum", profile="torch-eager-cpu")
     measured = measured_class(keys, workload_of(forward), plugins)
     return compared(forward, step, measured, options.get("set") or {})
+
+
+def _under_one_workload(
+    models: Sequence[Model], how: Mapping[str, Any], options: Mapping[str, Any]
+) -> tuple[list[Report], list[Chosen]]:
+    """Returns the reports of models under one workload, and the lengths that were chosen for all."""
+    from graphacct.models.shared_sizes import shared_sizes
+    from graphacct.reports.comparison import Chosen
+    from graphacct.reports.workloads import check_one_workload
+
+    found = [find_model(model, how["plugins"], options.get("set") or {}) for model in models]
+    shared = shared_sizes(found, options)
+    chosen = [Chosen(name, min(size for size in own if size is not None), own) for name, own in shared.items()]
+    reports = []
+    for place, model in enumerate(found):
+        more = {each.name: each.size for each in chosen if each.own[place] not in (None, each.size)}
+        reports.append(account(model, **how, **{**options, **more}))
+    check_one_workload(reports)
+    return reports, chosen
+
+
+def _over(
+    model: Model,
+    over: str | Mapping[str, str | Iterable[int]],
+    quantity: str,
+    by: str,
+    how: Mapping[str, Any],
+    options: Mapping[str, Any],
+) -> tuple[list[Report], Over]:
+    """Returns the reports of a model at several sizes, and what became of the sizes."""
+    from graphacct.models.size import find_size, named_sizes
+    from graphacct.reports.comparison import ROLE, Over
+    from graphacct.solving.over import crossings, reports_over
+    from graphacct.solving.sized import SizedModel
+
+    plugins: Plugins = how["plugins"]
+    name, sizes = named_sizes(over)
+    found = find_model(model, plugins, options.get("set") or {})
+    # a step's memory takes nine tenths of its time, and is counted if it is what is compared
+    counted: dict[str, Any] = {"quantities": (quantity, "params")} if options.get("phase") == TRAIN else {}
+    size = find_size(found, name, options, "what the columns differ in")
+    sized = SizedModel(size, lambda given: account(found, **how, **counted, **given), options, beyond=True)
+    reports = reports_over(sized, sizes)
+    refused = tuple(sized.refused.items())
+    summed = by == ROLE and next(iter(reports.values())).quantity(quantity).adds_up
+    crossed = crossings(sized, reports, quantity, plugins.operators) if summed else ()
+    return [*reports.values()], Over(name, size.key, tuple(reports), refused, sized.positions, crossed)
 
 
 def _reported(report: Report | Model, plugins: Plugins, unknown: str = DEFAULTS["unknown"]) -> Report:

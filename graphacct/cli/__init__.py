@@ -14,7 +14,7 @@ COMMANDS = {
     "report": "What a model costs, by scope, operator or parameter.",
     "draw": "A picture of a model: SVG, PNG, PDF or DOT.",
     "explain": "Where the numbers of one node come from.",
-    "compare": "Several models side by side, with shares.",
+    "compare": "Models side by side, or one at several sizes, with shares.",
     "diff": "Which nodes of two models differ, and what that costs.",
     "reconcile": "Why two conventions give different FLOPs, term by term.",
     "solve": "The size at which a condition holds, or two figures cross.",

@@ -11,7 +11,7 @@ from graphacct.errors import ConfigError, UnknownNameError, brief
 from graphacct.keywords import DEFAULTS
 from graphacct.models.find import ModelChoice
 from graphacct.sizes import parse_size
-from graphacct.solving.size import Size, config_sizes, find_size, unknown_name, workload_sizes
+from graphacct.models.size import Size, config_sizes, find_size, unknown_name, workload_sizes
 from graphacct.sweeping.values import Values, parse_values, values_of
 
 OPTIONS = (

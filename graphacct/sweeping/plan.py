@@ -17,7 +17,7 @@ from graphacct.models.near_keys import other_spelling
 from graphacct.phases import DECODE, FORWARD, GENERATE, PREFILL, TRAIN
 from graphacct.reports.report import Report
 from graphacct.solving.asked import Asked
-from graphacct.solving.size import config_sizes, workload_sizes
+from graphacct.models.size import config_sizes, workload_sizes
 from graphacct.sweeping.axis import Axis, WordAxis, find_axes
 from graphacct.sweeping.grid import Grid
 from graphacct.sweeping.program import Program

@@ -10,7 +10,7 @@ import attrs
 from graphacct.hooks.manager import Plugins
 from graphacct.reports.report import Report
 from graphacct.solving.asked import Figure, Figures
-from graphacct.solving.size import Size, config_sizes
+from graphacct.models.size import Size, config_sizes
 
 
 @attrs.frozen(eq=False)

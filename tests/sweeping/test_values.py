@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphacct.errors import ConfigError
-from graphacct.solving.size import Size
+from graphacct.models.size import Size
 from graphacct.sweeping.axis import Axis, WordAxis
 from graphacct.sweeping.grid import Grid
 from graphacct.sweeping.values import Values, common, parse_values, values_of

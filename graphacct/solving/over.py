@@ -1,0 +1,91 @@
+"""One model at several sizes: its reports, and the sizes at which two roles cross."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+
+from graphacct.costs.roles import ATTENTION, EXPERTS, MLP
+from graphacct.errors import ConfigError
+from graphacct.operators.operator import Operator
+from graphacct.reports.comparison import Crossing
+from graphacct.reports.parts import Parts
+from graphacct.reports.report import Report
+from graphacct.reports.rows import share
+from graphacct.solving.search import Search
+from graphacct.solving.sized import SizedModel
+
+PAIRS = ((ATTENTION, MLP), (ATTENTION, EXPERTS))
+"""The roles whose crossing is looked for: attention grows with the square of the length, a network with the length."""
+
+
+def reports_over(model: SizedModel, sizes: Sequence[int]) -> dict[int, Report]:
+    """Returns the report of each size that the model accepts. Raises ConfigError if it accepts none."""
+    found = {size: report for size in sizes if (report := model.report(size)) is not None}
+    if not found:
+        size, reason = next(iter(model.refused.items()))
+        which = "it" if len(sizes) == 1 else f"each of the {len(sizes):,} sizes"
+        raise ConfigError(f"{model.size.name}: the model refuses {which}, as {size:,}: {reason}")
+    return found
+
+
+def crossings(
+    model: SizedModel, found: Mapping[int, Report], quantity: str, operators: Mapping[str, Operator]
+) -> tuple[Crossing, ...]:
+    """Returns where attention and a network cost the same between sizes that were built, exactly: between two sizes on
+    whose sides another one costs more, the border is searched for among all whole numbers."""
+    known = {size: _Roles(report, quantity, operators) for size, report in found.items()}
+
+    def roles(size: int) -> _Roles | None:
+        if size not in known:
+            report = model.report(size)
+            if report is None:
+                return None
+            known[size] = _Roles(report, quantity, operators)
+        return known[size]
+
+    own = model.size.own if model.size.of_config else None  # sizes that heads divide lie on a lattice around it
+    crossed = []
+    for one, other in PAIRS:
+        for low, high in pairwise(sorted(found)):
+            size = _border(roles, one, other, low, high, own)
+            at = None if size is None else known[size]
+            if at is not None and size is not None:
+                before = known[low].sign(one, other)
+                passing, passed = (one, other) if before == -1 else (other, one)
+                crossed.append(Crossing(size, passing, passed, at.sign(one, other) == 0, at.share(passing)))
+    return tuple(sorted(crossed, key=lambda crossing: crossing.size))
+
+
+class _Roles:
+    """The figures of roles in one report."""
+
+    def __init__(self, report: Report, quantity: str, operators: Mapping[str, Operator]) -> None:
+        self.total = report.figure(quantity)
+        self.values = {role: values[quantity] for role, values in Parts(report, operators).by_role.items()}
+
+    def sign(self, one: str, other: str) -> int | None:
+        """Returns -1, 0 or 1 as one role costs less than, as much as, or more than another one; None if one of them is
+        not there."""
+        first, second = self.values.get(one), self.values.get(other)
+        return None if first is None or second is None else (first > second) - (first < second)
+
+    def share(self, role: str) -> float:
+        return float(share(self.values[role], self.total))
+
+
+def _border(
+    ask: Callable[[int], _Roles | None], one: str, other: str, low: int, high: int, own: int | None
+) -> int | None:
+    """Returns the first size above `low` at which two roles cost the same or have changed sides; None if they have not
+    at `high`."""
+
+    def changed(size: int) -> bool | None:
+        roles = ask(size)
+        return None if roles is None else roles.sign(one, other) != before
+
+    first = ask(low)
+    before = None if first is None else first.sign(one, other)
+    if before in (None, 0) or not changed(high):
+        return None  # where they are equal at `low`, the sizes before it have told
+    return Search(changed, low, high, own).first_true().high
