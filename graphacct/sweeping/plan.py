@@ -14,10 +14,10 @@ from graphacct.hooks.manager import Plugins
 from graphacct.keywords import DEFAULTS
 from graphacct.models.find import find_model
 from graphacct.models.near_keys import other_spelling
+from graphacct.models.size import config_sizes, workload_sizes
 from graphacct.phases import DECODE, FORWARD, GENERATE, PREFILL, TRAIN
 from graphacct.reports.report import Report
 from graphacct.solving.asked import Asked
-from graphacct.models.size import config_sizes, workload_sizes
 from graphacct.sweeping.axis import Axis, WordAxis, find_axes
 from graphacct.sweeping.grid import Grid
 from graphacct.sweeping.program import Program

@@ -8,9 +8,9 @@ from typing import Any
 import attrs
 
 from graphacct.hooks.manager import Plugins
+from graphacct.models.size import Size, config_sizes
 from graphacct.reports.report import Report
 from graphacct.solving.asked import Figure, Figures
-from graphacct.models.size import Size, config_sizes
 
 
 @attrs.frozen(eq=False)

@@ -11,8 +11,8 @@ import attrs
 
 from graphacct.dims import MAX_DIM
 from graphacct.errors import ConfigError, brief
-from graphacct.sizes import parse_size
 from graphacct.models.size import sizes_of
+from graphacct.sizes import parse_size
 
 MOST_LISTED = 65_536
 """The most values that are listed one by one."""
