@@ -20,7 +20,7 @@ NAMES = {
     "costs.quantities": "Quantity",
     "decisions": "divides equal equal_shape less",
     "devices.device": "Device",
-    "dims": "Dim ceil_div check_dim differ dim_text exact_div floor_div maximum minimum prod same some_below",
+    "dims": "Dim ceil_div check_dim differ dim_text exact_div floor_div has_value maximum minimum prod same some_below",
     "display": "Output",
     "errors": "ConfigError DeclinedError GraphError GraphacctError OperatorError ReadError ShapeError brief suggest",
     "execution.kernels": "Tensor",

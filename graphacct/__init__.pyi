@@ -36,6 +36,7 @@ from graphacct.dims import differ as differ
 from graphacct.dims import dim_text as dim_text
 from graphacct.dims import exact_div as exact_div
 from graphacct.dims import floor_div as floor_div
+from graphacct.dims import has_value as has_value
 from graphacct.dims import maximum as maximum
 from graphacct.dims import minimum as minimum
 from graphacct.dims import prod as prod
