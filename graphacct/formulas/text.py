@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphacct.formulas.collect import Collector
-from graphacct.formulas.forms import Form, Name, Product, Sum
+from graphacct.formulas.forms import Form, Name, Operation, Product, Sum
 from graphacct.formulas.traced_size import CEIL, FLOOR, MAX, MIN, RATIO, Part, TracedSize
 
-FUNCTIONS = {FLOOR: "floor({})", CEIL: "ceil({})", RATIO: "({})", MAX: "max({})", MIN: "min({})"}
+FUNCTIONS = {FLOOR: "floor({})", CEIL: "ceil({})", RATIO: "{}", MAX: "max({})", MIN: "min({})"}
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 MINUS = "−"
 
@@ -58,12 +58,12 @@ def _product(form: Product) -> str:
 
 
 def _power(form: Form, power: int, lone: bool = False) -> str:
-    base = written(form) if lone and power == 1 and form.__class__ is not Sum else _inner(form)
+    base = written(form) if lone and power == 1 and not isinstance(form, Sum) else _inner(form)
     return base if power == 1 else f"{base}{str(power).translate(SUPERSCRIPTS)}"
 
 
 def _inner(form: Form, divided: bool = False) -> str:
     """Returns a form as a factor: a sum in brackets; as one side of `/` a product with several factors too."""
     plain = written(form)
-    several = isinstance(form, Sum) or (isinstance(form, Product) and (divided or form.below) and " " in plain)
+    several = isinstance(form, Sum) or (isinstance(form, Operation) and form.kind == RATIO) or (isinstance(form, Product) and (divided or form.below) and " " in plain)
     return f"({plain})" if several else plain

@@ -73,6 +73,11 @@ class Trace:
         """The guards that were kept."""
         return self.guards.found
 
+    @property
+    def whole_quotients(self) -> tuple[Terms, ...]:
+        """The quotients that are whole numbers wherever the guards hold."""
+        return tuple(self._whole)
+
     def decide(self, kind: str, terms: Terms, value: Number) -> bool:
         """Returns whether a formula is 0 (`==`) or below 0 (`<`), which its value says, and keeps it as a guard."""
         truth = self.guards.decide(kind, terms, value)
