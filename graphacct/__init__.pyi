@@ -12,6 +12,7 @@ from graphacct.api import params as params
 from graphacct.api import reconcile as reconcile
 from graphacct.api import save as save
 from graphacct.api import solve as solve
+from graphacct.api import sweep as sweep
 from graphacct.api import verify as verify
 from graphacct.api import verify_class as verify_class
 from graphacct.checkpoints.class_measurement import ClassMeasurement as ClassMeasurement
