@@ -10,7 +10,7 @@ import numpy
 
 from graphacct.sweeping.columns import Columns, Refusal, Refusals
 from graphacct.sweeping.grid import Slab
-from graphacct.sweeping.partition import Array, Partition
+from graphacct.sweeping.partition import HALF_UNIT, WHOLE, Array, Partition
 from graphacct.sweeping.question import Question
 
 Places: TypeAlias = slice | Array
@@ -57,7 +57,7 @@ class Found:
             self.refusals.add(Refusal(partition.reason, count, self.slab.point(place)))
         elif count == self.slab.points:
             self.values = list(partition.figures(*self.arrays))
-            self._note(partition, self.arrays)
+            self._note(partition, self.arrays, self.values)
         else:
             self._some(partition, mine)
 
@@ -95,15 +95,19 @@ class Found:
 
     def _put(self, partition: Partition, at: Any, axes: Sequence[Array]) -> None:
         assert partition.figures is not None
-        for values, found in zip(self.values, partition.figures(*axes), strict=True):
+        figures = partition.figures(*axes)
+        for values, found in zip(self.values, figures, strict=True):
             values[at] = found
-        self._note(partition, axes)
+        self._note(partition, axes, figures)
 
-    def _note(self, partition: Partition, arrays: Sequence[Array]) -> None:
+    def _note(self, partition: Partition, axes: Sequence[Array], figures: Sequence[Any]) -> None:
+        """Notes the error: of sums below 2^53 nothing was rounded."""
         error = partition.error
         if partition.sums is not None:
-            error *= max(float(numpy.max(each)) for each in partition.sums(*arrays))
-        self.error = max(self.error, error)
+            error *= max(float(numpy.max(each)) for each in partition.sums(*axes))
+        if self.error < error:
+            whole = partition.whole and max(float(numpy.max(each)) for each in figures) < WHOLE
+            self.error = max(self.error, HALF_UNIT if whole else error)
 
 
 @lru_cache(maxsize=256)

@@ -78,6 +78,7 @@ class Partition:
         figures: Their figures, as a function of the axes; None if the model refuses them.
         reason: Why it does.
         error: The largest relative error of a figure without differences.
+        whole: Whether all figures are sums of whole numbers.
         sums: Of each figure with differences the sum of its terms without signs, as a function of the axes: as often as
             it is larger than the figure, the error is.
     """
@@ -86,6 +87,7 @@ class Partition:
     figures: Function | None
     reason: str = ""
     error: float = 0.0
+    whole: bool = False
     sums: Function | None = None
 
     def holds(self, values: Sequence[Sequence[int]], arrays: Sequence[Array]) -> Array:
@@ -130,11 +132,22 @@ def partition_of(
         source = Source(trace, exact, _variables(names))
         ratios = [f"({source.of(_unsigned(each))}) / ({source.of(each)})" for each in differences]
         sums = _compiled(source, names, ratios)
-    return Partition(conditions, computed, "", error, sums)
+    return Partition(conditions, computed, "", error, not differences and all(map(_is_sum, figures)), sums)
 
 
 def _unsigned_number(number: Number) -> Number:
     return number if number >= 0 else -number
+
+
+def _is_sum(figure: Part) -> bool:
+    """Returns whether a figure is a sum of products of sizes, nothing divided."""
+    if not isinstance(figure, TracedSize):
+        return type(figure) is int
+    atoms = figure.trace.atoms
+    return all(
+        type(number) is int and all(power > 0 and atoms[place].kind == SIZE for place, power in powers(product))
+        for product, number in figure.terms.items()
+    )
 
 
 def _unsigned(figure: TracedSize) -> TracedSize:

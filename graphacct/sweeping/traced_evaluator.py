@@ -16,7 +16,7 @@ from graphacct.formulas.traced_size import value_of
 from graphacct.sweeping.columns import Columns
 from graphacct.sweeping.found import Found
 from graphacct.sweeping.grid import Slab
-from graphacct.sweeping.partition import Partition, partition_of
+from graphacct.sweeping.partition import HALF_UNIT, Partition, partition_of
 from graphacct.sweeping.question import Question
 from graphacct.sweeping.report_evaluator import ReportEvaluator
 
@@ -58,7 +58,7 @@ class TracedEvaluator:
             count = found.count
             found.add(partition)
             assert found.count > count, "a partition has the point that it was traced at"
-        self.error = max(self.error, found.error)
+        self.error = max(self.error, found.error, 0.0 if self.question.exact else HALF_UNIT)
         return found.columns()
 
     def _partition(self, point: Sequence[int]) -> Partition:
