@@ -173,7 +173,9 @@ def named_sizes(over: str | Mapping[str, str | Iterable[int]]) -> tuple[str, tup
     if isinstance(over, str):
         name, equals, text = (part.strip() for part in over.partition("="))
         if not (name and equals and text):
-            raise ConfigError(f"over={brief(over)} is not of the form NAME=SIZES, as seq_len=1k,4k,16k or batch=1:8:1")
+            raise ConfigError(
+                f'over={brief(over)} is not of the form NAME=SIZES: over="seq_len=1k,4k,16k" or over="batch=1:8:1"'
+            )
         return name, listed_sizes(name, text)
     if len(over) != 1:
         raise ConfigError(f"over takes one size, and {', '.join(over) or 'none'} is given: leave the others out")

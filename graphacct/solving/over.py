@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
+from typing import Any
 
 from graphacct.costs.roles import ATTENTION, EXPERTS, MLP
 from graphacct.errors import ConfigError
+from graphacct.graph.graph import Graph
+from graphacct.models.find import ModelChoice
+from graphacct.models.read_choice import ReadChoice
+from graphacct.models.size import find_size, named_sizes
 from graphacct.operators.operator import Operator
-from graphacct.reports.comparison import Crossing
+from graphacct.phases import TRAIN
+from graphacct.reports.comparison import ROLE, Crossing, Over
 from graphacct.reports.parts import Parts
 from graphacct.reports.report import Report
 from graphacct.reports.rows import share
@@ -19,14 +25,40 @@ PAIRS = ((ATTENTION, MLP), (ATTENTION, EXPERTS))
 """The roles whose crossing is looked for: attention grows with the square of the length, a network with the length."""
 
 
-def reports_over(model: SizedModel, sizes: Sequence[int]) -> dict[int, Report]:
-    """Returns the report of each size that the model accepts. Raises ConfigError if it accepts none."""
-    found = {size: report for size in sizes if (report := model.report(size)) is not None}
-    if not found:
-        size, reason = next(iter(model.refused.items()))
+def account_over(
+    found: Graph | ModelChoice | ReadChoice,
+    over: str | Mapping[str, str | Iterable[int]],
+    options: Mapping[str, Any],
+    report: Callable[..., Report],
+    compared: tuple[str, str],
+    operators: Mapping[str, Operator],
+) -> tuple[list[Report], Over]:
+    """Returns the reports of a model at several sizes, and what became of the sizes.
+
+    Args:
+        found: The model.
+        over: The sizes: `NAME=SIZES`, or a mapping with one name.
+        options: The other options of the reports.
+        report: Returns the report of options.
+        compared: The quantity that is compared, and by what. Crossings are looked for by role.
+        operators: Those of the model, by name.
+
+    Raises ConfigError for what names no sizes, and if the model refuses all of them.
+    """
+    quantity, by = compared
+    name, sizes = named_sizes(over)
+    size = find_size(found, name, options, "what the columns differ in")
+    # a step's memory takes nine tenths of its time: it is counted if it is what is compared
+    counted = {"quantities": (quantity, "params")} if options.get("phase") == TRAIN else {}
+    model = SizedModel(size, lambda given: report(**counted, **given), options, beyond=True)
+    reports = {size: made for size in sizes if (made := model.report(size)) is not None}
+    refused = tuple(model.refused.items())
+    if not reports:
         which = "it" if len(sizes) == 1 else f"each of the {len(sizes):,} sizes"
-        raise ConfigError(f"{model.size.name}: the model refuses {which}, as {size:,}: {reason}")
-    return found
+        raise ConfigError(f"{name}: the model refuses {which}, as {refused[0][0]:,}: {refused[0][1]}")
+    summed = by == ROLE and next(iter(reports.values())).quantity(quantity).adds_up
+    crossed = crossings(model, reports, quantity, operators) if summed else ()
+    return [*reports.values()], Over(name, size.key, tuple(reports), refused, model.positions, crossed)
 
 
 def crossings(
