@@ -49,6 +49,9 @@ FUNCTIONS = {
     "solution.dict": "graphacct.render.solution:to_dict",
     "solution.html": "graphacct.render.solution:to_html",
     "solution.table": "graphacct.render.solution:to_text",
+    "sweep.dict": "graphacct.render.sweep:to_dict",
+    "sweep.html": "graphacct.render.sweep:to_html",
+    "sweep.table": "graphacct.render.sweep:to_text",
 }
 
 

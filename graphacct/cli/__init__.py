@@ -18,6 +18,7 @@ COMMANDS = {
     "diff": "Which nodes of two models differ, and what that costs.",
     "reconcile": "Why two conventions give different FLOPs, term by term.",
     "solve": "The size at which a condition holds, or two figures cross.",
+    "sweep": "A model over a grid of its sizes, as rows: CSV, JSON or Parquet.",
     "memory": "The memory of a training step, part by part, and whether it fits.",
     "params": "The checkpoint's tensors: names, shapes, dtypes.",
     "verify": "Whether a checkpoint has the tensors that a model has.",

@@ -24,6 +24,7 @@ RUN = (
     "compare.md",
     "diff.md",
     "solve.md",
+    "sweep.md",
     "writing-a-plugin.md",
     "python.md",
     "testing-a-plugin.md",
