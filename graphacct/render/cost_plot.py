@@ -29,12 +29,14 @@ def cost_plot(found: Comparison, against: str) -> Any:
 
     Raises RenderError for a figure that is no number above 0, which a logarithmic scale does not have.
     """
+    from matplotlib.scale import LogScale
+
     y, x = (found.reports[0].quantity(name) for name in (found.quantity, against))
     points = [tuple(_figure(found, place, item.name) for item in (x, y)) for place in range(len(found.reports))]
     drawn = figure(8, 5.6)
     axes = drawn.add_subplot()
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    axes.set_xscale(LogScale(axes.xaxis))
+    axes.set_yscale(LogScale(axes.yaxis))
     xs, ys = [[float(value) for value in values] for values in zip(*points, strict=True)]
     if found.over is not None:
         order = sorted(range(len(xs)), key=found.over.sizes.__getitem__)

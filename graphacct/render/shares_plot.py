@@ -104,6 +104,7 @@ def bars(found: Comparison) -> Any:
 
 def lines(found: Comparison) -> Any:
     """Returns a figure with a line for each role over the sizes of one model, and where attention passes a network."""
+    from matplotlib.scale import LogScale
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     assert found.over is not None
@@ -134,7 +135,7 @@ def lines(found: Comparison) -> Any:
     axes.set_ylim(0, top * (1.08 + 0.09 * len(found.over.crossings)))
     axes.set_xlim(sizes[0], sizes[-1])
     if _is_geometric(sizes):
-        axes.set_xscale("log", base=2)
+        axes.set_xscale(LogScale(axes.xaxis, base=2))
     for place, crossing in enumerate(found.over.crossings):
         _mark(axes, found, crossing, place, sizes)
     axes.xaxis.set_major_locator(FixedLocator(_ticks(sizes)))
