@@ -136,6 +136,7 @@ class _Derivation:
             tuple(condition_text(self.trace, guard) for guard in guards),
             self.found.held,
             note,
+            point,
             (),
             figure,
             self.trace,
@@ -143,7 +144,6 @@ class _Derivation:
             blocks,
             self._depths,
             self.aliases,
-            point,
         )
 
     def _guards(self, everywhere: bool) -> tuple[Guard, ...]:
@@ -163,7 +163,9 @@ class _Derivation:
             name: self.units.get(name) or common.size(name, value) for name, value in self.own.items()
         }
         other = _figure(self.at_one.report, quantity, chosen)
-        return bool(_key(Evaluation(self.trace, sizes).of(figure)) == _key(Evaluation(self.at_one.trace, sizes).of(other)))
+        return bool(
+            _key(Evaluation(self.trace, sizes).of(figure)) == _key(Evaluation(self.at_one.trace, sizes).of(other))
+        )
 
     def _note(self, guards: Iterable[Guard]) -> str:
         names = {name for guard in self.failing for name in names_in(self.trace, guard.terms)} & self.units.keys()

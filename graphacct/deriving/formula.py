@@ -44,6 +44,7 @@ class Formula:
         held: The sizes that stayed numbers, with reasons.
         parts: Of a formula by scope, those of the scopes, whose sum it is (of peaks, the largest).
         note: What else a reader must know; empty for nothing.
+        point: The value of every size that may be a symbol.
     """
 
     model: str
@@ -54,6 +55,7 @@ class Formula:
     conditions: tuple[str, ...]
     held: tuple[Held, ...]
     note: str
+    point: Mapping[str, int]
     parts: tuple[Formula, ...]
     _figure: Part
     _trace: Trace
@@ -61,7 +63,6 @@ class Formula:
     _blocks: tuple[Terms, Sequence[Atom]] | None
     _first: tuple[int, ...]
     _names: Mapping[str, str]
-    _others: Mapping[str, int]
 
     @cached_property
     def _form(self) -> Form:
@@ -100,7 +101,9 @@ class Formula:
         Of several of which the largest counts, the one which is the largest at the point; a rounded quotient grows as
         the quotient itself.
         """
-        return {name: float(each) for name, each in exponents(self._figure, self._all({})).items() if name in self.symbols}
+        return {
+            name: float(each) for name, each in exponents(self._figure, self._all({})).items() if name in self.symbols
+        }
 
     def __call__(self, **sizes: int) -> Any:
         """Returns what it is at these sizes, exactly; those that are not named are as at the point.
@@ -137,7 +140,7 @@ class Formula:
         return identifier(f"{self.quantity}_{self.path.replace('.*', '')}" if self.path else self.quantity)
 
     def _all(self, sizes: Mapping[str, int]) -> dict[str, int]:
-        found = {**self._others, **self.symbols}
+        found = {**self.point, **self.symbols}
         for name, size in sizes.items():
             key = self._names.get(name, name)
             key = key if key in self.symbols else other_spelling(key, self.symbols)

@@ -70,9 +70,7 @@ def chosen(found: Any, names: Iterable[str], symbols: Iterable[Symbol]) -> tuple
     return tuple(symbol for symbol in known.values() if symbol.name in wanted)
 
 
-def with_sizes(
-    options: Mapping[str, Any], sizes: Mapping[str, Any], symbols: Iterable[Symbol]
-) -> dict[str, Any]:
+def with_sizes(options: Mapping[str, Any], sizes: Mapping[str, Any], symbols: Iterable[Symbol]) -> dict[str, Any]:
     """Returns the options of a model with these sizes in place of its own."""
     of_config = {symbol.name for symbol in symbols if symbol.of_config}
     keys = dict(options.get("set") or {})

@@ -23,7 +23,9 @@ from graphacct.reports.report import Report
 
 UNIT, SEVERAL = 1, 2
 HELD = "each value has formulas of its own"
-ASKED = re.compile(r"give a number(?: up to [\d,]*\d)?(?:, (?P<after>[^:;]+))?|: (?P<before>[^:;]+?),? so give a number")
+ASKED = re.compile(
+    r"give a number(?: up to [\d,]*\d)?(?:, (?P<after>[^:;]+))?|: (?P<before>[^:;]+?),? so give a number"
+)
 FAILURES = (GraphacctError, TypeError, ValueError, ArithmeticError, AttributeError, LookupError, RecursionError)
 """What code that was written for numbers raises when it gets a size that it cannot take apart."""
 

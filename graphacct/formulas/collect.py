@@ -66,10 +66,14 @@ class Collector:
             each, number = self._numbers_in(terms[0])
             return self._product(number * factor, each)
         nearly = self._nearly_all(terms)
-        if nearly is not None and not factor < 0 and nearly[0] > (len(terms) - 1) * sum(shared.values()):
+        saved = (len(terms) - 1) * sum(max(power, 0) for power in shared.values())
+        if nearly is not None and factor > 0 and nearly[0] > saved:
             return self._split([(each, number * factor) for each, number in terms], nearly[1])
         inner = self._parts([(_without(each, shared), number) for each, number in terms])
-        return inner if not shared and factor == 1 else self._product(factor, shared, inner)
+        if factor != 1:
+            shared, number = self._numbers_in((shared, factor))
+            return self._product(number, shared, inner)
+        return self._product(1, shared, inner) if shared else inner
 
     def _parts(self, terms: list[Term]) -> Form:
         """Returns a sum whose terms share nothing: one part collected, and then the others."""

@@ -1,4 +1,7 @@
-"""A formula in LaTeX: `24 \\cdot \\mathrm{batch} \\cdot \\mathrm{seq\\_len} \\cdot d_{\\mathrm{model}}^{2}`."""
+"""A formula in LaTeX: `24 \\cdot \\mathrm{batch} \\cdot \\mathrm{seq}_{\\mathrm{len}} \\cdot d_{\\mathrm{model}}^{2}`.
+
+A name's first word is its letter, and what follows `_` its index. So there is no `\\_`, of which Markdown makes `_`.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,6 @@ OPERATIONS = {
     MIN: r"\min\left( {} \right)",
 }
 TIMES = r" \cdot "
-SHORT = 2
-"""A name with so few characters before its first `_` has what follows as its index: `n_head`."""
 
 
 def latex(form: Form) -> str:
@@ -35,14 +36,10 @@ def name(text: str) -> str:
     """Returns a size's name in LaTeX: its first letters in italics with an index, or upright words."""
     if text[0].isdigit():
         return text.replace(",", "{,}")
-    first, _, rest = text.partition("_")
-    if rest and len(first) <= SHORT:
-        return rf"{first}_{{\mathrm{{{_escaped(rest)}}}}}"
-    return rf"\mathrm{{{_escaped(text)}}}" if len(text) > 1 else text
-
-
-def _escaped(text: str) -> str:
-    return text.replace("_", r"\_")
+    before, dot, own = text.rpartition(".")
+    first, _, rest = own.partition("_")
+    start = first if len(first) == 1 and not dot else rf"\mathrm{{{before}{dot}{first}}}".replace("_", "~")
+    return rf"{start}_{{\mathrm{{{rest}}}}}".replace("_", "~").replace("~{", "_{") if rest else start
 
 
 def _product(form: Product) -> str:
@@ -61,9 +58,8 @@ def _product(form: Product) -> str:
 
 def _power(form: Form, power: int, alone: bool) -> str:
     plain = latex(form)
-    if isinstance(form, Sum) and not (alone and power == 1):
-        plain = rf"\left( {plain} \right)"
-    elif power != 1 and not isinstance(form, Name):
+    bracketed = isinstance(form, Sum) if power == 1 and not alone else power != 1 and not isinstance(form, Name)
+    if bracketed:
         plain = rf"\left( {plain} \right)"
     return plain if power == 1 else f"{plain}^{{{power}}}"
 

@@ -1,8 +1,8 @@
 """A formula as a Python function of ints: what it returns is exact.
 
-    def kv_heads(d_model, n_head, n_kv_head):
-        d_model_per_n_head = d_model // n_head
-        return 2 * d_model * n_kv_head * d_model_per_n_head
+def kv_heads(d_model, n_head, n_kv_head):
+    d_model_per_n_head = d_model // n_head
+    return 2 * d_model * n_kv_head * d_model_per_n_head
 """
 
 from __future__ import annotations

@@ -65,5 +65,9 @@ def _power(form: Form, power: int, lone: bool = False) -> str:
 def _inner(form: Form, divided: bool = False) -> str:
     """Returns a form as a factor: a sum in brackets; as one side of `/` a product with several factors too."""
     plain = written(form)
-    several = isinstance(form, Sum) or (isinstance(form, Operation) and form.kind == RATIO) or (isinstance(form, Product) and (divided or form.below) and " " in plain)
+    several = (
+        isinstance(form, Sum)
+        or (isinstance(form, Operation) and form.kind == RATIO)
+        or (isinstance(form, Product) and (divided or form.below) and " " in plain)
+    )
     return f"({plain})" if several else plain

@@ -103,3 +103,13 @@ def test_a_traced_size_hashes_by_its_formula():
     _, s, d = traced(s=4, d=4)
     assert len({s * d, d * s, s + d}) == 2
     assert isinstance(s * d, TracedSize)
+
+
+def test_a_float_that_rounds_holds_the_size():
+    """1536 · 5.833333333333333 is 8960.0 in floats, and 8959.99… exactly: a report has what floats give."""
+    trace, d = traced(d=1536)
+    assert d * 4.0 == 4 * d
+    assert not trace.decisions
+    assert int(d * 5.833333333333333) == 8960
+    assert guards(trace) == ["d − 1,536 == 0"]
+    assert (d / 0.3, 0.1 / d) == (1536 / 0.3, 0.1 / 1536)
