@@ -12,8 +12,8 @@ from math import gcd
 from typing import Any
 
 from graphacct.formulas.forms import Form, Name, Operation, Product, Sum, product
-from graphacct.formulas.terms import Number, Terms, powers, whole
-from graphacct.formulas.traced_size import MAX, MIN, SIZE, Atom, Part, TracedSize
+from graphacct.formulas.terms import Number, Terms, powers, product_of, whole
+from graphacct.formulas.traced_size import MAX, MIN, RATIO, SIZE, Atom, Part, TracedSize
 
 FLAT = 5
 """A sum of so many terms is read at a glance, and stays as it is."""
@@ -168,6 +168,8 @@ class Collector:
         if atom.kind in (MAX, MIN):
             parts = sorted(parts, key=lambda part: part.value if isinstance(part, TracedSize) else part, reverse=True)
             return Operation(atom.kind, tuple(map(self._alternative, parts)))
+        if atom.kind == RATIO:
+            return Operation(RATIO, tuple(map(self.of_terms, _reduced(*map(_terms_of, parts)))))
         return Operation(atom.kind, tuple(map(self.of, parts)))
 
     def _alternative(self, part: Part) -> Form:
@@ -179,6 +181,21 @@ class Collector:
     def _terms(self, terms: Mapping[int, Number]) -> list[Term]:
         prepared = terms if self._prepared is None else self._prepared(dict(terms))
         return [(dict(powers(each)), number) for each, number in prepared.items()]
+
+
+def _terms_of(part: Part) -> Terms:
+    return part.terms if isinstance(part, TracedSize) else {0: part}
+
+
+def _reduced(above: Terms, below: Terms) -> tuple[Terms, Terms]:
+    """Returns both sides of a quotient without the powers and the factor that all their terms share."""
+    shared = _shared([(dict(powers(each)), 1) for each in (*above, *below)])
+    product = product_of((place, power) for place, power in shared.items())
+    factor = abs(_content([*above.values(), *below.values()]))
+    reduced = [
+        {each - product: whole(Fraction(number) / factor) for each, number in side.items()} for side in (above, below)
+    ]
+    return reduced[0], reduced[1]
 
 
 def _worth(item: tuple[int, int, dict[int, int]]) -> Any:

@@ -59,7 +59,7 @@ def to_markdown(formulas: Sequence[Formula], exponents: bool = False) -> str:
         if formula.parts:
             rows = [f"| {code(part.path)} | {_value(part)} | ${part.latex}$ |" for part in formula.parts]
             head += "\n\n" + "\n".join([f"| Scope | {formula.quantity} | Formula |", "| --- | ---: | --- |", *rows])
-        told = [f"For {', '.join(map(code, formula.conditions))}."] if formula.conditions else []
+        told = [f"For {', '.join(f'`{each}`' for each in formula.conditions)}."] if formula.conditions else []
         blocks.append("\n\n".join([head, *told, *([escaped(formula.note)] if formula.note else [])]))
     if exponents:
         names = _point(formulas)
