@@ -131,11 +131,13 @@ class CountedGraph:
         rule = self.operators.get(node.operator)
         if rule is None or node.name not in self.core:
             return 0
+        scores: Dim = 0
         if rule.attention == WEIGHTS:
-            return node.outputs[0].spec.elements
-        if rule.attention == WHOLE:  # queries (…, s, d) and keys (…, t, d)
-            return prod(node.inputs[0].spec.shape[:-1]) * node.inputs[1].spec.shape[-2]
-        return 0
+            scores = node.outputs[0].spec.elements
+        elif rule.attention == WHOLE:  # queries (…, s, d) and keys (…, t, d)
+            scores = prod(node.inputs[0].spec.shape[:-1]) * node.inputs[1].spec.shape[-2]
+        share = None if node.application is None else node.application.share
+        return scores if share is None else share.part(scores)
 
 
 def _each_run(parameter: Parameter, node: Node, repeats: tuple[Dim, ...]) -> Dim:

@@ -12,7 +12,7 @@ from graphacct.dims import same
 from graphacct.errors import ConfigError, unknown
 from graphacct.graph.paths import depth, last, merged, parent
 from graphacct.render.json import heading, to_json
-from graphacct.render.notes import key_notes, partial, warning, workload_text
+from graphacct.render.notes import key_notes, mask_note, partial, warning, workload_text
 from graphacct.render.printable import printable
 from graphacct.render.records import count, plain_value, quantities, ratios_of, uncosted_paths
 from graphacct.render.sheet import UNCOSTED, Column, Line, Sheet, title
@@ -71,7 +71,7 @@ class Comparison:
         return [
             {
                 "model": report.model,
-                "convention": report.convention,
+                "convention": report.counted,
                 "nodes_costed": report.coverage.costed,
                 "nodes_total": report.coverage.total,
                 "path" if self.by == "scope" else "operator": path,
@@ -176,7 +176,8 @@ class Comparison:
 
     def _terms(self) -> str:
         nodes = ", ".join(f"{report.coverage.costed} of {report.coverage.total}" for report in self.reports)
-        return f"convention {printable(self.reports[0].convention)}; nodes costed: {nodes}"
+        first = self.reports[0]
+        return f"convention {printable(first.convention)}{mask_note(first)}; nodes costed: {nodes}"
 
     def __str__(self) -> str:
         from graphacct.render.table import to_text
@@ -205,7 +206,7 @@ def compare(
     """
     if not reports:
         raise ConfigError("there is nothing to compare: give at least one report")
-    conventions = {report.convention for report in reports}
+    conventions = {report.counted for report in reports}
     if len(conventions) > 1:
         raise ConfigError(f"the reports are under several conventions ({', '.join(sorted(conventions))}): use one")
     sums = reports[0].quantity(quantity).adds_up

@@ -165,8 +165,8 @@ def diff(first: Report, other: Report, quantity: str, conditions: Sequence[Condi
 def _check_alike(first: Report, other: Report) -> None:
     for report in (first, other):
         report.check_one_step("a diff")
-    if first.convention != other.convention:
-        raise ConfigError(f"the reports are under two conventions, {first.convention} and {other.convention}: use one")
+    if first.counted != other.counted:
+        raise ConfigError(f"the reports are under two conventions, {first.counted} and {other.counted}: use one")
     for name in SIZES:
         one, two = (report.workload.get(name) for report in (first, other))
         if one is not None and two is not None and not same(one, two):

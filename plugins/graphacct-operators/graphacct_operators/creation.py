@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from graphacct import TensorSpec, Work, operator
+from graphacct import Mask, TensorSpec, Work, operator
 from graphacct_operators.gradient import nothing
 from graphacct_operators.strides import in_dtype
 
@@ -19,11 +19,30 @@ def _mask_spec(*, seq: Any, keys: Any = None, batch: Any = 1, dtype: str = "floa
     return TensorSpec(shape, dtype)
 
 
-@operator("-> rows columns", infer=_mask_spec)
+def _seen(
+    *,
+    seq: Any,
+    keys: Any = None,
+    window: Any = None,
+    chunk: Any = None,
+    both_ways: bool = False,
+    shared: Any = 0,
+    prefix: Any = 0,
+) -> Mask | None:
+    if both_ways and window is None:
+        return None
+    return Mask(seq, seq if keys is None else keys, not both_ways, window, chunk, shared, prefix)
+
+
+@operator("-> rows columns", infer=_mask_spec, sees=_seen)
 def causal_mask() -> Work:
     """Which key each query may see. A bool mask is (seq, keys), as many keys as queries unless said; a float mask, 0
     or the dtype's lowest value, is (batch, 1, seq, keys), as the transformers library makes it. Comparisons of
-    indices are not counted as FLOPs."""
+    indices are not counted as FLOPs.
+
+    What it hides is the positions after a query, and those outside a `window` of so many, its own included, or outside
+    its `chunk`. With `both_ways` it hides none after it, but those outside the window. The last `shared` keys are seen
+    by all, and the first `prefix` positions see one another. `--mask` reads that."""
     return Work()
 
 

@@ -26,7 +26,7 @@ def of_parameters(part: CountedNode) -> dict[str, Dim]:
 
 
 def core(part: CountedNode) -> dict[str, Dim]:
-    """Returns the scores and weighted values, 4 · batch · heads · width of a head · seq_len², all pairs counted."""
+    """Returns the scores and weighted values, 4 · batch · heads · width of a head · seq_len² if all pairs count."""
     return {"attention": part.cost.matmul_flops} if part.in_core else {}
 
 
@@ -55,22 +55,13 @@ def hf_trainer(part: CountedNode) -> Terms:
 
 
 def kaplan(part: CountedNode) -> Terms:
-    """Returns the same, and of a forward pass alone the causal half of the scores and values as well."""
-    terms = dict(hf_trainer(part))
-    if part.in_core and not part.training:
-        terms["attention"] = part.cost.matmul_flops
-        terms["mask"] = -exact_div(part.cost.matmul_flops, 2)
-    return terms
+    """Returns the same, and of a forward pass alone the scores and values as well, of which a mask leaves half."""
+    return hf_trainer(part) if part.training else {**hf_trainer(part), **core(part)}
 
 
 def products(part: CountedNode) -> Terms:
     """Returns the contractions, each as it is: 2 · tokens · inputs · outputs of a matrix."""
     return {part.product_term: part.cost.matmul_flops}
-
-
-def megatron_causal(part: CountedNode) -> Terms:
-    halved = {"mask": -exact_div(part.cost.matmul_flops, 2)} if part.in_core else {}
-    return {**products(part), **halved}
 
 
 def chinchilla(part: CountedNode) -> Terms:
@@ -147,6 +138,7 @@ PUBLISHED = (
         "6 N a token with N less tables of embeddings; a forward pass alone is 2 N + 2 L n_ctx d_attn: Kaplan et al. "
         "(2020, section 2.1).",
         formula=kaplan,
+        mask="half",
     ),
     Convention(
         "chinchilla",
@@ -171,7 +163,7 @@ PUBLISHED = (
         layers_again=True,
     ),
     Convention(
-        "megatron-2025", "Contractions, of attention the causal half: Megatron-LM of 2025.", formula=megatron_causal
+        "megatron-2025", "Contractions, of attention the causal half: Megatron-LM of 2025.", formula=products, mask="half"
     ),
     Convention(
         "fvcore",
