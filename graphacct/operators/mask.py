@@ -30,8 +30,9 @@ class Mask:
         queries: How many queries there are.
         keys: How many keys.
         causal: Whether a query sees no key after its own position.
-        window: How many positions back it sees, its own included, and if it is not causal how many ahead, its own
-            included; None for all.
+        window: How many positions back it sees, its own included; None for all.
+        ahead: How many positions after its own it sees, of a mask with a window that is not causal; None for as many as
+            before it.
         chunk: The length of the chunks that the positions are cut into, if a query sees its own chunk alone; None if it
             sees all.
         shared: How many of the keys, the last ones, have no positions and are seen by all, such as an encoder's output.
@@ -42,6 +43,7 @@ class Mask:
     keys: Dim
     causal: bool = True
     window: Dim | None = None
+    ahead: Dim | None = None
     chunk: Dim | None = None
     shared: Dim = 0
     prefix: Dim = 0
@@ -83,9 +85,10 @@ class Mask:
         if chunk is not None:
             return self._between(lambda n: in_chunks(n, chunk))
         back = self._between(lambda n: in_window(n, window))
-        if self.causal:
+        if self.causal or window is None:
             return back
-        return back + in_window(self.queries, window) - self.queries  # ahead, its own once
+        ahead = window if self.ahead is None else self.ahead + 1
+        return back + in_window(self.queries, ahead) - self.queries  # its own once
 
     def _half(self) -> Any:
         """Returns half of the pairs of the queries with one another, and all those with what was there before. A query

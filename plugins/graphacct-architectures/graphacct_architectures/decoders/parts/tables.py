@@ -79,8 +79,12 @@ def masks(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
 
 def what_hides(a: Attention) -> dict[str, Any]:
     """Returns what of a mask hides positions besides those after a query: the layer's window or chunk."""
-    window: dict[str, Any] = {} if a.window is None else {"chunk" if a.chunked else "window": a.window}
-    return window if a.causal else {**window, "both_ways": True}
+    if a.causal:
+        return {} if a.window is None else {"chunk" if a.chunked else "window": a.window}
+    if a.window is None or a.reach is None:
+        return {"both_ways": True} if a.window is None else {"both_ways": True, "window": a.window}
+    before, after = a.reach
+    return {"both_ways": True, "window": before + 1, "ahead": after}
 
 
 def seen(

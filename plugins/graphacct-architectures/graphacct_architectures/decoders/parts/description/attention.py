@@ -106,6 +106,8 @@ class Attention:
             are made for all elements at once.
         alibi: Whether a slope times the distance is added to the scores (ALiBi).
         window: How many positions back it sees, its own included; None for all.
+        reach: How many positions before and after its own it sees within a window if it goes both ways; None for one
+            less than the window.
         window_stored: Whether written-out attention masks with a buffer of each layer, which has its window, before it
             adds the mask that all layers share.
         window_cached: Whether a cache holds no more than the window.
@@ -179,6 +181,7 @@ class Attention:
     rotary_repeated: str = ""
     alibi: bool = False
     window: Dim | None = None
+    reach: tuple[Dim, Dim] | None = None
     window_stored: bool = False
     window_cached: bool = True
     chunked: bool = False
