@@ -12,9 +12,11 @@ from graphacct.costs.terms import product_term
 from graphacct.dims import Dim, exact_div, prod
 from graphacct.errors import ConfigError
 from graphacct.graph.attention_core import WEIGHTS, WHOLE, attention_core
+from graphacct.graph.attention_masks import attention_masks
 from graphacct.graph.graph import Graph, Node, Parameter, Value
 from graphacct.graph.places import nodes
 from graphacct.operators.cost import Cost
+from graphacct.operators.mask import Mask
 from graphacct.operators.operator import Operator
 from graphacct.phases import DECODE, TRAIN
 
@@ -37,6 +39,7 @@ class CountedNode:
         by_position: Whether it does so by position alone.
         shared: Whether a head multiplies by that table.
         training: Whether a training step is counted.
+        mask: Which keys each query sees in the attention core that it is in; None if all, or if it is in none.
     """
 
     node: Node
@@ -51,6 +54,7 @@ class CountedNode:
     by_position: bool
     shared: bool
     training: bool
+    mask: Mask | None = None
 
     def __repr__(self) -> str:
         return f"<CountedNode {self.node.name}: {self.role}>"
@@ -83,6 +87,10 @@ class CountedGraph:
     @cached_property
     def core(self) -> frozenset[str]:
         return attention_core(self.graph, self.operators)
+
+    @cached_property
+    def masks(self) -> Mapping[str, Mask]:
+        return attention_masks(self.graph, self.operators)
 
     @cached_property
     def shared(self) -> frozenset[str]:
@@ -125,6 +133,7 @@ class CountedGraph:
             by_position=bool(ids) and ids.partition(":")[0] in self.by_position,
             shared=table and any(parameter.name in self.shared for parameter in owned),
             training=self.training,
+            mask=self.masks.get(node.name) if in_core else None,
         )
 
     def _scores(self, node: Node) -> Dim:

@@ -30,9 +30,7 @@ def masked(graph: Graph, counted: str, operators: Mapping[str, Operator]) -> Gra
     return _with_shares(graph, counted, masks, operators) if masks else graph
 
 
-def _with_shares(
-    graph: Graph, counted: str, masks: Mapping[str, Mask], operators: Mapping[str, Operator]
-) -> Graph:
+def _with_shares(graph: Graph, counted: str, masks: Mapping[str, Mask], operators: Mapping[str, Operator]) -> Graph:
     nodes: list[Node | Block] = []
     for node in graph.nodes:
         if isinstance(node, Block):
@@ -46,14 +44,14 @@ def _with_shares(
 
 def _with_share(node: Node, counted: str, mask: Mask, operator: Operator) -> Node:
     specs = [operand.spec for operand in node.inputs]
-    pairs, keys = mask.pairs(counted), mask.keys
-    width = keys if operator.pairs else _columns(node, operator, keys)
+    twice, keys = mask.twice(counted), mask.keys
+    width = keys if operator.pairs else _columns(node, keys)
     if differ(width, keys):  # columns that belong to no key, such as a sink's, are seen by all
-        pairs, keys = pairs + mask.queries * (width - keys), width
-    return attrs.evolve(node).applied(operator.masked(specs, node.attributes, Share(pairs, mask.queries * keys)))
+        twice, keys = twice + 2 * mask.queries * (width - keys), width
+    return attrs.evolve(node).applied(operator.masked(specs, node.attributes, Share(twice, mask.queries * keys)))
 
 
-def _columns(node: Node, operator: Operator, keys: Dim) -> Dim:
+def _columns(node: Node, keys: Dim) -> Dim:
     """Returns how many columns the scores of a node of a core have: its first operand's, or a product's keys."""
     made = node.application
     if made is not None and differ(made.cost.matmul_flops, 0):

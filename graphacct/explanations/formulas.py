@@ -168,7 +168,7 @@ class _Symbols:
         share = self.application.share
         if share is None or share.stated:
             return work
-        part = self._one("pairs", share.whole) / self._one("all_pairs", share.of)
+        part = self._one("pairs", share.pairs) / self._one("all_pairs", share.of)
         if gradient and not same(self.application.cost.matmul_flops, 0):
             return attrs.evolve(work, matmul_flops=work.matmul_flops * part)
         figures = {name: getattr(work, name) * part for name in (*WORK, "transcendentals")}

@@ -127,5 +127,3 @@ def _said(mask: Mask) -> str:
 def _contracts(node: Node, rule: Operator) -> bool:
     made = node.application or rule.apply([operand.spec for operand in node.inputs], node.attributes)
     return not same(made.cost.matmul_flops, 0)
-
-

@@ -1,8 +1,8 @@
 """The arguments of an operator's functions: each asks by name for what it needs of a call.
 
 A positional argument is a dimension of the signature, `batch`, an operand or an output; those of gradients may also be
-`which` and `wanted`, and those of attention `pairs`. A keyword-only argument is an attribute, with its default. Where each comes from is found once,
-when the operator is made.
+`which` and `wanted`, and those of attention `pairs`. A keyword-only argument is an attribute, with its default. Where
+each comes from is found once, when the operator is made.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Masks of attention: which keys each query sees, and how many pairs of positions of it are counted.
+"""Masks of attention: which keys each query sees, and how many pairs of them are counted.
 
 The queries are the last of the positions that the keys have: a cache holds those before them.
 
@@ -9,12 +9,11 @@ The queries are the last of the positions that the keys have: a cache holds thos
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import attrs
 
-from graphacct.dims import Dim, exact_div, floor_div, minimum, same
+from graphacct.dims import Dim, exact_div, floor_div, is_symbol, minimum, same
 from graphacct.errors import ConfigError, brief, suggest
 
 FULL, CAUSAL, HALF, WINDOW = "full", "causal", "half", "window"
@@ -56,15 +55,21 @@ class Mask:
         ours, theirs = attrs.astuple(self), attrs.astuple(other)
         return all(type(a) is type(b) and same(a, b) for a, b in zip(ours, theirs, strict=True))
 
-    def pairs(self, counted: str) -> Any:
-        """Returns how many pairs of a query and a key are counted; half of an odd number of pairs is a Fraction."""
+    def pairs(self, counted: str) -> Dim:
+        """Returns how many pairs of a query and a key are counted; half a pair is left out."""
+        return _whole(self.twice(counted))
+
+    def twice(self, counted: str) -> Dim:
+        """Returns twice as many, which is a whole number for half of an odd number of pairs too."""
         if counted == HALF and self.causal:
-            return self._half()
+            if type(self.queries) is int and self.queries == 1:
+                return 2 * self.keys  # one query sees everything
+            return self.queries * (2 * self.keys - self.queries)
         if counted == WINDOW and (self.window is not None or self.chunk is not None):
-            return self._near() + self.queries * self.shared
+            return 2 * (self._near() + self.queries * self.shared)
         if counted in (CAUSAL, WINDOW) and self.causal:
-            return self._between(triangle) + self.queries * self.shared + self._prefixed()
-        return self.queries * self.keys
+            return 2 * (self._between(triangle) + self.queries * self.shared + self._prefixed())
+        return 2 * self.queries * self.keys
 
     def _between(self, first: Any) -> Dim:
         """Returns the pairs of the queries, from how many the first n positions have with keys before and at them."""
@@ -89,18 +94,6 @@ class Mask:
             return back
         ahead = window if self.ahead is None else self.ahead + 1
         return back + in_window(self.queries, ahead) - self.queries  # its own once
-
-    def _half(self) -> Any:
-        """Returns half of the pairs of the queries with one another, and all those with what was there before. A query
-        alone sees everything."""
-        if type(self.queries) is int and self.queries == 1:
-            return self.keys
-        own, rest = self.queries * self.queries, self.queries * (self.keys - self.queries)
-        if type(own) is not int or own % 2 == 0:
-            return exact_div(own, 2) + rest
-        from fractions import Fraction  # few sequences are odd
-
-        return Fraction(own, 2) + rest
 
 
 def triangle(n: Dim) -> Dim:
@@ -131,13 +124,16 @@ def counted_pairs(word: str) -> str:
 class Share:
     """The part of attention's pairs that is counted of an operator's application.
 
+    Half of an odd number of pairs has half a pair, which counts in products, of 2 FLOPs each, and not in other
+    arithmetic.
+
     Attributes:
-        pairs: How many of them; may be a Fraction, of which arithmetic other than products has the whole part.
-        of: Of how many.
-        stated: Whether the operator's own functions ask for the pairs. Others' work is in proportion to them.
+        twice: Twice as many pairs as are counted.
+        of: How many there are.
+        stated: Whether the operator's own functions ask for the pairs. The work of others is in proportion to them.
     """
 
-    pairs: Any
+    twice: Dim
     of: Dim
     stated: bool = False
 
@@ -145,26 +141,21 @@ class Share:
         return f"<Share {self.pairs} of {self.of}>"
 
     @property
-    def whole(self) -> Any:
+    def pairs(self) -> Dim:
         """The pairs, half a pair left out."""
-        return self.pairs.numerator // self.pairs.denominator if self.halved else self.pairs
-
-    @property
-    def halved(self) -> bool:
-        """Whether half a pair is among them."""
-        fractions = sys.modules.get("fractions")
-        return fractions is not None and type(self.pairs) is fractions.Fraction
+        return _whole(self.twice)
 
     def part(self, value: Dim) -> Dim:
         """Returns the counted part of what is in proportion to the pairs."""
-        return _share(value, self.whole, self.of)
+        return exact_div(value * self.pairs, self.of, IN_PROPORTION)
 
     def of_products(self, value: Dim) -> Dim:
         """Returns the same of FLOPs in products, where half a pair counts."""
-        if self.halved:
-            return _share(value, self.pairs.numerator, self.of * self.pairs.denominator)
-        return _share(value, self.pairs, self.of)
+        return exact_div(value * self.twice, 2 * self.of, IN_PROPORTION)
 
 
-def _share(value: Dim, pairs: Any, of: Dim) -> Dim:
-    return exact_div(value * pairs, of, "work in proportion to the pairs of positions")
+IN_PROPORTION = "work in proportion to the pairs of positions"
+
+
+def _whole(twice: Dim) -> Dim:
+    return exact_div(twice, 2) if is_symbol(twice) else floor_div(twice, 2)

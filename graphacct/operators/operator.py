@@ -18,7 +18,7 @@ from typing import Any
 import attrs
 
 from graphacct.answers import noting, same_again
-from graphacct.dims import Dim, check_dim, prod, same
+from graphacct.dims import Dim, check_dim, exact_div, prod, same
 from graphacct.errors import OperatorError, ShapeError, suggest
 from graphacct.layout import ordered
 from graphacct.operators.arguments import PAIRS, REQUIRED, Plan, arguments, plan
@@ -99,11 +99,9 @@ class Application:
                 return work
             vector, functions = share.part(work.vector_flops), share.part(work.transcendentals)
             return attrs.evolve(work, vector_flops=vector, transcendentals=functions)
-        work = evaluate({**self.dims, PAIRS: share.whole})
-        if not share.halved:
-            return work
-        products = evaluate({**self.dims, PAIRS: share.pairs}).matmul_flops
-        return attrs.evolve(work, matmul_flops=int(products))
+        work = evaluate({**self.dims, PAIRS: share.pairs})
+        products = evaluate({**self.dims, PAIRS: share.twice}).matmul_flops
+        return attrs.evolve(work, matmul_flops=exact_div(products, 2))
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -162,7 +160,8 @@ class Operator:
         role: What it is for in a model, if it is always for the same: `embedding`, `norms`, `experts`, `loss`
             (`graphacct/costs/roles.py`).
         pairs: For an operator that is `whole` attention: its dimensions of queries and keys. Its functions may then ask
-            for `pairs`, those of them that are counted; without it all its work is in proportion to them.
+            for `pairs`, those of them that are counted, and its products are in proportion to them. Without it all its
+            work is.
         sees: For an operator that makes a mask, or applies one by itself: which keys each query sees, a Mask, as a
             function like the formula; None for all of them.
     """
@@ -312,7 +311,7 @@ class Operator:
         whole = self.apply(specs, attributes)
         made = attrs.evolve(whole, share=attrs.evolve(share, stated=bool(self.pairs)))
         if self.pairs:
-            made = attrs.evolve(made, dims={**whole.dims, PAIRS: share.whole})
+            made = attrs.evolve(made, dims={**whole.dims, PAIRS: share.pairs})
         work = made.counted(lambda dims: self.work(dims, whole.batch, specs, whole.outputs, attributes))
         figures = {name: getattr(work, name) for name in ("matmul_flops", "vector_flops", "transcendentals")}
         return attrs.evolve(made, cost=attrs.evolve(whole.cost, **figures))

@@ -163,7 +163,10 @@ PUBLISHED = (
         layers_again=True,
     ),
     Convention(
-        "megatron-2025", "Contractions, of attention the causal half: Megatron-LM of 2025.", formula=products, mask="half"
+        "megatron-2025",
+        "Contractions, of attention the causal half: Megatron-LM of 2025.",
+        formula=products,
+        mask="half",
     ),
     Convention(
         "fvcore",
