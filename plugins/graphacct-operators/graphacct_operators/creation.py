@@ -50,7 +50,7 @@ def causal_mask() -> Work:
 
 def _causal(*, shape: Any, causal: bool = False, window: Any = None) -> Mask | None:
     """Returns the mask that a table of (…, queries, keys) is, if it is one."""
-    return Mask(*shape[-2:], window=window) if causal else None
+    return Mask(shape[-2], shape[-1], window=window) if causal else None
 
 
 @operator("-> any", infer=lambda *, shape, dtype="float32": TensorSpec(tuple(shape), dtype), view=True, sees=_causal)
