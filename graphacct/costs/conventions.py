@@ -42,6 +42,7 @@ class Convention:
         layers_again: Whether such a step runs its layers forward a second time.
         mask: Which of attention's pairs it counts unless it is told: `full`, `causal`, `half` or `window`
             (`graphacct.operators.mask`).
+        asked: Whether it was told to count them, in place of those that it counts by itself.
     """
 
     name: str
@@ -52,14 +53,15 @@ class Convention:
     formula: Callable[[CountedNode], Mapping[str, Dim]] | None = None
     layers_again: bool = False
     mask: str = FULL
+    asked: bool = False
 
     def __repr__(self) -> str:
         return f"<Convention {self.label}>"
 
     @property
     def label(self) -> str:
-        """Its name, and its mask unless all pairs are counted: `matmul:causal`."""
-        return self.name if self.mask == FULL else f"{self.name}:{self.mask}"
+        """Its name, and its mask if that is not its own: `matmul:causal`."""
+        return f"{self.name}:{self.mask}" if self.asked else self.name
 
 
 def find_convention(
@@ -78,7 +80,9 @@ def find_convention(
         if found is None:
             raise unknown("convention", name, known)
         rule, mask = found, own if colon else mask
-    return rule if mask is None else attrs.evolve(rule, mask=counted_pairs(mask))
+    if mask is None or counted_pairs(mask) == rule.mask:
+        return rule
+    return attrs.evolve(rule, mask=mask, asked=True)
 
 
 def adjusted(convention: Convention, node: Node, cost: Cost, ordinal: int, backward: bool = False) -> Cost:
