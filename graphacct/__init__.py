@@ -10,7 +10,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 NAMES = {
-    "api": "account build compare diff draw explain load memory params reconcile save solve verify verify_class",
+    "api": "account build compare diff draw explain load memory params reconcile save solve sweep verify verify_class",
     "checkpoints.class_measurement": "ClassMeasurement",
     "classes": "frozen",
     "costs.analyses": "Analysis",
@@ -20,7 +20,7 @@ NAMES = {
     "costs.quantities": "Quantity",
     "decisions": "divides equal equal_shape less",
     "devices.device": "Device",
-    "dims": "Dim ceil_div check_dim differ dim_text exact_div floor_div maximum minimum prod same some_below",
+    "dims": "Dim ceil_div check_dim differ dim_text exact_div floor_div has_value maximum minimum prod same some_below",
     "display": "Output",
     "errors": "ConfigError DeclinedError GraphError GraphacctError OperatorError ReadError ShapeError brief suggest",
     "execution.kernels": "Tensor",

@@ -12,6 +12,7 @@ from graphacct.api import params as params
 from graphacct.api import reconcile as reconcile
 from graphacct.api import save as save
 from graphacct.api import solve as solve
+from graphacct.api import sweep as sweep
 from graphacct.api import verify as verify
 from graphacct.api import verify_class as verify_class
 from graphacct.checkpoints.class_measurement import ClassMeasurement as ClassMeasurement
@@ -35,6 +36,7 @@ from graphacct.dims import differ as differ
 from graphacct.dims import dim_text as dim_text
 from graphacct.dims import exact_div as exact_div
 from graphacct.dims import floor_div as floor_div
+from graphacct.dims import has_value as has_value
 from graphacct.dims import maximum as maximum
 from graphacct.dims import minimum as minimum
 from graphacct.dims import prod as prod

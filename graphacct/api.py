@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, Unpack
+
+import attrs
 
 from graphacct.costs.annotate import annotate
 from graphacct.costs.conventions import Convention, find_convention
 from graphacct.decisions import recorded, recording
-from graphacct.errors import ConfigError, GraphacctError
+from graphacct.errors import ConfigError, GraphacctError, brief
 from graphacct.errors import unknown as unknown_name
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins, default
@@ -39,11 +42,12 @@ if TYPE_CHECKING:
     from graphacct.explanations.explanation import Explanation
     from graphacct.footprint.memory import Memory
     from graphacct.operators.operator import Operator
-    from graphacct.render.compare import Comparison
+    from graphacct.reports.comparison import Chosen, Comparison
     from graphacct.reports.diff import Diff
     from graphacct.reports.reconcile import Reconciliation
     from graphacct.reports.rows import ParameterRow
     from graphacct.solving.solution import Solution
+    from graphacct.sweeping.sweep import Sweep
 
 
 Model: TypeAlias = object
@@ -252,8 +256,8 @@ def solve(
     135
     """
     from graphacct.expressions.parse import parse
+    from graphacct.models.size import config_sizes, find_size, sizes_of, workload_sizes
     from graphacct.solving.asked import Asked
-    from graphacct.solving.size import config_sizes, find_size, sizes_of, workload_sizes
     from graphacct.solving.solution import Solver, goal_of
 
     plugins = plugins or default()
@@ -268,6 +272,85 @@ def solve(
     counted["quantities"] = asked.quantities
     solver = Solver(size, asked, lambda sizes: account(found, **counted, **sizes), given, found, goal)
     return solver.solution(sizes_of(range_) if isinstance(range_, str) else range_)
+
+
+@checked(AccountKeywords)
+def sweep(
+    model: Model,
+    *,
+    over: Mapping[str, Any],
+    where: str | Sequence[str] = (),
+    keep: str | Sequence[str] = (),
+    pareto: str | Sequence[str] = (),
+    exact: bool = False,
+    strict: bool = False,
+    output: str | os.PathLike[str] | BinaryIO | None = None,
+    format: str = "",
+    first: int | None = None,
+    workers: int = 0,
+    scheduler: str = "",
+    progress: Callable[[int, int, int], None] | None = None,
+    convention: str | Convention = DEFAULTS["convention"],
+    mask: str | None = None,
+    unknown: str = DEFAULTS["unknown"],
+    plugins: Plugins | None = None,
+    **options: Unpack[AccountKeywords],
+) -> Sweep:
+    """Returns the figures of a model at every point of a grid of sizes, those of `account` there, as rows.
+
+    Args:
+        model: As for `build`.
+        over: The values of each axis by name, as text (`512:8192:128` with 8192 included, `1k,4k,16k`) or as whole
+            numbers. An axis is a size of the workload, a key of the configuration, also in another library's spelling,
+            or an option such as `dtype`, whose words are the outermost axes.
+        where: Conditions, which all are to hold: `params <= 1.5e9`.
+        keep: The columns besides the axes: quantities, `flops(attention)`, or arithmetic with them; a few that fit the
+            phase unless given.
+        pareto: Figures to minimise: only rows that no other row beats, by being smaller in one and larger in none.
+        exact: Whether figures are Python ints rather than float64.
+        strict: Whether a point that the model refuses is an error; otherwise it is no row, and counted.
+        output: A file for the rows, .csv, .json or .parquet, or an open binary one; they are held in memory unless
+            given.
+        format: The format of an open file.
+        first: How many rows to hold in memory, of all that are counted; all unless given.
+        workers: How many processes evaluate the grid, on a Dask cluster of this machine's own; this one unless given.
+        scheduler: The address of a Dask scheduler whose workers do.
+        progress: Called with the points done, the rows so far, and all points.
+        convention: As for `account`.
+        mask: As for `account`.
+        unknown: As for `account`.
+        plugins: Those in use; all that are installed unless given.
+        options: Those of `account`.
+
+    Raises what `account` raises; ConfigError if there is no row, for a grid that is too large, or for an axis, a
+    condition or a column that does not fit the model; WriteError if the file cannot be written.
+
+    >>> found = sweep("gpt2", over={"n_layer": "12:48:12", "d_model": "768,1536"}, where="params <= 3e8")
+    >>> found["n_layer"].tolist(), found["d_model"].tolist()
+    ([12, 24, 36], [768, 768, 768])
+    """
+    from graphacct.sweeping.needs import need
+
+    need("numpy", "sweep", "a sweep")
+    from graphacct.sweeping.plan import make_plan, split
+    from graphacct.sweeping.run import embedded, run
+    from graphacct.sweeping.sinks import Memory
+
+    plugins = plugins or default()
+    conditions = [where] if isinstance(where, str) else list(where)
+    given: dict[str, Any] = {**options, "convention": convention, "mask": mask, "unknown": unknown}
+    plan = make_plan(model, over, conditions, split(keep), split(pareto), exact, account, given, plugins)
+    engine = embedded
+
+    def ran(sink: Any, stopped: Callable[[str], Any] | None = None) -> Sweep:
+        return run(plan, engine, sink, strict=strict, progress=progress, stopped=stopped)
+
+    if output is not None:
+        from graphacct.render.row_files import written
+
+        return written(ran, output, plan.request, format)
+    memory = Memory(plan.request, first)
+    return attrs.evolve(ran(memory), columns=memory.columns)
 
 
 @checked(NoKeywords)
@@ -328,29 +411,65 @@ def draw(
     return render(report, path, plugins=plugins, **options)
 
 
-@checked(NoKeywords)
+@checked(AccountKeywords)
 def compare(
     *reports: Report | Model,
+    over: str | Mapping[str, str | Iterable[int]] | None = None,
     quantity: str = "flops",
     by: str = "scope",
     depth: int | None = None,
+    convention: str | Convention = DEFAULTS["convention"],
+    mask: str | None = None,
+    unknown: str = DEFAULTS["unknown"],
     plugins: Plugins | None = None,
+    **options: Unpack[AccountKeywords],
 ) -> Comparison:
-    """Returns several reports (or models) side by side: one quantity of each scope, and its share of the total.
+    """Returns models (or reports) side by side under one workload, or one model at several sizes: one quantity of each
+    scope, operator or role, and its share of the total.
+
+    Models whose own lengths differ get the shortest of them, unless `seq_len` is given; `chosen` says so.
 
     Args:
-        reports: One or more, all under one convention.
+        reports: Models, all for one workload, or reports, as they are: one or more, all under one convention.
+        over: The sizes of one model: `seq_len=1k,4k,16k` or `d_model=512:2048:256`, or a mapping from the name to a
+            text or to ints. A size of the workload or a key of the configuration; ranges include their end.
         quantity: What to compare.
-        by: `scope` or `operator`.
+        by: `scope`, `operator`, or `role`, which the rows of different families share: embedding, attention, mlp,
+            experts, router, norms, head, loss, other.
         depth: Levels of scopes to show; up to 3, as many as fit in 30 lines, unless given.
+        convention: As for `account`; of reports their own.
+        mask: As for `account`; of reports their own.
+        unknown: As for `account`.
         plugins: Those in use; all that are installed unless given.
+        options: As for `account`, of all models.
 
-    Raises UnknownNameError for an unknown quantity or grouping, ConfigError for no reports.
+    Raises what `account` raises; UnknownNameError for an unknown quantity, grouping or size; ConfigError for nothing to
+    compare, for models that cannot be under one workload, and for sizes that the model refuses altogether.
+
+    >>> compare("gpt2", over="batch=1,2", by="role").values[1]
+    (97765785600, 195531571200)
     """
-    from graphacct.render.compare import compare as compared
+    from graphacct.reports.comparison import compare as compared
 
     plugins = plugins or default()
-    return compared([_reported(report, plugins) for report in reports], quantity, by, depth)
+    how: dict[str, Any] = {"convention": convention, "mask": mask, "unknown": unknown, "plugins": plugins}
+    found: Sequence[Any] = reports
+    more: dict[str, Any] = {"operators": plugins.operators}
+    whole = [model for model in reports if isinstance(model, Report)]
+    if whole and (options or over is not None):
+        given = ", ".join([*options, *(["over"] if over is not None else [])])
+        raise ConfigError(f"{given}: {brief(whole[0].model)} is a report already; give models, or reports alone")
+    if over is not None:
+        if len(reports) != 1:
+            raise ConfigError(f"over is of one model, and {len(reports)} are given: leave the others out, or over=")
+        from graphacct.solving.over import account_over
+
+        model = find_model(reports[0], plugins, options.get("set") or {})
+        account_one = partial(account, model, **how)
+        found, more["over"] = account_over(model, over, {**options}, account_one, (quantity, by), plugins.operators)
+    elif not whole:
+        found, more["chosen"] = _under_one_workload(reports, how, {**options})
+    return compared([_reported(each, plugins) for each in found], quantity, by, depth, **more)
 
 
 @checked(AccountKeywords)
@@ -372,7 +491,8 @@ def diff(
         a: A report, or a model.
         b: Another one, matched with it node by node, by path.
         quantity: What a table shows.
-        fail_if: Conditions on the changes of totals, `flops > +3%`; the result's `failing` has those that hold.
+        fail_if: Conditions on the changes of totals, `flops > +3%`, or of parts, `flops(attention) > 0`; the result's
+            `failing` has those that hold.
         convention: As for `account`; of reports their own.
         mask: As for `account`; of reports their own.
         unknown: As for `account`.
@@ -404,7 +524,7 @@ def diff(
             error.args = (f"{error} (of {side})",)
             raise
         reports.append(found)
-    return compared(reports[0], reports[1], quantity, conditions)
+    return compared(reports[0], reports[1], quantity, conditions, plugins.operators)
 
 
 @checked(NoKeywords)
@@ -478,6 +598,25 @@ def verify_class(
     step = account(model, **how, phase="train", loss="sum", profile="torch-eager-cpu")
     measured = measured_class(keys, workload_of(forward), plugins)
     return compared(forward, step, measured, options.get("set") or {})
+
+
+def _under_one_workload(
+    models: Sequence[Model], how: Mapping[str, Any], options: Mapping[str, Any]
+) -> tuple[list[Report], list[Chosen]]:
+    """Returns the reports of models under one workload, and the lengths that were chosen for all."""
+    from graphacct.models.shared_sizes import shared_sizes
+    from graphacct.reports.comparison import Chosen
+    from graphacct.reports.workloads import check_one_workload
+
+    found = [find_model(model, how["plugins"], options.get("set") or {}) for model in models]
+    shared = shared_sizes(found, options)
+    chosen = [Chosen(name, min(size for size in own if size is not None), own) for name, own in shared.items()]
+    reports = []
+    for place, model in enumerate(found):
+        more = {each.name: each.size for each in chosen if each.own[place] not in (None, each.size)}
+        reports.append(account(model, **how, **{**options, **more}))
+    check_one_workload(reports)
+    return reports, chosen
 
 
 def _reported(report: Report | Model, plugins: Plugins, unknown: str = DEFAULTS["unknown"]) -> Report:

@@ -26,7 +26,7 @@ from typing import Any, ParamSpec, TypeVar
 import attrs
 
 from graphacct.answers import noted
-from graphacct.dims import MIN_DIM, Dim, is_array, is_symbol
+from graphacct.dims import MIN_DIM, Dim, is_array, is_symbol, is_traced
 from graphacct.errors import ConfigError
 from graphacct.relations import shortened
 
@@ -208,6 +208,8 @@ def equal(a: Dim, b: Dim) -> bool:
         return a == b
     if is_array(a) or is_array(b):
         return _agreed(a == b, "are equal", a, b)
+    if is_traced(a) or is_traced(b):
+        return bool(a == b)
     return _symbolic("==", a, b, False)
 
 
@@ -225,6 +227,8 @@ def less(a: Dim, b: Dim, assumed: bool = False) -> bool:
         return a < b
     if is_array(a) or is_array(b):
         return _agreed(a < b, "are in this order", a, b)
+    if is_traced(a) or is_traced(b):
+        return bool(a < b)
     return _symbolic("<", a, b, assumed)
 
 

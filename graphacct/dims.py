@@ -1,8 +1,9 @@
-"""Dimensions are plain: an int, a sympy expression or a numpy array, with no wrapper class.
+"""Dimensions are plain: an int, a sympy expression, a numpy array, or an int that records what is computed of it.
 
-This file, `decisions.py`, `signs.py` and `extremes.py` alone know that there are three kinds. Formulas use `+ - * **`
-and the helpers below; checks fire only between ints, because a symbol or a sweep has no single value to check. sympy
-and numpy are never imported here: a value of theirs can only arrive when the caller has imported them.
+This file, `decisions.py`, `signs.py` and `extremes.py` alone know that there are several kinds. Formulas use `+ - * **`
+and the helpers below; checks fire only between sizes with a value (`has_value`): a symbol or a sweep has no single one
+to check. sympy, numpy and `formulas/` are never imported here: a value of theirs can only arrive when the caller has
+imported them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from functools import reduce
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 from graphacct.errors import ConfigError, brief
 from graphacct.extremes import largest
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
     import numpy
     import sympy
 
-    Dim: TypeAlias = int | sympy.Expr | numpy.ndarray[Any, Any]
+    from graphacct.formulas.traced_size import TracedSize
+
+    Dim: TypeAlias = int | TracedSize | sympy.Expr | numpy.ndarray[Any, Any]
 else:
     Dim = Any
 
@@ -41,6 +45,18 @@ def is_array(value: object) -> bool:
     return numpy is not None and isinstance(value, numpy.ndarray)
 
 
+def is_traced(value: object) -> TypeGuard[TracedSize]:
+    """Returns whether `value` is a size that records what is computed of it (`formulas/trace.py`)."""
+    module = sys.modules.get("graphacct.formulas.traced_size")
+    return module is not None and isinstance(value, module.TracedSize)
+
+
+def has_value(value: object) -> TypeGuard[int]:
+    """Returns whether a size is one number, so that comparing it gives an answer: an int, or a traced size, which
+    computes and compares as one."""
+    return type(value) is int or is_traced(value)
+
+
 def check_dim(value: Any, subject: str, minimum: int = 1) -> Dim:
     """Returns `value` as a dimension. Raises a ConfigError that names `subject` if it is none.
 
@@ -49,6 +65,10 @@ def check_dim(value: Any, subject: str, minimum: int = 1) -> Dim:
     """
     if type(value) is not int:
         if is_symbol(value) and not getattr(value, "is_Integer", False):
+            return value
+        if is_traced(value):
+            if value < minimum:
+                raise ConfigError(f"{subject} must be {_at_least(minimum)}, not {value.value}")
             return value
         if is_array(value):
             if value.dtype.kind in "iu":
@@ -75,8 +95,8 @@ def prod(dims: Iterable[Dim]) -> Dim:
 
 
 def same(a: Dim, b: Dim) -> bool:
-    """Returns whether two dimensions are known to be equal: ints by value, symbols by structure, arrays element by
-    element."""
+    """Returns whether two dimensions are known to be equal: ints and traced sizes by value, symbols by structure,
+    arrays element by element."""
     if a is b:
         return True
     if type(a) is int and type(b) is int:
@@ -95,8 +115,10 @@ def same_shape(a: Sequence[Dim], b: Sequence[Dim]) -> bool:
 
 
 def differ(a: Dim, b: Dim) -> bool:
-    """Returns whether two dimensions are known to differ: only ints can."""
-    return type(a) is int and type(b) is int and a != b
+    """Returns whether two dimensions are known to differ: only those with a value can."""
+    if type(a) is int and type(b) is int:
+        return a != b
+    return has_value(a) and has_value(b) and bool(a != b)
 
 
 def some_below(dim: Dim, bound: int) -> bool:
@@ -104,7 +126,7 @@ def some_below(dim: Dim, bound: int) -> bool:
     if is_array(dim):
         below: Any = dim < bound
         return bool(below.any())
-    return type(dim) is int and dim < bound
+    return has_value(dim) and bool(dim < bound)
 
 
 def magnitude(dim: Any) -> int:
@@ -112,12 +134,18 @@ def magnitude(dim: Any) -> int:
     64, or a sweep's largest."""
     if is_symbol(dim):
         return int(dim.subs(dict.fromkeys(dim.free_symbols, 64)))
+    if is_traced(dim):
+        return int(dim.value)
     return int(dim.max()) if is_array(dim) else int(dim)
 
 
 def exact_div(a: Dim, b: Dim, subject: str = "quotient") -> Dim:
     """Returns `a / b`. Raises ConfigError, which names `subject`, if ints leave a remainder."""
     if type(a) is int and type(b) is int:
+        if b == 0 or a % b:
+            raise ConfigError(f"{subject}: {a} is not divisible by {b}")
+        return a // b
+    if has_value(a) and has_value(b):
         if b == 0 or a % b:
             raise ConfigError(f"{subject}: {a} is not divisible by {b}")
         return a // b
@@ -146,6 +174,17 @@ def maximum(a: Dim, b: Dim) -> Dim:
     return _extreme(a, b, "Max", "maximum")
 
 
+def largest_of(values: Sequence[Dim]) -> Dim:
+    """Returns the largest of several sizes, as `maximum` of one after the other; 0 of none."""
+    if all(type(value) is int for value in values):
+        return max(values, default=0)
+    for size in values:
+        if is_traced(size):
+            return size.trace.largest(*values)
+    nothing: Dim = 0
+    return reduce(maximum, values, nothing)
+
+
 def minimum(a: Dim, b: Dim) -> Dim:
     """Returns the smaller of the two, element by element for arrays, `Min(a, b)` for symbols."""
     return _extreme(a, b, "Min", "minimum")
@@ -154,6 +193,9 @@ def minimum(a: Dim, b: Dim) -> Dim:
 def _extreme(a: Dim, b: Dim, symbolic: str, numeric: str) -> Dim:
     if is_array(a) or is_array(b):
         return getattr(sys.modules["numpy"], numeric)(a, b)
+    for size in (a, b):
+        if is_traced(size):
+            return size.trace.largest(a, b) if symbolic == "Max" else size.trace.smallest(a, b)
     if is_symbol(a) or is_symbol(b):
         return largest(a, b) if symbolic == "Max" else getattr(sys.modules["sympy"], symbolic)(a, b)
     return max(a, b) if symbolic == "Max" else min(a, b)

@@ -19,6 +19,15 @@ Report: TypeAlias = Any
 """`graphacct.reports.report.Report`, which the ground must not import."""
 
 FUNCTIONS = {
+    "comparison.csv": "graphacct.render.compare:to_csv",
+    "comparison.dict": "graphacct.render.compare:to_dict",
+    "comparison.html": "graphacct.render.compare:to_html",
+    "comparison.json": "graphacct.render.compare:to_json",
+    "comparison.markdown": "graphacct.render.compare:to_markdown",
+    "comparison.plot": "graphacct.render.compare_plot:plot",
+    "comparison.records": "graphacct.render.compare:records",
+    "comparison.sheet": "graphacct.render.compare:sheet",
+    "comparison.table": "graphacct.render.compare:to_text",
     "diff.dict": "graphacct.render.diff:to_dict",
     "diff.html": "graphacct.render.diff:to_html",
     "diff.table": "graphacct.render.diff:to_text",
@@ -40,6 +49,9 @@ FUNCTIONS = {
     "solution.dict": "graphacct.render.solution:to_dict",
     "solution.html": "graphacct.render.solution:to_html",
     "solution.table": "graphacct.render.solution:to_text",
+    "sweep.dict": "graphacct.render.sweep:to_dict",
+    "sweep.html": "graphacct.render.sweep:to_html",
+    "sweep.table": "graphacct.render.sweep:to_text",
 }
 
 

@@ -6,8 +6,8 @@ import contextlib
 import json
 import os
 import stat
-from collections.abc import Callable
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, NoReturn
 
 from graphacct.errors import ReadError, WriteError
 
@@ -56,36 +56,49 @@ def write(path: str | os.PathLike[str], content: str | bytes) -> None:
 
     Raises WriteError, which names the path, if that fails.
     """
-    shown = os.fspath(path)
     data = content.encode() if isinstance(content, str) else content
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str], instead: Callable[[], str] = str) -> Iterator[BinaryIO]:
+    """Opens a new file that takes the place of `path` at the end, if nothing is raised until then. An error, or an
+    interrupt, leaves nothing behind. At the end `instead` may return another path, whose place it then takes.
+
+    Raises WriteError, which names the path, if the file cannot be written.
+    """
+    shown = os.fspath(path)
     try:
         target = os.path.realpath(shown)  # a link stays a link, and its target is written
         if os.path.isdir(target):
             raise WriteError(f"cannot write {shown!r}: it is a folder")
         if _is_stream(shown, target):
             with open(shown, "ab") as stream:  # append, because >> may have opened the file behind /dev/stdout
-                stream.write(data)
+                yield stream
             return
-        _replace(target, data)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        with _beside(target, instead) as file:
+            yield file
+    except (OSError, ValueError) as error:
         raise WriteError(f"cannot write {shown!r}: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _replace(target: str, data: bytes) -> None:
-    """Writes a new file beside `target`, which then takes its place and its permissions.
+@contextlib.contextmanager
+def _beside(target: str, instead: Callable[[], str]) -> Iterator[BinaryIO]:
+    """Opens a new file beside `target`, which then takes its place and its permissions.
 
     The name is random and the file must not exist: another thread's has another name, and a link that somebody put
     there is not followed. A new file gets the permissions that the umask leaves.
     """
     folder, name = os.path.split(target)
     partial = os.path.join(folder, f".{name[:50]}.{os.urandom(8).hex()}.partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:
-        with open(descriptor, "wb") as file:
+        with open(descriptor, "r+b") as file:
             with contextlib.suppress(FileNotFoundError):
                 os.chmod(partial, stat.S_IMODE(os.stat(target).st_mode))
-            file.write(data)
-        os.replace(partial, target)
+            yield file
+        os.replace(partial, instead() or target)
     except BaseException:  # an interrupt leaves nothing behind either
         with contextlib.suppress(OSError):
             os.unlink(partial)

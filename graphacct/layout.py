@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cmp_to_key
 
 from graphacct.decisions import equal, equal_shape, less
-from graphacct.dims import Dim
+from graphacct.dims import Dim, has_value
 from graphacct.tensors import TensorSpec
 
 
@@ -16,7 +16,7 @@ def dense_like(x: TensorSpec, dtype: str = "") -> TensorSpec:
     kind = dtype or x.dtype
     if x.strides is None:
         return x if kind == x.dtype else TensorSpec(x.shape, kind)
-    if any(type(stride) is int and stride == 0 for stride in x.strides):
+    if any(has_value(stride) and stride == 0 for stride in x.strides):
         return TensorSpec(x.shape, kind)
     strides: list[Dim] = [1] * len(x.strides)
     step: Dim = 1

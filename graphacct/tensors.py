@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from graphacct.dims import Dim, differ, prod, shape_text
+from graphacct.dims import Dim, differ, has_value, prod, shape_text
 from graphacct.errors import ConfigError, brief, unknown
 
 DTYPE_BITS: dict[str, int] = {
@@ -187,5 +187,5 @@ def conflict(a: TensorSpec, b: TensorSpec) -> bool:
     if a.dtype != b.dtype or len(a.shape) != len(b.shape) or any(map(differ, a.shape, b.shape)):
         return True
     if a.strides is None or b.strides is None:
-        return a.strides is not b.strides and all(type(size) is int for size in a.shape)
+        return a.strides is not b.strides and all(map(has_value, a.shape))
     return any(map(differ, a.strides, b.strides))

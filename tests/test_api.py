@@ -25,6 +25,7 @@ VERBS = (
     "params",
     "save",
     "solve",
+    "sweep",
     "verify",
 )
 
@@ -65,7 +66,7 @@ def test_verbs_have_named_keywords(verb):
 
 
 @pytest.mark.parametrize(
-    "verb", ["account", "build", "compare", "diff", "draw", "explain", "memory", "params", "solve", "verify"]
+    "verb", ["account", "build", "compare", "diff", "draw", "explain", "memory", "params", "solve", "sweep", "verify"]
 )
 def test_an_unknown_keyword_is_answered_with_the_closest(verb):
     """As a misspelt option of the command line is."""

@@ -8,39 +8,71 @@ import click
 
 from graphacct.cli.options import BYTES, DEPTH, OUTPUT, account_options, arguments, format_option
 from graphacct.cli.output import FORMATS, format_of, give, give_sheet, say_keys
-from graphacct.cli.parameter_types import OneOf
+from graphacct.cli.parameter_types import Named, OneOf, OutputPath
 
 
 @click.command("compare")
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.option(
+    "--over",
+    multiple=True,
+    type=Named("SIZE=VALUES", "seq_len=1k,4k,16k"),
+    metavar="SIZE=VALUES",
+    help="Several sizes of one model: seq_len=1k,4k,16k; batch=1:8:1; d_model=512:2k:256, the end too.",
+)
 @account_options
 @click.option("--quantity", default="flops", metavar="NAME", help="What to compare.  [default: flops]")
-@click.option("--by", type=OneOf(("scope", "operator")), default="scope", help="[default: scope]")
+@click.option("--by", type=OneOf(("scope", "operator", "role")), help="[default: scope; role with --plot]")
+@click.option(
+    "--plot",
+    type=OutputPath(),
+    metavar="FILE",
+    help="Draw the shares of roles too: bars, or lines over sizes. .png, .svg or .pdf (extra plot).",
+)
+@click.option("--against", metavar="NAME", help="In place of shares, plot the quantity against another one: params.")
 @DEPTH
 @BYTES
 @format_option(*FORMATS)
 @OUTPUT
 def command(
     models: tuple[str, ...],
+    over: tuple[tuple[str, str], ...],
     quantity: str,
-    by: str,
+    by: str | None,
+    plot: str | None,
+    against: str | None,
     depth: int | None,
     bytes_: str,
     format_: str | None,
     output: str | None,
     **options: Any,
 ) -> None:
-    """Several models side by side: one quantity of each scope or operator, and its share of the model's total."""
-    from graphacct.api import account
-    from graphacct.render.compare import compare
+    """Several models side by side under one workload, or one model at several sizes (--over): one quantity of each
+    scope, operator or role, and its share of the model's total.
+
+    Roles are the same for every family: embedding, attention, mlp, experts, router, norms, head, loss, other.
+    """
+    from graphacct.api import compare
 
     form = format_of(format_, output)
-    given = arguments(options)
-    reports = [account(model, **given) for model in models]
-    comparison = compare(reports, quantity, by, depth)
-    for report in reports if form == "csv" else ():
-        say_keys(report.model, report.config_keys)
+    if len(over) > 1:
+        names = " and ".join(f"--over {name}" for name, _ in over)
+        raise click.UsageError(f"{names}: one size at a time", click.get_current_context(silent=True))
+    if against is not None and plot is None:
+        raise click.UsageError("--against is of a plot: add --plot FILE", click.get_current_context(silent=True))
+    if plot is not None:
+        from graphacct.render.plotting import check_ending
+
+        check_ending(plot)
+    sizes = dict(over) or None
+    by = by or ("scope" if plot is None else "role")
+    found = compare(*models, over=sizes, quantity=quantity, by=by, depth=depth, **arguments(options))
+    if plot is not None:
+        found.plot(plot, against)
+    if form == "csv":
+        for report in found.reports if sizes is None else found.reports[:1]:
+            say_keys(report.model, report.config_keys)
     if form in ("json", "csv"):
-        give(comparison.json() if form == "json" else comparison.csv(), output)
+        give(found.json() if form == "json" else found.csv(), output)
     else:
-        give_sheet(comparison.sheet(bytes_ == "binary"), form, output)
+        give_sheet(found.sheet(bytes_ == "binary"), form, output)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "--fail-if",
     multiple=True,
     metavar="CONDITION",
-    help="Exit with 1 if it holds: 'flops > +3%', 'params > 1e6', 'peak_bytes > 1GiB'. Repeatable.",
+    help="Exit with 1 if it holds: 'flops > +3%', 'peak_bytes > 1GiB', 'flops(attention) > +3%'. Repeatable.",
 )
 @click.option("--since", metavar="COMMIT", help="Compare files with their own versions in a commit of git.")
 @click.option("--depth", type=SIZE, metavar="N", help="Levels of scopes.  [default: as many as fit in 30 lines]")
@@ -42,8 +42,9 @@ def command(
 ) -> int:
     """Which nodes of two models differ under one workload: added, removed, changed, and what that costs.
 
-    In a CONDITION a name is the change of that quantity from A to B: in per cent of A's if a percentage stands in the
-    comparison, else in its own unit. With --since, each of the files given is B, and its version in the commit is A.
+    In a CONDITION a name is the change of that quantity from A to B, flops(attention) that of a role, and
+    flops("*.mlp") that of scopes: in per cent of A's if a percentage stands in the comparison, else in its own unit.
+    With --since, each of the files given is B, and its version in the commit is A.
     """
     form = format_of(format_, output)
     if since is None and len(models) != 2:

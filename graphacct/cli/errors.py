@@ -14,7 +14,10 @@ from graphacct.keywords import AccountKeywords
 from graphacct.render.printable import printable
 
 TRACEBACK_VARIABLE = "GRAPHACCT_TRACEBACK"
-OTHERS = ("convention", "mask", "unknown", "on", "depth", "unroll", "views", "expand", "where", "max", "min")
+OTHERS = (
+    *("convention", "mask", "unknown", "on", "depth", "unroll", "views", "expand", "where", "max", "min", "by"),
+    *("over", "keep", "pareto", "exact", "strict", "output", "workers", "scheduler"),
+)
 LINE = 600
 """The most characters in a line of a message; more would hide the problem."""
 NAMES = "|".join((*AccountKeywords.__annotations__, *OTHERS))

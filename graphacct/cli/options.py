@@ -167,18 +167,18 @@ def format_option(*formats: str) -> Callable[[Function], Function]:
 def arguments(options: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the shared options as keyword arguments of `graphacct.build` or `graphacct.account`."""
     given = {name: value for name, value in options.items() if name not in ("plugin", "block", *PAIRS)}
-    pairs = {name: _mapping(flag, options[name]) for name, flag in PAIRS.items()}
-    of_modules = {name: pairs[name] or None for name in ("inputs", "dynamic")}
-    return {**given, **of_modules, "set": pairs["set"], "plugins": plugins(options)}
+    named = {name: pairs(flag, options[name]) for name, flag in PAIRS.items()}
+    of_modules = {name: named[name] or None for name in ("inputs", "dynamic")}
+    return {**given, **of_modules, "set": named["set"], "plugins": plugins(options)}
 
 
-def _mapping(flag: str, pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+def pairs(flag: str, given: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """Returns what a repeated option gives by name."""
-    names = [name for name, _ in pairs]
+    names = [name for name, _ in given]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise click.UsageError(f"{flag} {twice} is given twice", click.get_current_context(silent=True))
-    return dict(pairs)
+    return dict(given)
 
 
 def plugins(options: Mapping[str, Any]) -> Any:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 from operator import mul
 from typing import TypeAlias
 
 from graphacct.costs.annotate import NodeCost
 from graphacct.costs.quantities import Quantity
-from graphacct.dims import Dim, is_array, is_symbol, maximum
+from graphacct.dims import Dim, is_array, is_symbol, is_traced, largest_of, maximum
 from graphacct.errors import brief
 from graphacct.graph.graph import Node, Parameter
 from graphacct.graph.paths import instances
@@ -43,14 +42,13 @@ def no_number(quantity: Quantity, records: Sequence[NodeCost], who: str) -> str:
             value: object = quantity.of_node(record)  # type: ignore[misc]
         except Exception:
             return ""
-        if not (isinstance(value, (int, float)) or is_symbol(value) or is_array(value)):
+        if not (isinstance(value, (int, float)) or is_symbol(value) or is_array(value) or is_traced(value)):
             return f"{who} is {brief(value)} of node {record.node.name!r}, which is no number"
     return ""
 
 
 def total(quantity: Quantity, values: Sequence[Dim]) -> Dim:
-    start: Dim = 0
-    return reduce(maximum, values, start) if quantity.combine == "max" else sum(values)
+    return largest_of(values) if quantity.combine == "max" else sum(values)
 
 
 def _of_parameters(quantity: Quantity, nodes: int, parameters: Owned) -> list[Dim]:

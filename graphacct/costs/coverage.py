@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from graphacct.dims import Dim, dim_text
+from graphacct.graph.paths import outward, pattern
 
 if TYPE_CHECKING:
     from graphacct.costs.annotate import NodeCost
@@ -41,6 +42,16 @@ class Coverage:
         return f"{text}; no total contains {self.missing}" if self.uncosted else text
 
     @property
+    def by_path(self) -> dict[str, int]:
+        """How many nodes without a cost each scope and node holds, by path."""
+        return _counts(path for name, _ in self.uncosted for path in outward(pattern(name)))
+
+    @property
+    def by_operator(self) -> dict[str, int]:
+        """How many nodes without a cost each operator has."""
+        return _counts(operator for _, operator in self.uncosted)
+
+    @property
     def missing(self) -> str:
         """The first nodes without a cost, and how many more there are; empty when there is none."""
         named = [f"{name} ({operator})" for name, operator in self.uncosted[:3]]
@@ -53,6 +64,14 @@ class Coverage:
         named = [f"{dim_text(times)} of {what}" for what, times in self.by_rule[:MOST_NAMED]]
         more = f" and {len(self.by_rule) - MOST_NAMED} others" if len(self.by_rule) > MOST_NAMED else ""
         return ", ".join(named) + more
+
+
+def _counts(names: Iterable[str]) -> dict[str, int]:
+    """Returns how often each name occurs."""
+    counts: dict[str, int] = {}
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+    return counts
 
 
 def coverage(records: Iterable[NodeCost], operators: Mapping[str, Operator]) -> Coverage:

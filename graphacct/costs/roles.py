@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from graphacct.dims import same
+from graphacct.dims import Dim, same
 from graphacct.graph.attention_core import attention_core
 from graphacct.graph.graph import Graph, Node
 from graphacct.graph.paths import is_index
@@ -96,12 +96,23 @@ class _Roles:
         owned = [node for node in self.nodes if self.found.get(node.name) == EXPERTS and node.parameters]
         counts = [node.parameters[0].spec.shape[0] for node in owned]
         scopes = {scope for node in owned for scope in list(_around(node.name))[:2] if not _is_layer(scope)}
+        copied = {  # a weight in another dtype is a value, made from the parameter alone
+            value.name: node.parameters[0]
+            for node in self.nodes
+            if len(node.parameters) == 1 and not node.values
+            for value in node.outputs
+        }
+        widths: dict[str, Dim] = {}  # of each product with a weight, how many outputs it has
         for node in self.nodes:
-            if self.found.get(node.name) in (None, EXPERTS) and node.parameters and self._contracts(node):
-                shape = node.parameters[0].spec.shape
-                beside = any(scope in scopes for scope in _around(node.name))
-                if beside and node not in owned and any(same(shape[0], count) for count in counts):
-                    self.found[node.name] = ROUTER
+            weights = [*node.parameters, *(copied[value.name] for value in node.values if value.name in copied)]
+            if weights and node not in owned and any(s in scopes for s in _around(node.name)) and self._contracts(node):
+                widths[node.name] = weights[0].spec.shape[0]
+        for name, width in widths.items():
+            if self.found.get(name) in (None, EXPERTS) and any(same(width, count) for count in counts):
+                module = name.rpartition(".")[0]  # a shared expert may be as wide, but has a product back too
+                beside = [] if module in scopes else [other for other in widths if other.startswith(f"{module}.")]
+                if all(same(widths[other], width) for other in beside):
+                    self.found[name] = ROUTER
 
     def _products(self) -> None:
         """Gives a role to the products left: within layers the network's, before the first layer the embedding's,

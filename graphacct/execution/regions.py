@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from graphacct.decisions import less
-from graphacct.dims import Dim, is_symbol
+from graphacct.dims import Dim, is_symbol, is_traced
 from graphacct.graph.graph import Block, Graph, Node
 from graphacct.graph.paths import outermost
 from graphacct.graph.places import Place, nodes
@@ -60,7 +60,7 @@ class Regions:
         if id(block) in self.starting:
             return one_by_one(block, "makes a tensor with a gradient of its own", "ask for a forward report")
         counts = repetitions(block)
-        if is_symbol(block.repeat):  # a block that repeats less often has no such ends
+        if is_symbol(block.repeat) or is_traced(block.repeat):  # a block that repeats less often has no such ends
             less(len(counts) - 1, block.repeat, assumed=True)
         return counts
 

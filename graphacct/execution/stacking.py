@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from graphacct.dims import Dim
+from graphacct.dims import Dim, has_value
 from graphacct.execution.kernels import KernelCall, RepeatedSpan, Storage, Tensor, storages
 from graphacct.graph.places import Place
 from graphacct.graph.walk import BlockEnd
@@ -13,7 +13,7 @@ from graphacct.tensors import TensorSpec
 
 def standing_for_several(end: BlockEnd) -> list[Place]:
     """Returns the repetitions of a block that stand for more than themselves; they are in a row."""
-    return [place for place in end.repetitions if not (type(place.count) is int and place.count == 1)]
+    return [place for place in end.repetitions if not (has_value(place.count) and place.count == 1)]
 
 
 def repeated_span(several: Sequence[Place], starts: Sequence[int], stop: int) -> RepeatedSpan:

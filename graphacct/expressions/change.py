@@ -1,15 +1,16 @@
-"""Conditions on changes: `flops > +3%`, `params > 1e6`, `peak_bytes > 1GiB`.
+"""Conditions on changes: `flops > +3%`, `params > 1e6`, `flops(attention) > +3%`.
 
-A name is the change of that quantity from one model to another. Each comparison stands by itself. If a percentage
+A name is the change of that quantity from one model to another, and a call that of a part of the models: of a role, or
+of the scopes that a glob matches. Each comparison stands by itself. If a percentage
 stands in it, every name in it is the relative change, (b - a) / a; otherwise it is the absolute one, b - a. What
 could mean two things is refused: a percentage beside a plain number, and a product or quotient of changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import attrs
 
@@ -20,6 +21,8 @@ from graphacct.expressions.parse import parse
 WORDS = ("and", "or", "not")
 SUM, PERCENTAGE, PLAIN = "sum", "percentage", "plain"
 """What a side of a comparison is: of names, of percentages, or of plain numbers."""
+Figures: TypeAlias = Callable[[str, str], tuple[Any, Any]]
+"""`figures(name, argument)`: a quantity of a part of both models, as `flops(attention)`."""
 
 
 @attrs.frozen
@@ -42,13 +45,19 @@ class Condition:
         """The quantities in it, each once."""
         return self.expression.names
 
-    def holds(self, first: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-        """Returns whether it is true of the change from the first model's totals to the other's.
+    @property
+    def calls(self) -> tuple[tuple[str, str], ...]:
+        """The quantities of parts in it, each once: name and argument."""
+        return self.expression.calls
+
+    def holds(self, first: Mapping[str, Any], other: Mapping[str, Any], parts: Figures | None = None) -> bool:
+        """Returns whether it is true of the change from the first model's totals to the other's; `parts` gives the
+        figures of parts.
 
         Raises UnknownNameError for a name that is not among the totals; ConfigError if a total is no number but a
         formula or an array, or if a relative change is asked of a quantity that the first model has none of.
         """
-        return self._true(self.expression.root, _Changes(self.text, first, other))
+        return self._true(self.expression.root, _Changes(self.text, first, other, parts))
 
     def _true(self, part: Part, changes: _Changes) -> bool:
         if part.kind == "not":
@@ -57,7 +66,8 @@ class Condition:
             found = [self._true(inner, changes) for inner in part.parts]  # all of them, so that none hides an error
             return all(found) if part.kind == "and" else any(found)
         relative = any(inner.kind == "percent" for inner in _within(part))
-        return bool(Expression(self.text, part).value(changes.relative if relative else changes.absolute))
+        of = changes.relative if relative else changes.absolute
+        return bool(Expression(self.text, part).value(of, of))
 
 
 def condition(text: str) -> Condition:
@@ -75,37 +85,50 @@ def condition(text: str) -> Condition:
 
 @attrs.frozen
 class _Changes:
-    """The changes of quantities, by name."""
+    """The changes of quantities, by name, and of parts by their argument too."""
 
     text: str
     first: Mapping[str, Any]
     other: Mapping[str, Any]
+    parts: Figures | None
 
-    def absolute(self, name: str) -> int | Fraction:
-        one, other = self._figures(name)
+    def absolute(self, name: str, argument: str = "") -> int | Fraction:
+        one, other = self._figures(name, argument)
         return other - one
 
-    def relative(self, name: str) -> int | Fraction:
-        one, other = self._figures(name)
+    def relative(self, name: str, argument: str = "") -> int | Fraction:
+        one, other = self._figures(name, argument)
         if one == other:
             return 0
         if one == 0:
+            typed = called(name, argument)
             raise ConfigError(
-                f"condition {brief(self.text)}: {name} goes from 0 to {other:,}, which has no percentage: "
-                f"compare the absolute change, {name} > 0"
+                f"condition {brief(self.text)}: {typed} goes from 0 to {other:,}, which has no percentage: "
+                f"compare the absolute change, {typed} > 0"
             )
         return Fraction(other - one, 1) / one
 
-    def _figures(self, name: str) -> tuple[Any, Any]:
+    def _figures(self, name: str, argument: str) -> tuple[Any, Any]:
         for totals in (self.first, self.other):
             if name not in totals:
                 raise unknown("quantity", name, totals, f"in the condition {brief(self.text)}")
-            if not isinstance(totals[name], int):
+        if argument and self.parts is None:
+            raise ConfigError(f"condition {brief(self.text)}: {called(name, argument)} is of a part, and none is known")
+        both = self.parts(name, argument) if argument and self.parts else (self.first[name], self.other[name])
+        for figure in both:
+            if not isinstance(figure, int):
                 raise ConfigError(
-                    f"condition {brief(self.text)}: {name} is {brief(str(totals[name]))}, which is no number; give "
-                    "every size as a number"
+                    f"condition {brief(self.text)}: {called(name, argument)} is {brief(str(figure))}, which is no "
+                    "number; give every size as a number"
                 )
-        return self.first[name], self.other[name]
+        return both
+
+
+def called(name: str, argument: str = "") -> str:
+    """Returns a quantity as conditions write it: `flops`, `flops(attention)`, `flops("*.mlp")`."""
+    if not argument:
+        return name
+    return f"{name}({argument})" if argument.isidentifier() else f'{name}("{argument}")'
 
 
 @attrs.frozen
@@ -138,10 +161,8 @@ class _Check:
         kind = part.kind
         if kind in ("number", "percent"):
             return PLAIN if kind == "number" else PERCENTAGE
-        if kind == "name":
+        if kind in ("name", "call"):
             return SUM
-        if kind == "call":
-            self.wrong(f"{part.value}({part.argument}): changes are of whole models, so write {part.value} alone")
         if kind in WORDS or kind in COMPARISONS:
             self.wrong("a comparison stands inside a sum; join comparisons with 'and' and 'or'")
         if _is_negative(part):
@@ -179,4 +200,4 @@ def _one_at_a_time(part: Part) -> bool:
     not the sum of changes in per cent."""
     if part.kind in FUNCTIONS:
         return all(map(_one_at_a_time, part.parts))
-    return part.kind == "name" or (_is_negative(part) and _one_at_a_time(part.parts[1]))
+    return part.kind in ("name", "call") or (_is_negative(part) and _one_at_a_time(part.parts[1]))

@@ -79,14 +79,21 @@ class Expression:
         flat = [inner for part in found for inner in (part.parts if part.kind == "and" else (part,))]
         return tuple(flat) if all(part.kind in COMPARISONS for part in flat) else ()
 
-    def value(self, names: Names | Mapping[str, Any], calls: Calls | None = None) -> Any:
+    def value(
+        self,
+        names: Names | Mapping[str, Any],
+        calls: Calls | None = None,
+        number: Callable[[int | Fraction], Any] | None = None,
+    ) -> Any:
         """Returns its value, an int or a Fraction where all names are ints; with arrays, an array.
 
         Args:
             names: The value of each name: a function, or a mapping. An unknown name is a ConfigError that lists them.
             calls: `calls(name, argument)`, the value of a call.
+            number: What makes a number of the expression one like those of the names; exact unless given.
         """
-        return _value(self.root, _looked_up(names) if isinstance(names, Mapping) else names, calls or _no_calls)
+        look_up = _looked_up(names) if isinstance(names, Mapping) else names
+        return _value(self.root, look_up, calls or _no_calls, number or _exact)
 
 
 def _parts(part: Part) -> Iterator[Part]:
@@ -95,15 +102,19 @@ def _parts(part: Part) -> Iterator[Part]:
         yield from _parts(inner)
 
 
-def _value(part: Part, names: Names, calls: Calls) -> Any:
+def _exact(number: int | Fraction) -> int | Fraction:
+    return number
+
+
+def _value(part: Part, names: Names, calls: Calls, number: Callable[[int | Fraction], Any]) -> Any:
     kind = part.kind
     if kind in ("number", "percent"):
-        return part.value
+        return number(part.value)
     if kind == "name":
         return names(part.value)
     if kind == "call":
         return calls(part.value, part.argument)
-    values = [_value(inner, names, calls) for inner in part.parts]
+    values = [_value(inner, names, calls, number) for inner in part.parts]
     if kind in ("and", "or"):
         return _joined(kind, values)
     if kind == "not":
@@ -130,6 +141,7 @@ def _combined(sign: str, one: Any, other: Any) -> Any:
     if sign in COMPARISONS:
         return COMPARISONS[sign](one, other)
     if sign == "**":
+        other = int(other) if isinstance(other, float) and other.is_integer() else other
         if not isinstance(other, int) or not 0 <= other <= LARGEST_POWER:
             raise ConfigError(f"a power is a whole number from 0 to {LARGEST_POWER}, not {brief(other)}")
         return one**other

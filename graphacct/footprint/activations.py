@@ -12,7 +12,7 @@ from functools import cached_property
 
 import attrs
 
-from graphacct.dims import Dim, maximum
+from graphacct.dims import Dim, largest_of, maximum
 from graphacct.execution.autograd import backward_pass
 from graphacct.execution.backward import NO_BACKWARD_PASS, BackwardPass
 from graphacct.execution.kernels import ACTIVATION, FORWARD, TABLE, Schedule, storages
@@ -153,18 +153,18 @@ class Activations:
 
 def saved_by_node(run: Activations) -> dict[str, Dim]:
     """Returns the bytes that each node is the first to save."""
-    return _by_node(((use.call.node.name, use.bytes) for use in run.saved), lambda a, b: a + b)
+    return {node: sum(sizes) for node, sizes in _by_node((use.call.node.name, use.bytes) for use in run.saved).items()}
 
 
 def peaks_by_node(run: Activations, forward: bool) -> dict[str, Dim]:
     """Returns the most bytes alive while each node runs: in the forward pass, or in the backward pass, where it may be
     recomputed as well."""
     rows = ((row.node, row.live_bytes) for row in run.timeline if (row.run == FORWARD) == forward)
-    return _by_node(rows, maximum)
+    return {node: largest_of(sizes) for node, sizes in _by_node(rows).items()}
 
 
-def _by_node(items: Iterable[tuple[str, Dim]], combine: Callable[[Dim, Dim], Dim]) -> dict[str, Dim]:
-    found: dict[str, Dim] = {}
+def _by_node(items: Iterable[tuple[str, Dim]]) -> dict[str, list[Dim]]:
+    found: dict[str, list[Dim]] = {}
     for node, size in items:
-        found[node] = combine(found.get(node, 0), size)
+        found.setdefault(node, []).append(size)
     return found

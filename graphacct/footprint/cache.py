@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from graphacct.costs.annotate import AnnotatedGraph, NodeCost
-from graphacct.dims import Dim, same
+from graphacct.dims import Dim, has_value, same
 from graphacct.errors import OperatorError, blame, brief
 from graphacct.operators.operator import Operator
 
@@ -43,7 +43,7 @@ def _of_token(record: NodeCost, operator: Operator, following: bool) -> Dim:
         function, name = operator.caches_next, "caches_next"
     assert function is not None
     found = operator.call(function, application.dims, application.batch, specs, application.outputs, node.attributes)
-    less = type(found) is int and found < 0 and function is operator.caches
+    less = has_value(found) and found < 0 and function is operator.caches
     if found is None or isinstance(found, (str, bool, float)) or less:
         raise OperatorError(f"{name}= returned {brief(found)}, which is no number of bytes")
     return found

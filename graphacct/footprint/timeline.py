@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 
 import attrs
 
-from graphacct.dims import Dim, maximum
+from graphacct.dims import Dim, largest_of
 from graphacct.execution.backward import NO_BACKWARD_PASS, BackwardPass
 from graphacct.execution.kernels import FORWARD, Schedule
 
@@ -47,5 +46,4 @@ def timeline(
 
 def peak_of(alive: Sequence[Dim]) -> Dim:
     """Returns the most that is alive at once; 0 without a kernel."""
-    nothing: Dim = 0
-    return reduce(maximum, alive, nothing)
+    return largest_of(alive)

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from graphacct.dims import Dim, check_dim
+from graphacct.dims import Dim, check_dim, has_value
 from graphacct.errors import ConfigError, brief, suggest
 from graphacct.models.keys import filled
 from graphacct.models.metadata import INSIDE, SIZE, SWITCH, WITHIN
@@ -70,7 +70,7 @@ def _at_least(minimum: int) -> Callable[[Any, attrs.Attribute[Any]], Dim]:
 def bounded(value: Any, name: str, minimum: int = 1) -> Dim:
     """Returns a size of at least `minimum` and below 2**31. Raises ConfigError, which names the key, for another."""
     dim = check_dim(value, name, minimum)
-    if type(dim) is int and dim > MOST:
+    if has_value(dim) and dim > MOST:
         raise ConfigError(f"{name} must be below 2**31, as every size of a model is, not {brief(value)}")
     return dim
 

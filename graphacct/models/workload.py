@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from graphacct.dims import Dim, check_dim, is_symbol
+from graphacct.dims import Dim, check_dim, has_value, is_symbol
 from graphacct.errors import ConfigError, brief, suggest
 from graphacct.keywords import DEFAULTS
 from graphacct.phases import CACHING, DECODE, PREFILL, TRAIN
@@ -150,7 +150,7 @@ def decoding_sizes(workload: Workload, phase: str, seq_len: Any) -> dict[str, An
             raise ConfigError('cache_len is the size of a decoding step: add phase="decode"')
         return {}
     given = workload.seq_len
-    if workload.cache_len is not None and type(given) is int and given != 1:
+    if workload.cache_len is not None and has_value(given) and given != 1:
         raise ConfigError(
             f"a decoding step has one new token, and seq_len {given} and cache_len {workload.cache_len} both say "
             "how many are before it: leave seq_len out (or cache_len: then seq_len counts those and the new one)"

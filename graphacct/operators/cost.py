@@ -23,7 +23,7 @@ from typing import Any
 
 import attrs
 
-from graphacct.dims import Dim, is_array, is_symbol
+from graphacct.dims import Dim, has_value, is_array, is_symbol, is_traced
 from graphacct.errors import OperatorError, brief
 from graphacct.tensors import TensorSpec
 
@@ -123,7 +123,7 @@ def full_cost(work: Work, specs: Sequence[TensorSpec], outputs: Sequence[TensorS
         read = 0 if view else sum([spec.bytes for spec in specs])
     written = new if work.write_bytes is None else work.write_bytes
     flops = work.matmul_flops
-    if type(flops) is int and flops % 2:
+    if has_value(flops) and flops % 2:
         raise OperatorError(f"its formula gave {flops} matmul_flops, an odd number: a multiply-add is 2")
     return sound(Cost(flops, work.vector_flops, work.transcendentals, read, written, new), specs, "its formula gave")
 
@@ -146,13 +146,17 @@ def sound(cost: Cost, specs: Iterable[TensorSpec], who: str) -> Cost:
             break
     else:
         return cost
-    whole = all(type(dim) is int for spec in specs for dim in spec.shape)
+    whole = all(has_value(dim) for spec in specs for dim in spec.shape)
     return Cost(*[_count(value, whole, who) for value in figures])
 
 
 def _count(value: Any, whole: bool, who: str) -> Dim:
     """Returns one figure as a count; `whole` says that all sizes are ints."""
     if is_array(value) or (is_symbol(value) and not (whole and value.is_number)):
+        return value
+    if is_traced(value):
+        if value < 0:
+            raise OperatorError(f"{who} {brief(value)}")
         return value
     if isinstance(value, float):
         if whole:

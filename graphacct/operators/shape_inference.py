@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from graphacct.dims import MAX_DIM, differ, is_symbol, shape_text
+from graphacct.dims import MAX_DIM, differ, has_value, is_symbol, shape_text
 from graphacct.errors import ShapeError, brief
 from graphacct.tensors import FLOATING, TensorSpec, dtype_name, promoted
 
@@ -63,8 +63,8 @@ def check_specs(specs: Sequence[TensorSpec]) -> None:
     for spec in specs:
         dtype_name(spec.dtype)
         for dim in spec.shape:
-            if type(dim) is int:
-                if not 0 <= dim <= MAX_DIM:
+            if has_value(dim):
+                if dim < 0 or (type(dim) is int and dim > MAX_DIM):
                     raise ShapeError(f"gives {shape_text(spec.shape)}: a dimension is {brief(dim)}")
             elif not (is_symbol(dim) or hasattr(dim, "dtype")):  # a sweep's are numpy's, scalars among them
                 raise ShapeError(f"gives a dimension of {brief(dim)}, which is no integer")

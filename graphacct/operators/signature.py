@@ -19,7 +19,7 @@ from typing import Any
 
 import attrs
 
-from graphacct.dims import Dim, differ, maximum, same, shape_text
+from graphacct.dims import Dim, differ, has_value, maximum, same, shape_text
 from graphacct.errors import ShapeError, SignatureError
 from graphacct.tensors import TensorSpec
 
@@ -177,9 +177,9 @@ class Signature:
         rank = max(len(a), len(b))
         result = []
         for x, y in zip((1,) * (rank - len(a)) + a, (1,) * (rank - len(b)) + b, strict=True):
-            if type(x) is int and x == 1:
+            if has_value(x) and x == 1:
                 result.append(y)
-            elif (type(y) is int and y == 1) or same(x, y):
+            elif (has_value(y) and y == 1) or same(x, y):
                 result.append(x)
             elif differ(x, y):
                 raise self._mismatch(

@@ -1,250 +1,284 @@
-"""Several models side by side, one per column: one quantity of each scope or operator, and its share."""
+"""A comparison as plain values (docs/json.md), as records for CSV, and as a table."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
-
-import attrs
+from collections.abc import Container, Iterable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from graphacct.costs.quantities import Quantity
 from graphacct.dims import same
-from graphacct.errors import ConfigError, unknown
-from graphacct.graph.paths import depth, last, merged, parent
-from graphacct.render.json import heading, to_json
-from graphacct.render.notes import key_notes, mask_note, partial, warning, workload_text
+from graphacct.graph.paths import depth, last, parent
+from graphacct.render.json import heading
+from graphacct.render.json import to_json as json_text
+from graphacct.render.notes import key_notes, mask_note, partial, warning, workload_words
 from graphacct.render.printable import printable
-from graphacct.render.records import count, plain_value, quantities, ratios_of, uncosted_paths
+from graphacct.render.records import plain_value, quantities, ratios_of, workload_texts
 from graphacct.render.sheet import UNCOSTED, Column, Line, Sheet, title
-from graphacct.render.tree import levels
 from graphacct.render.units import human, percent
-from graphacct.reports.rows import share
+from graphacct.reports.comparison import OPERATOR, ROLE, SCOPE, compare
 
 if TYPE_CHECKING:
+    from graphacct.reports.comparison import Comparison, Over
     from graphacct.reports.report import Report
 
+__all__ = ["compare"]  # where it was before its noun moved to reports/
+
 SCHEMA = "graphacct.compare/1"
+KEYS = {SCOPE: "path", OPERATOR: "operator", ROLE: "role"}
+"""What a row is called in JSON and CSV."""
+ALONE = "one model alone: name others beside it, or several sizes of it (--over seq_len=1k,4k,16k)"
+_NONE = object()
+WIDE = 4
+"""The most columns of models in a table by role, or of sizes: with more, each model or size has a line of its own."""
 
 
-@attrs.frozen
-class Comparison:
-    """Several reports, row by row.
+def to_dict(found: Comparison) -> dict[str, Any]:
+    """Returns a comparison as plain values: see docs/json.md."""
+    rows = []
+    for path, values, shares, uncosted in _plain_rows(found):
+        cells = [
+            None if value is None else {"value": value, "share": share} | ({"uncosted": lack} if lack else {})
+            for value, share, lack in zip(values, shares, uncosted, strict=True)
+        ]
+        rows.append({KEYS[found.by]: path, "models": cells})
+    models = [
+        {**heading(report), **_at(found, place), "total": _total(found, report)} for place, report in _each(found)
+    ]
+    head: dict[str, Any] = {"schema": SCHEMA, "quantity": found.quantity, "by": found.by}
+    if found.over is not None:
+        head["over"] = _over(found.over)
+    if found.chosen:
+        head["chosen"] = {each.name: {"size": each.size, "own": [*each.own]} for each in found.chosen}
+    return {**head, "models": models, "rows": rows}
 
-    Attributes:
-        reports: The reports, one per column.
-        quantity: The quantity compared.
-        by: `scope` or `operator`.
-        paths: The rows' paths or operators: the first model's in its order, with the other models' own inserted at
-            their places.
-        values: For each path and report, the quantity, or None if the model has no such row.
-        shares: For each path and report, the part of the model's total, 0 to 1; None if the total is not a sum (a
-            maximum or a ratio).
-        uncosted: For each path and report, the number of nodes without a cost in the row.
+
+def records(found: Comparison) -> list[dict[str, Any]]:
+    """Returns the long form, one dictionary per row and model."""
+    return [
+        {
+            "model": report.model,
+            **_at(found, place).get("at", {}),
+            "convention": report.counted,
+            "nodes_costed": report.coverage.costed,
+            "nodes_total": report.coverage.total,
+            KEYS[found.by]: path,
+            found.quantity: values[place],
+            "share": shares[place],
+            "uncosted": uncosted[place],
+        }
+        for path, values, shares, uncosted in _plain_rows(found)
+        for place, report in _each(found)
+        if values[place] is not None
+    ]
+
+
+def to_json(found: Comparison) -> str:
+    """Returns `to_dict` as text."""
+    return json_text(to_dict(found))
+
+
+def to_csv(found: Comparison) -> str:
+    """Returns `records` as CSV."""
+    from graphacct.render.csv import table
+
+    return table(records(found))
+
+
+def to_markdown(found: Comparison) -> str:
+    """Returns a comparison as a Markdown table."""
+    from graphacct.render.markdown import to_markdown as markdown
+
+    return markdown(sheet(found))
+
+
+def to_text(found: Comparison) -> str:
+    """Returns a comparison as a table of text."""
+    from graphacct.render.table import to_text as text
+
+    return text(sheet(found))
+
+
+def to_html(found: Comparison) -> str:
+    """Returns a comparison as an HTML table."""
+    from graphacct.render.html import to_html as html
+
+    return html(sheet(found))
+
+
+def sheet(found: Comparison, binary: bool = False) -> Sheet:
+    """Returns a comparison as a table's lines; bytes in GiB instead of GB when `binary`.
+
+    Rows in which every model has 0 are left out, and a note gives their number. More than WIDE models by role, or
+    sizes, have a line each, with their shares, or their figures if these do not add up.
     """
+    quantity = found.reports[0].quantity(found.quantity)
+    rows = [row for row in _rows(found) if any(row[3]) or not all(_nothing(value) for value in row[1])]
+    empty = len(found.paths) - len(rows)
+    left_out = [f"{empty} {'row' if empty == 1 else 'rows'} of 0 not shown"] if empty else []
+    turned = (found.by == ROLE or found.over is not None) and len(found.reports) > WIDE
+    parts = _turned(found, rows, quantity, binary) if turned else _columns(found, rows, quantity, binary)
+    subject = "" if found.over is None else f"{printable(found.reports[0].model)}: "
+    missing = [f"{printable(report.model)}: {warning(report)}" for report in found.reports if warning(report)]
+    notes = ([] if turned else left_out) + _notes(found)
+    return Sheet(f"{subject}{title(quantity)}", "", *parts, tuple(notes), "; ".join(dict.fromkeys(missing)))
 
-    reports: tuple[Report, ...]
-    quantity: str
-    by: str
-    paths: tuple[str, ...]
-    values: tuple[tuple[Any, ...], ...]
-    shares: tuple[tuple[Any, ...], ...]
-    uncosted: tuple[tuple[int, ...], ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the comparison as plain values: see docs/json.md."""
-        rows = []
-        for path, values, shares, uncosted in self._plain_rows():
-            cells = [
-                None if value is None else {"value": value, "share": share} | ({"uncosted": lack} if lack else {})
-                for value, share, lack in zip(values, shares, uncosted, strict=True)
-            ]
-            rows.append({"path" if self.by == "scope" else "operator": path, "models": cells})
-        models = [{**heading(report), "total": self._total(report)} for report in self.reports]
-        return {"schema": SCHEMA, "quantity": self.quantity, "by": self.by, "models": models, "rows": rows}
+_Parts: TypeAlias = tuple[tuple[Column, ...], tuple[Line, ...], Line | None]
+_Row: TypeAlias = tuple[str, tuple[Any, ...], tuple[Any, ...], tuple[int, ...]]
 
-    def _total(self, report: Report) -> dict[str, Any]:
-        """Returns the quantities of a whole model, and the compared ratio if it is one."""
-        return quantities(report.total) | ratios_of(report, report.total, {self.quantity} - {*report.total})
 
-    def records(self) -> list[dict[str, Any]]:
-        """Returns the long form, one dictionary per row and model, for pandas, polars and CSV."""
-        return [
-            {
-                "model": report.model,
-                "convention": report.counted,
-                "nodes_costed": report.coverage.costed,
-                "nodes_total": report.coverage.total,
-                "path" if self.by == "scope" else "operator": path,
-                self.quantity: value,
-                "share": share,
-                "uncosted": lack,
-            }
-            for path, values, shares, uncosted in self._plain_rows()
-            for report, value, share, lack in zip(self.reports, values, shares, uncosted, strict=True)
-            if value is not None
-        ]
+def _columns(found: Comparison, rows: Iterable[_Row], quantity: Quantity, binary: bool) -> _Parts:
+    """Returns a table with a column for each model, and beside it one of shares."""
+    columns, totals = [Column(KEYS[found.by].replace("path", "scope").capitalize())], []
+    for name, report in zip(found.names, found.reports, strict=True):
+        columns += [Column(printable(name), True), *([Column("Share", True)] if quantity.adds_up else [])]
+        total = report.figure(found.quantity)
+        whole = "" if same(total, 0) else percent(1.0)
+        figure = "–" if total is None else human(total, quantity.unit, binary)
+        totals += [figure + partial(report), *([whole] if quantity.adds_up else [])]
+    known = frozenset(found.paths)
+    lines = tuple(_line(found.by == SCOPE, row, quantity, binary, known) for row in rows)
+    return tuple(columns), lines, Line(("Largest" if quantity.combine == "max" else "Total", *totals))
 
-    def json(self) -> str:
-        """`to_dict` as text."""
-        return to_json(self.to_dict())
 
-    def csv(self) -> str:
-        """`records` as CSV."""
-        from graphacct.render.csv import table
+def _line(tree: bool, row: _Row, quantity: Quantity, binary: bool, known: Container[str]) -> Line:
+    path, values, shares, uncosted = row
+    label = last(path) if tree and parent(path) in known else path
+    cells = []
+    for value, part, lack in zip(values, shares, uncosted, strict=True):
+        more = " + ?" if lack else ""
+        beside = ""
+        if value is None:
+            cells.append("–")
+        elif same(value, 0):
+            cells.append(UNCOSTED if lack else "0")
+        else:
+            cells.append(human(value, quantity.unit, binary) + more)
+            beside = "" if part is None else percent(part) + more
+        if quantity.adds_up:
+            cells.append(beside)
+    return Line((printable(label), *cells), printable(path), depth(path) if tree else 0)
 
-        return table(self.records())
 
-    def markdown(self) -> str:
-        """Returns the comparison as a Markdown table."""
-        from graphacct.render.markdown import to_markdown
-
-        return to_markdown(self.sheet())
-
-    def sheet(self, binary: bool = False) -> Sheet:
-        """Returns the comparison as a table's lines; bytes in GiB instead of GB when `binary`.
-
-        Rows in which every model has 0 are left out, and a note gives their number.
-        """
-        quantity = self.reports[0].quantity(self.quantity)
-        unit, sums = quantity.unit, quantity.adds_up
-        columns = [Column("Scope" if self.by == "scope" else "Operator")]
-        totals = []
-        for report in self.reports:
-            columns += [Column(printable(report.model), True), *([Column("Share", True)] if sums else [])]
-            total = report.figure(self.quantity)
-            whole = "" if same(total, 0) else percent(1.0)
-            figure = "–" if total is None else human(total, unit, binary)
-            totals += [figure + partial(report), *([whole] if sums else [])]
-        missing = [f"{printable(report.model)}: {warning(report)}" for report in self.reports if warning(report)]
-        rows = [
-            row for row in self._rows() if any(row[3]) or not all(value is None or same(value, 0) for value in row[1])
-        ]
-        known = frozenset(self.paths)
-        empty = len(self.paths) - len(rows)
-        left_out = f"{empty} {'row' if empty == 1 else 'rows'} of 0 not shown"
-        of_keys = [f"{printable(each.model)}: {note}" for each in self.reports for note in key_notes(each.config_keys)]
-        return Sheet(
-            title(quantity),
-            "",
-            tuple(columns),
-            tuple(self._line(*row, quantity, binary, known) for row in rows),
-            Line(("Largest" if quantity.combine == "max" else "Total", *totals)),
-            (*([left_out] if empty else []), *self._workloads(), self._terms(), *of_keys),
-            "; ".join(missing),
-        )
-
-    def _line(
-        self,
-        path: str,
-        values: Iterable[Any],
-        shares: Iterable[Any],
-        uncosted: Iterable[int],
-        quantity: Quantity,
-        binary: bool,
-        known: Container[str],
-    ) -> Line:
-        tree = self.by == "scope"
-        label = last(path) if tree and parent(path) in known else path
-        cells = []
-        for value, part, lack in zip(values, shares, uncosted, strict=True):
-            more = " + ?" if lack else ""
-            beside = ""
+def _turned(found: Comparison, rows: list[_Row], quantity: Quantity, binary: bool) -> _Parts:
+    """Returns a table with a line for each model: its total, and each row's share of it."""
+    largest = "Largest" if quantity.combine == "max" else "Total"
+    first = "Model" if found.over is None else found.over.name
+    columns = (Column(printable(first), found.over is not None), Column(largest, True))
+    lines = []
+    for place, report in _each(found):
+        name = report.model if found.over is None else f"{found.over.sizes[place]:,}"
+        total = report.figure(found.quantity)
+        cells = ["–" if total is None else human(total, quantity.unit, binary) + partial(report)]
+        for _, values, shares, uncosted in rows:
+            value, share = values[place], shares[place]
             if value is None:
                 cells.append("–")
-            elif same(value, 0):
-                cells.append(UNCOSTED if lack else "0")
-            else:
-                cells.append(human(value, quantity.unit, binary) + more)
-                beside = "" if part is None else percent(part) + more
-            if quantity.adds_up:
-                cells.append(beside)
-        return Line((printable(label), *cells), printable(path), depth(path) if tree else 0)
-
-    def _plain_rows(self) -> Iterable[tuple[str, list[Any], list[Any], tuple[int, ...]]]:
-        for path, values, shares, uncosted in self._rows():
-            yield path, _plain(values, self.quantity), _plain(shares, "share"), uncosted
-
-    def _rows(self) -> Iterable[tuple[str, tuple[Any, ...], tuple[Any, ...], tuple[int, ...]]]:
-        return zip(self.paths, self.values, self.shares, self.uncosted, strict=True)
-
-    def _workloads(self) -> list[str]:
-        """Returns the workloads, or one if all models share it."""
-        texts = [workload_text(report) for report in self.reports]
-        if len(set(texts)) == 1:
-            return [texts[0]] if texts[0] else []
-        return [f"{printable(report.model)}: {text}" for report, text in zip(self.reports, texts, strict=True)]
-
-    def _terms(self) -> str:
-        nodes = ", ".join(f"{report.coverage.costed} of {report.coverage.total}" for report in self.reports)
-        first = self.reports[0]
-        return f"convention {printable(first.convention)}{mask_note(first)}; nodes costed: {nodes}"
-
-    def __str__(self) -> str:
-        from graphacct.render.table import to_text
-
-        return to_text(self.sheet())
-
-    def _repr_html_(self) -> str:
-        from graphacct.render.html import to_html
-
-        return to_html(self.sheet())
+                continue
+            shown = percent(share) if quantity.adds_up else human(value, quantity.unit, binary)
+            cells.append(shown + (" + ?" if uncosted[place] else ""))
+        lines.append(Line((printable(name), *cells)))
+    return (*columns, *(Column(printable(row[0]), True) for row in rows)), tuple(lines), None
 
 
-def compare(
-    reports: Sequence[Report], quantity: str = "flops", by: str = "scope", depth: int | None = None
-) -> Comparison:
-    """Returns reports side by side.
-
-    Args:
-        reports: One or more, all under one convention: figures under two conventions do not compare.
-        quantity: What to compare.
-        by: `scope` or `operator`.
-        depth: Levels of scopes to show; up to 3, as many as fit in 30 lines, unless given.
-
-    Raises UnknownNameError for an unknown quantity or grouping; ConfigError for a quantity of another phase, a depth
-    below 1, no reports, or reports under different conventions.
-    """
-    if not reports:
-        raise ConfigError("there is nothing to compare: give at least one report")
-    conventions = {report.counted for report in reports}
-    if len(conventions) > 1:
-        raise ConfigError(f"the reports are under several conventions ({', '.join(sorted(conventions))}): use one")
-    sums = reports[0].quantity(quantity).adds_up
-    if by not in ("scope", "operator"):
-        raise unknown("grouping", by, ("scope", "operator"))
-    depth = levels(reports, depth)
-    columns = [_column(report, quantity, by, depth) for report in reports]
-    paths = merged([list(column) for column in columns])
-    missing = [_missing(report, by) for report in reports]
-    return Comparison(
-        tuple(reports),
-        quantity,
-        by,
-        tuple(paths),
-        tuple(tuple(column.get(path) for column in columns) for path in paths),
-        tuple(
-            tuple(
-                _share(column.get(path), report.figure(quantity)) if sums else None
-                for column, report in zip(columns, reports, strict=True)
-            )
-            for path in paths
-        ),
-        tuple(tuple(lacking.get(path, 0) for lacking in missing) for path in paths),
-    )
+def _notes(found: Comparison) -> list[str]:
+    """Returns the terms of a comparison: the workload, what was chosen or refused, crossings, the coverage."""
+    over, notes = found.over, [ALONE] if found.over is None and len(found.reports) == 1 else []
+    for each in found.chosen:
+        own = [size for size in each.own if size is not None]
+        names = [printable(found.reports[each.own.index(size)].model) for size in (each.size, max(own))]
+        notes.append(
+            f"{each.name} {each.size} for all: the shortest that a model has of its own ({names[0]}); the longest is "
+            f"{max(own)} ({names[1]})"
+        )
+    notes += _over_notes(found, over) if over is not None else []
+    return [*_workloads(found), *notes, _terms(found), *_of_keys(found)]
 
 
-def _column(report: Report, quantity: str, by: str, depth: int) -> dict[str, Any]:
-    rows = report.by_scope if by == "scope" else report.by_operator
-    return {row.path: report.figure(quantity, row.values) for row in rows if by == "operator" or row.depth < depth}
+def _over_notes(found: Comparison, over: Over) -> list[str]:
+    name = printable(over.name)
+    notes = [] if over.key == over.name else [f"{name} is the model's {printable(over.key)}"]
+    for each in over.crossings:
+        both = ", where both are equal" if each.equal else ""
+        notes.append(f"{each.passing} passes {each.passed} at {name} {each.size:,}{both}")
+    if over.positions:
+        raised = printable(over.positions)
+        notes.append(f"{raised} is raised with {name}: the published model has learned no position beyond its own")
+    if over.refused:
+        size, reason = over.refused[0]
+        count = len(over.refused)
+        what = "size that the model refuses is" if count == 1 else "sizes that the model refuses are"
+        notes.append(f"{count:,} {what} left out, as {size:,}: {printable(reason)}")
+    return notes
 
 
-def _missing(report: Report, by: str) -> dict[str, int]:
-    return uncosted_paths(report) if by == "scope" else count(operator for _, operator in report.coverage.uncosted)
+def _workloads(found: Comparison) -> list[str]:
+    """Returns the workload that all models share, and a line for each with what it does not; without the size that the
+    columns say."""
+    said = None if found.over is None else found.over.name
+    texts = [
+        workload_texts({key: size for key, size in report.workload.items() if key != said}) for report in found.reports
+    ]
+    shared = {key: size for key, size in texts[0].items() if all(each.get(key, _NONE) == size for each in texts)}
+    lines = [workload_words(shared)] if shared else []
+    for name, text in zip(found.names, texts, strict=True):
+        own = workload_words({key: size for key, size in text.items() if key not in shared})
+        lines += [f"{printable(name)}: {own}"] if own else []
+    return lines
+
+
+def _terms(found: Comparison) -> str:
+    nodes = [f"{report.coverage.costed} of {report.coverage.total}" for report in found.reports]
+    nodes = nodes if found.over is None else [*dict.fromkeys(nodes)]
+    first = found.reports[0]
+    return f"convention {printable(first.convention)}{mask_note(first)}; nodes costed: {', '.join(nodes)}"
+
+
+def _of_keys(found: Comparison) -> list[str]:
+    reports = found.reports if found.over is None else found.reports[:1]
+    return [f"{printable(each.model)}: {note}" for each in reports for note in key_notes(each.config_keys)]
+
+
+def _over(over: Over) -> dict[str, Any]:
+    return {
+        "size": over.name,
+        "key": over.key,
+        "values": [*over.sizes],
+        "refused": [{"value": size, "reason": reason} for size, reason in over.refused],
+        "positions": over.positions or None,
+        "crossings": [
+            {"value": each.size, "passing": each.passing, "passed": each.passed, "equal": each.equal}
+            for each in over.crossings
+        ],
+    }
+
+
+def _at(found: Comparison, place: int) -> dict[str, Any]:
+    """Returns the size of a column, where columns are sizes."""
+    return {} if found.over is None else {"at": {found.over.name: found.over.sizes[place]}}
+
+
+def _total(found: Comparison, report: Report) -> dict[str, Any]:
+    """Returns the quantities of a whole model, and the compared ratio if it is one."""
+    return quantities(report.total) | ratios_of(report, report.total, {found.quantity} - {*report.total})
+
+
+def _each(found: Comparison) -> Iterable[tuple[int, Report]]:
+    return enumerate(found.reports)
+
+
+def _nothing(value: Any) -> bool:
+    return value is None or same(value, 0)
+
+
+def _plain_rows(found: Comparison) -> Iterable[tuple[str, list[Any], list[Any], tuple[int, ...]]]:
+    for path, values, shares, uncosted in _rows(found):
+        yield path, _plain(values, found.quantity), _plain(shares, "share"), uncosted
+
+
+def _rows(found: Comparison) -> Iterable[_Row]:
+    return zip(found.paths, found.values, found.shares, found.uncosted, strict=True)
 
 
 def _plain(values: Iterable[Any], name: str) -> list[Any]:
     return [plain_value(value, name) for value in values]
-
-
-def _share(value: Any, whole: Any) -> Any:
-    return None if value is None else share(value, whole)

@@ -46,7 +46,7 @@ def csv(report: Report, by: str = "scope", columns: Sequence[str] | None = None)
 def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None) -> str:
     """Returns rows as CSV under the columns of the first row (or those given). None is an empty field, a list
     `1x1024`."""
-    cells = [{key: _cell(value) for key, value in row.items()} for row in rows]
+    cells = [{key: cell(value) for key, value in row.items()} for row in rows]
     file = StringIO()
     writer = DictWriter(file, columns or list(cells[0] if cells else ()), lineterminator="\n")
     writer.writeheader()
@@ -54,7 +54,8 @@ def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = Non
     return file.getvalue()
 
 
-def _cell(value: Any) -> Any:
+def cell(value: Any) -> Any:
+    """Returns a value as it stands in a field: a text that a spreadsheet would run starts with an apostrophe."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):

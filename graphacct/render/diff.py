@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from graphacct.dims import is_symbol, same
+from graphacct.expressions.change import called
 from graphacct.graph.paths import depth as depth_of
 from graphacct.graph.paths import last, merged, outward, parent
 from graphacct.render.json import heading
@@ -13,9 +14,9 @@ from graphacct.render.notes import key_notes, terms, warning, workload_text
 from graphacct.render.printable import printable
 from graphacct.render.records import plain_value, quantities
 from graphacct.render.sheet import Column, Line, Sheet, title
-from graphacct.render.tree import LINES, check_depth
 from graphacct.render.units import human, percent
 from graphacct.reports.diff import ADDED, CHANGED, REMOVED
+from graphacct.reports.levels import LINES, check_depth
 
 if TYPE_CHECKING:
     from graphacct.costs.quantities import Quantity
@@ -119,8 +120,8 @@ def holding(found: Diff) -> list[str]:
     said = []
     for condition in found.failing:
         figures = []
-        for name in condition.names:
-            one, other = found.total[name]
+        whole = [(name, *found.total[name]) for name in condition.names]
+        for name, one, other in [*whole, *((called(*call), *found.parts[call]) for call in condition.calls)]:
             share = _relative(one, other)
             figures.append(f"{name} {one:,} in A, {other:,} in B: {other - one:+,}" + (f" ({share})" if share else ""))
         said.append(f"{condition.text} holds: {'; '.join(figures)}")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from graphacct.decisions import condition_text
 from graphacct.dims import is_array, is_symbol
 from graphacct.errors import OperatorError, unknown
-from graphacct.graph.paths import outward, pattern
 from graphacct.render.printable import printable
 from graphacct.reports.rows import share
 
@@ -28,11 +27,11 @@ def records(report: Report, by: str = "scope", ratios: Sequence[str] = ()) -> li
     Raises UnknownNameError for an unknown grouping.
     """
     if by == "scope":
-        missing = uncosted_paths(report)
+        missing = report.coverage.by_path
         rows = [_row("path", row, missing.get(row.path, 0)) for row in report.by_scope]
         return _with_ratios(report, rows, report.by_scope, ratios)
     if by == "operator":
-        missing = count(operator for _, operator in report.coverage.uncosted)
+        missing = report.coverage.by_operator
         rows = [_row("operator", row, missing.get(row.path, 0)) for row in report.by_operator]
         return _with_ratios(report, rows, report.by_operator, ratios)
     if by == "parameter":
@@ -111,19 +110,6 @@ def _with_ratios(
     if not ratios:
         return rows
     return [found | ratios_of(report, row.values, ratios) for found, row in zip(rows, of, strict=True)]
-
-
-def uncosted_paths(report: Report) -> dict[str, int]:
-    """Returns how many nodes without a cost each scope and node of the report holds."""
-    return count(path for name, _ in report.coverage.uncosted for path in outward(pattern(name)))
-
-
-def count(names: Iterable[str]) -> dict[str, int]:
-    """Returns how often each name occurs."""
-    counts: dict[str, int] = {}
-    for name in names:
-        counts[name] = counts.get(name, 0) + 1
-    return counts
 
 
 def _row(key: str, row: Row, uncosted: int) -> dict[str, Any]:

@@ -24,9 +24,9 @@ from graphacct.render.notes import (
     workload_text,
 )
 from graphacct.render.printable import printable
-from graphacct.render.records import count, uncosted_paths
-from graphacct.render.tree import Branch, check_depth, gathered_note, tree
+from graphacct.render.tree import Branch, gathered_note, tree
 from graphacct.render.units import human, params, percent
+from graphacct.reports.levels import check_depth
 
 if TYPE_CHECKING:
     from graphacct.costs.quantities import Quantity
@@ -130,7 +130,7 @@ def sheet(
     names = tuple(columns) if columns else default_columns(report)
     quantities = [None if name == SHARE else report.quantity(name, "column") for name in names]
     if by == "operator":
-        missing = count(operator for _, operator in report.coverage.uncosted)
+        missing = report.coverage.by_operator
         lines = [_line(report, row, row.path, 0, "", quantities, missing, binary) for row in report.by_operator]
         gathered: tuple[str, ...] = ()
     else:
@@ -175,7 +175,7 @@ def default_columns(report: Report) -> tuple[str, ...]:
 def _tree(
     report: Report, branches: Sequence[Branch], quantities: Sequence[Quantity | None], binary: bool
 ) -> list[Line]:
-    missing = uncosted_paths(report)
+    missing = report.coverage.by_path
     return [
         _line(report, branch.row, branch.label, branch.row.depth, branch.row.operator, quantities, missing, binary)
         for branch in branches

@@ -8,15 +8,11 @@ from functools import reduce
 import attrs
 
 from graphacct.dims import Dim, same
-from graphacct.errors import ConfigError
 from graphacct.graph.paths import last, parent
-from graphacct.render.records import uncosted_paths
+from graphacct.reports.levels import DEPTH, LINES, check_depth
 from graphacct.reports.report import Report
 from graphacct.reports.rows import Row, adder
 
-DEPTH = 3
-LINES = 30
-"""By default a table shows up to three levels of scopes, as many as fit in 30 lines: GPT-2 XL takes 15."""
 FEWEST = 3
 """The fewest operators in a row that a table shows on one line."""
 SEVERAL = "…"
@@ -58,22 +54,6 @@ def tree(report: Report, depth: int | None, gathering: bool = True) -> list[Bran
     return _gathered(report, max(fitting, default=1), repeats, FEWEST if gathering else len(repeats) + 1)
 
 
-def levels(reports: Iterable[Report], depth: int | None) -> int:
-    """Returns the levels of scopes to show: `depth`, or up to 3, as many as fit in 30 lines for each report."""
-    check_depth(depth)
-    if depth is not None:
-        return depth
-    depths = [[row.depth for row in report.by_scope] for report in reports]
-    fitting = [level for level in range(1, DEPTH + 1) if all(sum(d < level for d in each) <= LINES for each in depths)]
-    return max(fitting, default=1)
-
-
-def check_depth(depth: int | None) -> None:
-    """Raises ConfigError for a depth below 1."""
-    if depth is not None and depth < 1:
-        raise ConfigError(f"depth must be at least 1, not {depth}")
-
-
 def _deepest(depths: Sequence[int]) -> int:
     """Returns the most levels to show: three, and those of scopes around everything, which a wrapped model has."""
     around = 0
@@ -84,7 +64,7 @@ def _deepest(depths: Sequence[int]) -> int:
 
 def _gathered(report: Report, depth: int, repeats: dict[str, Dim], fewest: int) -> list[Branch]:
     rows = [row for row in report.by_scope if row.depth < depth]
-    uncosted = uncosted_paths(report)
+    uncosted = report.coverage.by_path
     working = [index for index, item in enumerate(report.quantities) if item.unit in WORK]
     found: list[Branch] = []
     run: list[Row] = []

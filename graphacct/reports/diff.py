@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import attrs
 
 from graphacct.dims import Dim, same, same_shape
 from graphacct.display import display
-from graphacct.errors import ConfigError, brief
+from graphacct.errors import ConfigError
 from graphacct.expressions.change import Condition
 from graphacct.graph.paths import merged, pattern
+from graphacct.operators.operator import Operator
 from graphacct.reports.report import Report
 from graphacct.reports.rows import adder
+from graphacct.reports.workloads import check_one_workload
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
-SIZES = (
-    "phase",
-    "batch",
-    "seq_len",
-    "encoder_seq_len",
-    "cache_len",
-    "images",
-    "audios",
-    "points",
-    "choices",
-)
-"""Sizes of a workload that do not come from the model, or need not: figures at two of them do not compare. Of images
-and sounds the pixels, frames and samples are the model's own unless they are given."""
+_ABSENT = object()
 Shapes: TypeAlias = tuple[tuple[Dim, ...], ...]
 
 
@@ -106,6 +96,7 @@ class Diff:
         unchanged: How many paths have the same nodes in both.
         conditions: What was to be said if it holds.
         failing: Those of them that hold.
+        parts: What the conditions name of parts, by name and argument: of the first model and of the other one.
     """
 
     first: Report
@@ -115,6 +106,7 @@ class Diff:
     unchanged: int
     conditions: tuple[Condition, ...] = ()
     failing: tuple[Condition, ...] = ()
+    parts: Mapping[tuple[str, str], tuple[Dim, Dim]] = attrs.field(factory=dict)
 
     def of_kind(self, kind: str) -> tuple[Change, ...]:
         """The changes of a kind: `added`, `removed` or `changed`."""
@@ -137,14 +129,23 @@ class Diff:
         return str(display("diff.html", self))
 
 
-def diff(first: Report, other: Report, quantity: str, conditions: Sequence[Condition] = ()) -> Diff:
-    """Returns which nodes of two models differ, and which of some conditions on the totals' changes hold.
+def diff(
+    first: Report,
+    other: Report,
+    quantity: str,
+    conditions: Sequence[Condition] = (),
+    operators: Mapping[str, Operator] | None = None,
+) -> Diff:
+    """Returns which nodes of two models differ, and which of some conditions on the changes hold.
 
-    Nodes are matched by their paths. One is changed if its operator, shapes, repeats or cost are others.
+    Nodes are matched by their paths. One is changed if its operator, shapes, repeats or cost are others. `operators`
+    say what each node is for, which conditions on roles ask.
     Raises UnknownNameError for an unknown quantity, ConfigError for reports that do not compare and for a ratio.
     """
     _check_alike(first, other)
-    for name in (quantity, *(name for condition in conditions for name in condition.names)):
+    calls = tuple(dict.fromkeys(call for condition in conditions for call in condition.calls))
+    named = (name for condition in conditions for name in condition.names)
+    for name in (quantity, *named, *(name for name, _ in calls)):
         if first.quantity(name).of_row is not None:
             raise ConfigError(f"{name} is a ratio, whose parts do not add up: a diff is of {', '.join(first.total)}")
     ones, others = _sides(first), _sides(other)
@@ -158,8 +159,28 @@ def diff(first: Report, other: Report, quantity: str, conditions: Sequence[Condi
             changes.append(Change(path, one, two, differs))
         else:
             unchanged += 1
-    failing = tuple(condition for condition in conditions if condition.holds(first.total, other.total))
-    return Diff(first, other, quantity, tuple(changes), unchanged, tuple(conditions), failing)
+    parts = _parts(first, other, calls, operators or {})
+    totals = (first.total, other.total)
+    failing = tuple(item for item in conditions if item.holds(*totals, lambda *call: parts[call]))
+    return Diff(first, other, quantity, tuple(changes), unchanged, tuple(conditions), failing, parts)
+
+
+def _parts(
+    first: Report, other: Report, calls: Iterable[tuple[str, str]], operators: Mapping[str, Operator]
+) -> dict[tuple[str, str], tuple[Dim, Dim]]:
+    """Returns a quantity of a part of both models for each call; 0 where one of them has no such part."""
+    if not calls:
+        return {}
+    from graphacct.reports.parts import Parts
+
+    ones, others = Parts(first, operators), Parts(other, operators)
+    found = {}
+    for call in calls:
+        pair = (ones.figure(*call, absent=_ABSENT), others.figure(*call, absent=_ABSENT))
+        if pair == (_ABSENT, _ABSENT):
+            ones.figure(*call)  # raises the error that says what there is
+        found[call] = tuple(0 if figure is _ABSENT else figure for figure in pair)
+    return found  # type: ignore[return-value]
 
 
 def _check_alike(first: Report, other: Report) -> None:
@@ -167,11 +188,7 @@ def _check_alike(first: Report, other: Report) -> None:
         report.check_one_step("a diff")
     if first.counted != other.counted:
         raise ConfigError(f"the reports are under two conventions, {first.counted} and {other.counted}: use one")
-    for name in SIZES:
-        one, two = (report.workload.get(name) for report in (first, other))
-        if one is not None and two is not None and not same(one, two):
-            values = f"{one} in A, {brief(first.model)}, and {two} in B, {brief(other.model)}"
-            raise ConfigError(f"the models are of two workloads, {name} {values}: give {name}= for both")
+    check_one_workload((first, other), ("A", "B"))
     if first.total.keys() != other.total.keys():
         lacking = ", ".join(sorted(first.total.keys() ^ other.total.keys()))
         raise ConfigError(f"only one of the reports has {lacking}: count the same quantities for both")

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import attrs
 
-from graphacct.costs.columns import total
 from graphacct.costs.quantities import Quantity, not_there
-from graphacct.costs.roles import ROLES, roles
 from graphacct.errors import ConfigError, UnknownNameError
 from graphacct.expressions.expression import COMPARISONS, Expression
-from graphacct.graph.globs import closest, names, names_single
-from graphacct.graph.paths import outward
 from graphacct.hooks.manager import Plugins
 from graphacct.models.near_keys import other_spelling
+from graphacct.models.size import unknown_name
 from graphacct.phases import FORWARD, GENERATE
+from graphacct.reports.parts import Parts
 from graphacct.reports.report import Report
-from graphacct.solving.size import unknown_name
 
 
 @attrs.frozen
@@ -44,12 +41,31 @@ class Side:
     holds: bool
 
 
-class Asked:
-    """The figures that some conditions ask for.
+@attrs.frozen
+class Figure:
+    """What a name or a call of an expression stands for.
 
     Attributes:
-        conditions: The conditions.
+        name: A quantity, or a size of the workload or the configuration.
+        argument: Of a call: the role, or the glob of scopes; empty for the whole model.
+    """
+
+    name: str
+    argument: str = ""
+
+    @property
+    def text(self) -> str:
+        """The figure as messages and columns call it."""
+        return f"{self.name}({self.argument})" if self.argument else self.name
+
+
+class Asked:
+    """The figures that some expressions ask for.
+
+    Attributes:
+        conditions: The expressions.
         quantities: The quantities in them, without which nothing else need be counted.
+        figures: What each name and call in them stands for, by its text.
     """
 
     def __init__(self, conditions: Sequence[Expression], sizes: Sequence[str], phase: str, plugins: Plugins) -> None:
@@ -60,12 +76,17 @@ class Asked:
         self.conditions, self.plugins, self.sizes = conditions, plugins, sizes
         self.phase = phase or FORWARD
         found: dict[str, None] = {}
+        self.figures: dict[str, Figure] = {}
         for condition in conditions:
             for name in condition.names:
                 if name in plugins.quantities:
                     found[self._quantity(name).name] = None
-                elif name not in sizes and not other_spelling(name, sizes):
+                    self.figures[name] = Figure(name)
+                    continue
+                size = name if name in sizes else other_spelling(name, sizes)
+                if not size:
                     raise self._unknown(name)
+                self.figures[name] = Figure(size)
             for name, argument in condition.calls:
                 quantity = self._quantity(name)
                 if self.phase == GENERATE:
@@ -73,11 +94,12 @@ class Asked:
                 if quantity.of_row is not None:
                     raise ConfigError(f"{name}({argument}): {name} is a ratio, which parts of a model have no sum of")
                 found[name] = None
+                self.figures[Figure(name, argument).text] = Figure(name, argument)
         self.quantities = tuple(found)
 
     def sides(self, report: Report, sizes: Mapping[str, int]) -> tuple[Side, ...]:
         """Returns every comparison of the conditions for one report; a condition with `or` is one, with `true`."""
-        figures = _Figures(report, sizes, self.plugins)
+        figures = Figures(report, sizes, self.plugins)
         found = []
         for condition in self.conditions:
             for part in condition.comparisons:
@@ -103,15 +125,23 @@ class Asked:
         return unknown_name("name", name, {"quantities": there, "sizes": self.sizes})
 
 
-class _Figures:
+class Figures:
     """What names and calls are worth in one report."""
 
     def __init__(self, report: Report, sizes: Mapping[str, int], plugins: Plugins) -> None:
         self.report, self.sizes, self.plugins = report, sizes, plugins
-        self.costed = [record for record in report.annotated.costs if record.cost is not None]
-        self._roles: dict[str, str] = {}
+
+    @cached_property
+    def parts(self) -> Parts:
+        """The report's parts; that of a generation has none."""
+        return Parts(self.report, self.plugins.operators)
+
+    def value(self, figure: Figure) -> Any:
+        """Returns what a figure is worth. Raises ConfigError if it is no number, or if the model has no such part."""
+        return self.call(figure.name, figure.argument) if figure.argument else self.name(figure.name)
 
     def name(self, name: str) -> Any:
+        """Returns a quantity of the whole model, or a size."""
         if name in self.plugins.quantities:
             value: Any = self.report.figure(name)
             if value is None:
@@ -123,34 +153,8 @@ class _Figures:
         return self._number(name, value)
 
     def call(self, name: str, argument: str) -> Any:
-        """Returns a quantity of all nodes of a role, or within the scopes that a glob matches, each node once."""
-        quantity = self.report.quantity(name)
-        place = [item.name for item in self.report.quantities].index(name)
-        chosen = self._of_role(name, argument) if argument in ROLES else self._of_scopes(argument)
-        values = [
-            row[place] for row, record in zip(self.report.values, self.costed, strict=True) if chosen(record.node.name)
-        ]
-        return self._number(f"{name}({argument})", total(quantity, values))
-
-    def _of_role(self, name: str, role: str) -> Callable[[str], bool]:
-        if not self._roles:
-            self._roles = roles(self.report.annotated.graph, self.plugins.operators)
-        if role not in self._roles.values():
-            there = ", ".join(item for item in ROLES if item in self._roles.values())
-            raise ConfigError(f"{name}({role}): {self.report.model!r} has nothing of that role; it has {there}")
-        return lambda node: self._roles.get(node) == role
-
-    def _of_scopes(self, glob: str) -> Callable[[str], bool]:
-        graph = self.report.annotated.graph
-        known = names(graph, lambda node: (node.name, *outward(node.name)))
-        if names_single(glob, known):
-            raise ConfigError(f"{glob!r} names single layers of {graph.name!r}: write * for the index")
-        found = {name for name in known if fnmatchcase(name, glob)}
-        if not found:
-            raise ConfigError(
-                f"no scope of {graph.name!r} matches {glob!r}{closest(glob, known)}; or a role: {', '.join(ROLES)}"
-            )
-        return lambda node: node in found or any(scope in found for scope in outward(node))
+        """Returns a quantity of a role, or of the scopes that a glob matches."""
+        return self._number(f"{name}({argument})", self.parts.figure(name, argument))
 
     def _number(self, name: str, value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, (int, float, Fraction)):

@@ -9,12 +9,13 @@ import attrs
 
 from graphacct.dims import Dim
 from graphacct.display import display
-from graphacct.errors import ConfigError, GraphError
+from graphacct.errors import ConfigError
 from graphacct.expressions.expression import Expression
+from graphacct.models.size import Size, config_sizes
 from graphacct.reports.report import Report
 from graphacct.solving.asked import Asked, Side
 from graphacct.solving.search import Border, Search
-from graphacct.solving.size import Size, config_sizes
+from graphacct.solving.sized import SizedModel
 
 CROSSING, LARGEST, SMALLEST = "crossing", "max", "min"
 MOST = 2**40
@@ -111,20 +112,20 @@ class Solver:
         found: object,
         goal: str,
     ) -> None:
-        self.size, self.asked, self.report, self.options = size, asked, report, options
+        self.size, self.asked, self.options = size, asked, options
+        self.model = SizedModel(size, report, options, beyond=goal == CROSSING)
         self.found, self.goal = found, goal
         self.name = str(getattr(found, "name", "the model"))
         self.trials: dict[int, Trial] = {}
         self.workloads: dict[int, Mapping[str, Dim]] = {}
-        self.refused: dict[int, str] = {}
-        self.extended: set[int] = set()
+        self.refused, self.extended = self.model.refused, self.model.extended
 
     def trial(self, size: int) -> Trial | None:
         """Returns the conditions at a size; None if the model refuses it."""
         if size in self.refused:
             return None
         if size not in self.trials:
-            report = self._report(size)
+            report = self.model.report(size)
             if report is None:
                 return None
             keys = self.size.given(self.options, size, extended=size in self.extended).get("set") or {}
@@ -133,22 +134,6 @@ class Solver:
             self.trials[size] = Trial(size, self.asked.sides(report, sizes))
             self.workloads[size] = report.workload
         return self.trials[size]
-
-    def _report(self, size: int) -> Report | None:
-        try:
-            return self.report(self.size.given(self.options, size))
-        except (ConfigError, GraphError) as error:
-            reason = str(error)
-        if self.goal == CROSSING and self.size.positions is not None and size > self.size.positions[1]:
-            try:
-                report = self.report(self.size.given(self.options, size, extended=True))
-            except (ConfigError, GraphError):
-                self.refused[size] = reason
-                return None
-            self.extended.add(size)
-            return report
-        self.refused[size] = reason
-        return None
 
     def solution(self, sizes: range | None) -> Solution:
         """Returns the solution among some sizes; among all if none are given. Raises ConfigError if there is none."""

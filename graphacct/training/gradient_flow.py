@@ -18,7 +18,7 @@ from functools import reduce
 
 import attrs
 
-from graphacct.dims import Dim, maximum, same
+from graphacct.dims import Dim, has_value, maximum, same
 from graphacct.errors import blame
 from graphacct.graph.graph import Graph, Node, Parameter
 from graphacct.graph.places import TOP, Place
@@ -217,7 +217,7 @@ class _GradientFlow:
         """Adds the gradients up, once all uses are known: each gives one."""
         for result, node in self.makers.items():
             uses = self.uses.get(result, 0)
-            if type(uses) is int and uses < 2:
+            if has_value(uses) and uses < 2:
                 continue  # one gradient, or none: nothing to add up
             name, spec = result.value.name, result.value.spec
             self._add(node, Additions(name, False, uses, spec.elements, maximum(uses - 1, 0), result.place.times))

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from graphacct.decisions import less
-from graphacct.dims import Dim, ceil_div, is_array, is_symbol, minimum, prod
+from graphacct.dims import Dim, ceil_div, is_array, is_symbol, is_traced, minimum, prod
 from graphacct.errors import ConfigError, PluginError, brief, failure, suggest, unknown
 from graphacct.graph.graph import Parameter
 from graphacct.graph.paths import pattern
@@ -117,7 +117,7 @@ def _asked(optimizer: Optimizer, function: str, parameter: Parameter, updated: T
 
 def _counts(value: Any) -> bool:
     """Returns whether a value is a count: an integer that is not negative, or a symbol or array of them."""
-    if is_symbol(value) or is_array(value):
+    if is_symbol(value) or is_array(value) or is_traced(value):
         return True
     return hasattr(value, "__index__") and not isinstance(value, bool) and bool(value >= 0)
 

@@ -282,7 +282,19 @@ def test_the_version_and_the_help(run: Any) -> None:
     assert run("--version").stdout == f"graphacct {graphacct.__version__}\n"
     asked, unasked = run("--help"), run()
     assert (asked.exit_code, unasked.exit_code, unasked.stdout) == (0, 2, "")
-    for command in ("report", "draw", "explain", "compare", "diff", "solve", "params", "list", "plugins", "export"):
+    for command in (
+        "report",
+        "draw",
+        "explain",
+        "compare",
+        "diff",
+        "solve",
+        "sweep",
+        "params",
+        "list",
+        "plugins",
+        "export",
+    ):
         assert f"  {command} " in asked.stdout
         assert f"  {command} " in unasked.stderr
         assert run(command, "--help").exit_code == 0

@@ -61,7 +61,7 @@ def test_nothing_to_nothing_is_no_change() -> None:
         ("flops * params > 1", "'\\*' is of no change"),
         ("flops ** 2 > 1", "'\\*\\*' is of no change"),
         ("flops % 3 > 1", "'%' is of no change"),
-        ("flops(attention) > 1", "changes are of whole models, so write flops alone"),
+        ("flops(attention) + flops(mlp) > 3%", "a percentage is of one quantity"),
         ("(flops > 1) + 1 > 0", "join comparisons"),
         ("flops >", "it ends at character 8"),
         ("flops > 3XB", "no known unit"),
@@ -79,3 +79,20 @@ def test_figures_that_no_condition_can_be_asked_of() -> None:
         condition("flop > 3%").holds(A, B)
     with pytest.raises(ConfigError, match=r"flops is .*, which is no number"):
         condition("flops > 3%").holds(A, {**B, "flops": "8*s"})
+
+
+def test_a_call_is_the_change_of_a_part() -> None:
+    """The figures of parts are asked for, by name and argument, and compared as those of totals."""
+    parts = {("flops", "attention"): (50, 52), ("flops", "*.mlp"): (0, 7)}
+    totals = {"flops": 100}
+
+    def holds(text: str) -> bool:
+        return condition(text).holds(totals, totals, lambda *call: parts[call])
+
+    assert holds("flops(attention) > +3%")
+    assert not holds("flops(attention) > +4%")
+    assert holds('flops(attention) + flops("*.mlp") > 8 and flops < 1')
+    with pytest.raises(ConfigError, match=r"""flops\("\*.mlp"\) goes from 0 to 7, which has no percentage"""):
+        holds('flops("*.mlp") > 1%')
+    with pytest.raises(ConfigError, match=r"flops\(attention\) is of a part, and none is known"):
+        condition("flops(attention) > 1").holds(totals, totals)

@@ -136,3 +136,26 @@ def test_what_does_not_compare() -> None:
         diff("gpt2", "gpt2", phase="generate", prompt_len=4, new_tokens=2)
     with pytest.raises(graphacct.ConfigError, match="peak_bytes exists only in phase train"):
         diff(reports[0], reports[0], fail_if=["peak_bytes > 1GiB"])
+
+
+def test_conditions_on_roles_and_scopes() -> None:
+    """The network grows by itself: 12 layers, two matrices of 768 · 1,024 and 1,024 biases; attention does not."""
+    asked = ["params(mlp) > 18886655", 'params("*.mlp") > 18886656', "flops(attention) > 0", "params(mlp) > +33%"]
+    found = diff(GPT2, WIDE, seq_len=S, fail_if=asked)
+    assert [item.text for item in found.failing] == [asked[0], asked[3]]
+    one, other = found.parts["params", "mlp"]
+    assert (one, other - one) == (12 * (2 * 768 * 3072 + 3072 + 768), 18_886_656)
+    assert found.parts["params", "*.mlp"] == (one, other)
+
+
+def test_a_part_that_one_model_lacks_is_0_there() -> None:
+    """Experts in place of a network: all of theirs is more. What both lack is an error that says what there is."""
+    found = diff("llama-3-8b", "mixtral-8x7b", seq_len=S, fail_if=["params(experts) > 0 and params(mlp) < 0"])
+    assert len(found.failing) == 1
+    assert (found.parts["params", "experts"][0], found.parts["params", "mlp"][1]) == (0, 0)
+    with pytest.raises(graphacct.ConfigError, match=r"nothing of that role; it has embedding, attention, mlp"):
+        diff(GPT2, WIDE, seq_len=S, fail_if=["flops(router) > 0"])
+    with pytest.raises(graphacct.ConfigError, match="'atention'; did you mean 'attention'"):
+        diff(GPT2, WIDE, seq_len=S, fail_if=["flops(atention) > 0"])
+    with pytest.raises(graphacct.ConfigError, match="names single layers"):
+        diff(GPT2, WIDE, seq_len=S, fail_if=['flops("transformer.h.3.*") > 0'])

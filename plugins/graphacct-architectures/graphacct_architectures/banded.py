@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, brief, equal, floor_div, frozen
+from graphacct import Builder, ConfigError, Dim, Value, Workload, brief, equal, floor_div, frozen, has_value
 from graphacct_architectures.layers import dropped, linear, resident
 
 
@@ -44,9 +44,9 @@ def windows_of(value: object, count: Dim, key: str = "attention_window") -> tupl
     if isinstance(value, Sequence) and type(count) is int and len(found) != count:
         raise ConfigError(f"{key} has {len(found)} windows for {count} layers")
     for window in found:
-        if type(window) is int and (window < 2 or window % 2):
+        if has_value(window) and (window < 2 or window % 2):
             raise ConfigError(f"{key} has {brief(window)}: a window is an even number")
-    numbers = [window for window in found if type(window) is int]
+    numbers = [window for window in found if has_value(window)]
     for window in numbers:
         if max(numbers) % window:
             raise ConfigError(f"{key} has {window} and {max(numbers)}: texts are padded to the largest window alone")
@@ -102,7 +102,7 @@ def banded(band: Band, workload: Workload, b: Builder, x: Value, padded: Value |
     ones = b.apply("full", name="ones", shape=(batch, seq, 1, 1), dtype=b.dtype)
     scores = b.apply("add", scores, diagonals(b, ones, unseen, side, "mask"), name="masked_scores")
     count = band.global_tokens
-    some = not (type(count) is int and count == 0)
+    some = not (has_value(count) and count == 0)
     chosen: dict[str, Value] = {}
     if some:
         for label, part in (("k", k), ("v", v)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, frozen
+from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, frozen, has_value
 from graphacct_architectures.layers import activation, dropped, linear, norm
 
 EOS = "eos"
@@ -52,7 +52,7 @@ class Classifier:
 def classified(c: Classifier, workload: Workload, b: Builder, x: Value, ids: Value | None = None) -> tuple[Value, ...]:
     """Returns the logits of x (…, width). For spans, the logits of starts and of ends are two outputs. A classifier
     whose logits are `pooled` needs the token ids (batch, seq)."""
-    if c.spans and type(c.outputs) is int and c.outputs != 2:
+    if c.spans and has_value(c.outputs) and c.outputs != 2:
         raise ConfigError(f"num_labels is {c.outputs}: a token begins a span or ends one, which makes 2")
     x = dropped(b, f"{c.name}_early_drop", x, c.early_dropout, workload)
     if c.dense:

@@ -10,7 +10,20 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, exact_div, floor_div, frozen, prod, same
+from graphacct import (
+    Builder,
+    ConfigError,
+    Dim,
+    Value,
+    Workload,
+    equal,
+    exact_div,
+    floor_div,
+    frozen,
+    has_value,
+    prod,
+    same,
+)
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.decoders.parts.feed_forward import mlp
@@ -309,7 +322,7 @@ def patch_count(image: tuple[Dim, Dim], patch: tuple[Dim, Dim]) -> Dim:
 def check_image(given: tuple[Dim, Dim] | None, learned: tuple[Dim, Dim], key: str = "image_size") -> tuple[Dim, Dim]:
     """Returns the image's sides. Raises ConfigError if the model has learned positions for another size."""
     assert given is not None  # the architecture declares its default
-    if not all(map(same, given, learned)) and all(type(side) is int for side in (*given, *learned)):
+    if not all(map(same, given, learned)) and all(has_value(side) for side in (*given, *learned)):
         raise ConfigError(
             f"image_size {given[0]}x{given[1]} is not {key} {learned[0]}x{learned[1]}, whose patches the model has "
             f"learned positions for; add --set {key}={given[0]},{given[1]}"

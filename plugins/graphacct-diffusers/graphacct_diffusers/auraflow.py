@@ -8,7 +8,7 @@ from typing import Any
 
 from graphacct_architectures.layers import linear
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen, has_value
 from graphacct_diffusers import keys, latents, streams
 from graphacct_diffusers.layers import as_map, gated_sum, grid_of, modulated, sinusoids, time_embedding
 from graphacct_diffusers.losses import LOSSES
@@ -88,9 +88,9 @@ def patched(c: AuraFlowConfig, b: Builder, x: Value, grid: tuple[Dim, ...]) -> V
     batch, channels, *_ = x.spec.shape
     height, width = grid
     side, count = c.patch_size, height * width
-    most = isqrt(c.pos_embed_max_size) if type(c.pos_embed_max_size) is int else c.pos_embed_max_size
+    most = isqrt(c.pos_embed_max_size) if has_value(c.pos_embed_max_size) else c.pos_embed_max_size
     for given in grid:
-        if type(given) is int and given > most:
+        if has_value(given) and given > most:
             raise ConfigError(
                 f"image_size gives {given} patches along a side, beyond the {most} of pos_embed_max_size "
                 f"{c.pos_embed_max_size}"

@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    exact_div,
+    fields,
+    frozen,
+    has_value,
+)
 from graphacct_diffusers import causal_video, keys
 from graphacct_diffusers.autoencoder_kl import mean_of
 from graphacct_diffusers.causal_video import Cache, causal, channel_norm, residual, scoped
@@ -71,7 +83,7 @@ def encode(c: Any, workload: Workload, b: Builder) -> Value:
         near = "" if type(frames) is not int else f": give {max(1, frames // PIECE * PIECE + 1)}"
         raise ConfigError(f"frames {frames} is not 1 more than a multiple of {PIECE}{near}")
     for side in workload.image_size:
-        if type(side) is int and side % c.pixels:
+        if has_value(side) and side % c.pixels:
             raise ConfigError(f"image_size {side} is no multiple of {c.pixels}, the pixels of a latent")
     colours = exact_div(c.in_channels, (c.patch_size or 1) ** 2, "in_channels / patch_size²")
     x = b.input("sample", (workload.batch, colours, frames, *workload.image_size))

@@ -7,7 +7,7 @@ from typing import Any
 
 from graphacct_architectures.layers import dropped, resident
 
-from graphacct import Builder, Dim, Value, Workload, exact_div
+from graphacct import Builder, Dim, Value, Workload, exact_div, has_value
 from graphacct_diffusers.layers import conv
 
 KEPT = 2
@@ -36,7 +36,7 @@ def last_frames(b: Builder, name: str, x: Value, before: Value | None, zeros: bo
     """Returns a copy of the last frames of a piece; of a piece of one frame with the last one `before`, or with one of
     zeros."""
     frames = x.spec.shape[2]
-    length = min(frames, KEPT) if type(frames) is int else KEPT
+    length = min(frames, KEPT) if has_value(frames) else KEPT
     kept = b.apply("slice", x, name=f"{name}_view", dim=2, start=frames - length, length=length)
     kept = b.apply("clone", kept, name=name)
     if length < KEPT and zeros:

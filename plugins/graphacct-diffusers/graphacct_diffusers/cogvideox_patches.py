@@ -6,19 +6,19 @@ from typing import Any
 
 from graphacct_architectures.layers import linear
 
-from graphacct import Builder, ConfigError, Dim, Parameter, Value, exact_div
+from graphacct import Builder, ConfigError, Dim, Parameter, Value, exact_div, has_value
 from graphacct_diffusers.layers import conv
 
 
 def grid_of(c: Any, frames: Dim, sides: list[Dim]) -> tuple[Dim, Dim, Dim]:
     """Returns how many patches a video has along each axis. Raises ConfigError if they do not fill it."""
     each = c.patch_size_t or 1
-    if type(frames) is int and frames % each:
+    if has_value(frames) and frames % each:
         ratio = c.temporal_compression_ratio
         more = ((frames + each - 1) // each * each - 1) * ratio + 1
         raise ConfigError(f"frames give {frames} latents, which patch_size_t {each} does not divide: give {more}")
     for side in sides:
-        if type(side) is int and type(c.patch_size) is int and side % c.patch_size:
+        if has_value(side) and has_value(c.patch_size) and side % c.patch_size:
             raise ConfigError(
                 f"the video has {side} latents along a side, which patch_size {c.patch_size} does not divide"
             )
@@ -54,7 +54,7 @@ def embedded(c: Any, b: Builder, text: Value, x: Value, grid: tuple[Dim, Dim, Di
 
 def placed(c: Any, b: Builder, words: Dim, frames: Dim, sides: list[Dim], count: Dim) -> Value | Parameter:
     """Returns the places of the text's and the video's tokens: the file's, or those of another size."""
-    if type(words) is int and words != c.max_text_seq_length:
+    if has_value(words) and words != c.max_text_seq_length:
         raise ConfigError(
             f"seq_len {words}: places are added to {c.max_text_seq_length} tokens of text (max_text_seq_length)"
         )

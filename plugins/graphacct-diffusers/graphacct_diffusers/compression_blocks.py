@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from graphacct_architectures.layers import linear
 
-from graphacct import Builder, Dim, Value, Workload, exact_div, frozen
+from graphacct import Builder, Dim, Value, Workload, exact_div, frozen, has_value
 from graphacct_diffusers.layers import act, conv
 from graphacct_diffusers.sana import gated_conv, quotient
 
@@ -110,7 +110,7 @@ def multiscale_attention(b: Builder, name: str, x: Value, level: Level, workload
 
 def is_linear(count: Dim, each: Dim) -> bool:
     """Returns whether attention is linear: on a map of more places than a head has channels."""
-    return not (type(count) is int and type(each) is int and count <= each)
+    return not (has_value(count) and has_value(each) and count <= each)
 
 
 def all_pairs(b: Builder, q: Value, k: Value, v: Value) -> Value:

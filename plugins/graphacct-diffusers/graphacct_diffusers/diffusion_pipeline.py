@@ -12,7 +12,19 @@ from typing import Any
 import attrs
 from graphacct_architectures.residing import reside
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields, frozen
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    SubModel,
+    Value,
+    Workload,
+    fields,
+    frozen,
+    has_value,
+)
 from graphacct_diffusers import keys, model_index
 from graphacct_diffusers.attention import KINDS
 
@@ -142,7 +154,7 @@ def words_of(step: SubModel, workload: Workload) -> Dim:
     assert workload.seq_len is not None
     more = MORE_TOKENS.get(step.architecture.name, 0)
     found = workload.seq_len + more
-    if type(found) is int and found < 1:
+    if has_value(found) and found < 1:
         raise ConfigError(f"seq_len {workload.seq_len} leaves no token beside the {-more} of CLIP's: give more")
     return found
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from graphacct_architectures.layers import linear
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen, has_value
 from graphacct_diffusers import keys, latents
 from graphacct_diffusers.attention import KINDS, attention
 from graphacct_diffusers.layers import FEED_FORWARDS, as_map, feed_forward, gated_sum, grid_of, modulated
@@ -50,7 +50,7 @@ class DiTConfig(PatchConfig):
 def build(c: DiTConfig, workload: Workload, b: Builder) -> Value:
     """Returns the graph from noisy latents to the noise in them."""
     sides = latents.latents(c, workload)
-    if type(sides[0]) is int and sides[0] != sides[1]:
+    if has_value(sides[0]) and sides[0] != sides[1]:
         raise ConfigError(f"image_size {workload.image_size} is no square, and DiT's output is one")
     grid = grid_of(sides, c.patch_size)
     x = b.input("hidden_states", (workload.batch, c.in_channels, *sides))

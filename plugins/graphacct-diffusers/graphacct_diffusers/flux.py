@@ -10,7 +10,7 @@ from typing import Any
 
 from graphacct_architectures.layers import linear
 
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, frozen
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, frozen, has_value
 from graphacct_diffusers import keys, latents, streams
 from graphacct_diffusers.joint import after
 from graphacct_diffusers.layers import gated_sum, modulated
@@ -61,7 +61,7 @@ def build(c: FluxConfig, workload: Workload, b: Builder) -> Value:
         text,
         x,
         constants=(time, *turns),
-        apart=not (type(batch) is int and batch == 1),
+        apart=not (has_value(batch) and batch == 1),
     )
     scale, shift = shifts(b, "norm_out", time, 2)
     x = modulated(b, "norm_out.modulated", normed(b, "norm_out.norm", x), scale, shift)

@@ -8,7 +8,19 @@ from typing import Any
 
 from graphacct_architectures.layers import linear
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    exact_div,
+    fields,
+    frozen,
+    has_value,
+)
 from graphacct_diffusers import keys, latents, streams
 from graphacct_diffusers.joint import after
 from graphacct_diffusers.layers import conv, gated_sum, modulated, tokens
@@ -52,7 +64,7 @@ class HunyuanVideoConfig:
 
     def __attrs_post_init__(self) -> None:
         turned = sum(self.rope_axes_dim)
-        if type(turned) is int and type(self.attention_head_dim) is int and turned != self.attention_head_dim:
+        if has_value(turned) and has_value(self.attention_head_dim) and turned != self.attention_head_dim:
             raise ConfigError(f"rope_axes_dim add up to {turned}, and attention_head_dim is {self.attention_head_dim}")
 
     @property
@@ -63,7 +75,7 @@ class HunyuanVideoConfig:
     @property
     def inner(self) -> Dim:
         """Channels inside a block's network."""
-        return int(self.width * self.mlp_ratio) if type(self.width) is int else self.width * int(self.mlp_ratio)
+        return int(self.width * self.mlp_ratio) if has_value(self.width) else self.width * int(self.mlp_ratio)
 
     @property
     def pixels(self) -> Dim:
@@ -76,7 +88,7 @@ def build(c: HunyuanVideoConfig, workload: Workload, b: Builder) -> Value:
     batch, words = workload.batch, workload.seq_len or TOKENS
     space, patches = latents.video(c, workload), (c.patch_size_t, c.patch_size, c.patch_size)
     for side, patch in zip(space, patches, strict=True):
-        if type(side) is int and type(patch) is int and side % patch:
+        if has_value(side) and has_value(patch) and side % patch:
             raise ConfigError(f"the video has {side} latents along an axis, which a patch of {patch} does not divide")
     grid = tuple(exact_div(side, patch, "latents / patch_size") for side, patch in zip(space, patches, strict=True))
     count = grid[0] * grid[1] * grid[2]
@@ -94,7 +106,7 @@ def build(c: HunyuanVideoConfig, workload: Workload, b: Builder) -> Value:
     seen = mask_of(b, mask, count)
     given = (time, seen, *turns)
     x, text = stacked(b, "transformer_blocks", c.num_layers, partial(block, c, workload), x, text, constants=given)
-    apart = not (type(batch) is int and batch == 1)
+    apart = not (has_value(batch) and batch == 1)
     body = partial(single, c)
     x, text = stacked(b, "single_transformer_blocks", c.num_single_layers, body, x, text, constants=given, apart=apart)
     scale, shift = shifts(b, "norm_out", time, 2)

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, Workload, brief, exact_div, fields
+from graphacct import ConfigError, Dim, Workload, brief, exact_div, fields, has_value
 
 PIXELS = 8
 """Pixels of a side for each latent, in the autoencoders of Stable Diffusion, SDXL, SD3, FLUX and PixArt."""
@@ -59,7 +59,7 @@ def latents(config: Any, workload: Workload) -> tuple[Dim, Dim]:
     assert workload.image_size is not None
     factor = pixels_of_latent(config)
     for side in workload.image_size:
-        if type(side) is int and type(factor) is int and side % factor:
+        if has_value(side) and has_value(factor) and side % factor:
             raise ConfigError(
                 f"image_size {side} is no multiple of {factor}, the pixels of a latent (vae_scale_factor): give "
                 f"{side // factor * factor or factor} or {(side // factor + 1) * factor}"
@@ -81,13 +81,13 @@ def video(config: Any, workload: Workload) -> tuple[Dim, Dim, Dim]:
     assert workload.frames is not None
     each, pixels = config.vae_temporal_factor, config.pixels
     rest = workload.frames - 1
-    if type(rest) is int and type(each) is int and rest % each:
+    if has_value(rest) and has_value(each) and rest % each:
         raise ConfigError(
             f"frames {workload.frames} is not 1 more than a multiple of {each} (vae_temporal_factor): give "
             f"{rest // each * each + 1} or {(rest // each + 1) * each + 1}"
         )
     for side in workload.image_size:
-        if type(side) is int and type(pixels) is int and side % pixels:
+        if has_value(side) and has_value(pixels) and side % pixels:
             raise ConfigError(
                 f"image_size {side} is no multiple of {pixels}, the pixels of a latent (vae_scale_factor)"
             )

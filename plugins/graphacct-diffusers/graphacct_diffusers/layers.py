@@ -7,7 +7,7 @@ from typing import Any
 
 from graphacct_architectures.layers import dropped, linear
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, same
+from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, has_value, same
 from graphacct_diffusers.keys import ACTIVATIONS
 
 FEED_FORWARDS = ("geglu", "gelu", "gelu-approximate", "geglu-approximate", "swiglu", "linear-silu")
@@ -40,7 +40,7 @@ def conv(
 def group_norm(b: Builder, name: str, x: Value, groups: Dim) -> Value:
     """Applies torch.nn.GroupNorm with weight and bias."""
     channels = x.spec.shape[1]
-    if type(channels) is int and type(groups) is int and channels % groups:
+    if has_value(channels) and has_value(groups) and channels % groups:
         raise ConfigError(f"{name} has {channels} channels, which do not divide into {groups} groups (norm_num_groups)")
     given = [b.parameter(f"{name}.{part}", (channels,)) for part in ("weight", "bias")]
     return b.apply("group_norm", x, *given, name=name, groups=groups)
@@ -67,7 +67,7 @@ def sinusoids(b: Builder, name: str, steps: Value, width: Dim, *, flip: bool = T
         if flip:
             parts = [b.apply("slice", found, name=f"half_{i}", dim=-1, start=i * half, length=half) for i in (1, 0)]
             found = b.apply("concat", *parts, name="flipped", dim=-1)
-        if type(width) is int and width % 2:
+        if has_value(width) and width % 2:
             found = b.apply("pad", found, name="padded", padding=((0, 1),))
         return b.apply("cast", found, name="as_computed", dtype=b.dtype)
 
@@ -182,7 +182,7 @@ def grid_of(sides: Sequence[Dim], patch: Any, name: str = "patch_size") -> tuple
     """Returns how many patches a map has along each side. Raises ConfigError if they do not fill it."""
     patches = patch if isinstance(patch, tuple) else (patch,) * len(sides)
     for side, size in zip(sides, patches, strict=True):
-        if type(side) is int and type(size) is int and side % size:
+        if has_value(side) and has_value(size) and side % size:
             raise ConfigError(
                 f"image_size gives {side} latents along a side, which {name} {size} does not divide: give another"
             )

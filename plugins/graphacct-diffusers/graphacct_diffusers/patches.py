@@ -7,7 +7,7 @@ from typing import Any
 
 from graphacct_architectures.layers import embedding, linear
 
-from graphacct import Builder, ConfigError, Dim, Value
+from graphacct import Builder, ConfigError, Dim, Value, has_value
 from graphacct_diffusers.layers import conv, sinusoids, text_projection, time_embedding, tokens
 
 STEPS = 256
@@ -41,7 +41,7 @@ def patched(
         places = b.apply(kind, name=f"{name}.positions", shape=(1, height * columns, width), dtype="float32")
     else:
         for side in grid:
-            if type(side) is int and type(most) is int and side > most:
+            if has_value(side) and has_value(most) and side > most:
                 raise ConfigError(f"image_size gives {side} patches along a side, beyond pos_embed_max_size {most}")
         table = b.parameter(f"{name}.pos_embed", (1, most * most, width), "float32", buffer=True)
         places = b.apply("reshape", table, name=f"{name}.table", shape=(1, most, most, width))

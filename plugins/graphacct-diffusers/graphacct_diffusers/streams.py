@@ -11,7 +11,7 @@ from typing import Any
 
 from graphacct_architectures.layers import linear, rms_norm
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, fields, frozen
+from graphacct import Builder, ConfigError, Dim, Value, Workload, fields, frozen, has_value
 from graphacct_diffusers import latents
 from graphacct_diffusers.layers import grid_of
 
@@ -40,7 +40,7 @@ class StreamsConfig:
 
     def __attrs_post_init__(self) -> None:
         turned = sum(self.axes_dims_rope)
-        if type(turned) is int and type(self.attention_head_dim) is int and turned != self.attention_head_dim:
+        if has_value(turned) and has_value(self.attention_head_dim) and turned != self.attention_head_dim:
             raise ConfigError(f"axes_dims_rope add up to {turned}, and attention_head_dim is {self.attention_head_dim}")
 
     @property

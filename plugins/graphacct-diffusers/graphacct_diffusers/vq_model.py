@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, frozen
+from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, fields, frozen, has_value
 from graphacct_diffusers import keys, latents
 from graphacct_diffusers.attention import KINDS
 from graphacct_diffusers.autoencoder_kl import CoderConfig, decoder, encoder
@@ -59,7 +59,7 @@ def quantized(c: VQModelConfig, b: Builder, name: str, x: Value) -> tuple[Value,
         z = b.apply("contiguous", b.apply("permute", x, name="channels_last", dims=(0, 2, 3, 1)), name="in_order")
         flat = b.apply("reshape", z, name="flat", shape=(rows, channels))
         codes = b.parameter("embedding.weight", (c.num_vq_embeddings, c.code))
-        few = all(type(count) is int and count <= FEW for count in (rows, c.num_vq_embeddings))
+        few = all(has_value(count) and count <= FEW for count in (rows, c.num_vq_embeddings))
         apart = b.apply("cdist" if few else "euclidean_distance", flat, codes, name="distances")
         nearest = b.apply("argmin", apart, name="nearest", dim=1)
         found = b.apply("embedding", nearest, codes, name="embedding")

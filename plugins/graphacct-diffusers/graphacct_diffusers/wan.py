@@ -7,7 +7,19 @@ from functools import partial
 
 from graphacct_architectures.layers import layer_norm, linear, rms_norm
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    exact_div,
+    fields,
+    frozen,
+    has_value,
+)
 from graphacct_diffusers import keys, latents
 from graphacct_diffusers.layers import (
     conv,
@@ -81,13 +93,13 @@ def build(c: WanConfig, workload: Workload, b: Builder) -> Value:
     """Returns the graph from noisy latents of a video to the velocity of the flow there."""
     batch, space = workload.batch, latents.video(c, workload)
     for side, patch in zip(space, c.patch_size, strict=True):
-        if type(side) is int and type(patch) is int and side % patch:
+        if has_value(side) and has_value(patch) and side % patch:
             raise ConfigError(f"the video has {side} latents along an axis, which patch_size {patch} does not divide")
     grid = tuple(
         exact_div(side, patch, "latents / patch_size") for side, patch in zip(space, c.patch_size, strict=True)
     )
     words = workload.seq_len or TOKENS
-    if c.image_dim is not None and type(words) is int and words != TOKENS:
+    if c.image_dim is not None and has_value(words) and words != TOKENS:
         raise ConfigError(
             f"seq_len {words}: a model told an image takes {TOKENS} tokens of text, as its class is written"
         )

@@ -2,7 +2,7 @@
 
 from graphacct_architectures.layers import activation as activated
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, floor_div, less
+from graphacct import Builder, ConfigError, Dim, Value, Workload, floor_div, has_value, less
 from graphacct_mamba.state import keep
 
 
@@ -53,7 +53,7 @@ def centred_convolution(
     channels = x.spec.shape[1]
     if workload.phase in ("prefill", "decode"):
         raise ConfigError(f"a model that sees the whole text has no phase {workload.phase!r}: it has forward and train")
-    if type(taps) is int and taps % 2 == 0:
+    if has_value(taps) and taps % 2 == 0:
         raise ConfigError(f"a convolution over {taps} positions has no middle: the number is odd")
     weight = b.parameter(f"{name}.weight", (channels, 1, taps))
     rest = (b.parameter(f"{name}.bias", (channels,)),) if bias else ()

@@ -5,7 +5,7 @@ Yang et al., "Gated Delta Networks: Improving Mamba2 with Delta Rule", 2024 (arX
 
 from graphacct_architectures.layers import linear
 
-from graphacct import Builder, Dim, Value, Workload, equal, exact_div, frozen
+from graphacct import Builder, Dim, Value, Workload, equal, exact_div, frozen, has_value
 from graphacct_mamba.convolution import causal_convolution
 from graphacct_mamba.delta_heads import CHUNK, delta_rule, in_heads
 from graphacct_mamba.mixer import decay_rates
@@ -136,6 +136,6 @@ def of_whole_chunks(g: GatedDelta, workload: Workload, dtype: str) -> tuple[str,
     """Returns what is not equal to the library's saved tensors: in float32, whole chunks and without shared heads, its
     products copy queries and keys."""
     seq = workload.seq_len
-    if dtype == "float32" and type(seq) is int and seq % CHUNK == 0 and equal(g.key_heads, g.value_heads):
+    if dtype == "float32" and has_value(seq) and seq % CHUNK == 0 and equal(g.key_heads, g.value_heads):
         return (f"saved tensors of the delta rule lack the library's copies where seq_len is a multiple of {CHUNK}",)
     return ()

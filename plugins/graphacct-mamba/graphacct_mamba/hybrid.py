@@ -8,7 +8,7 @@ import attrs
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders import DecoderConfig
 
-from graphacct import ConfigError, Dim, Workload, brief, check_dim, exact_div, fields, frozen
+from graphacct import ConfigError, Dim, Workload, brief, check_dim, exact_div, fields, frozen, has_value
 from graphacct_mamba.scan_heads import AFTER, ScanHeads
 from graphacct_mamba.sizes import inexact
 
@@ -45,7 +45,7 @@ class ScanConfig(DecoderConfig):
         exact_div(self.mamba_n_heads, self.mamba_n_groups, "mamba_n_heads / mamba_n_groups")
         inner, width = self.scan_channels, self.scan_width
         heads = self.mamba_n_heads * width
-        if type(inner) is int and type(heads) is int and inner != heads:
+        if has_value(inner) and has_value(heads) and inner != heads:
             raise ConfigError(
                 f"the scan has {inner} channels, but mamba_n_heads {self.mamba_n_heads} times mamba_d_head "
                 f"{brief(width)} is {heads}: they are the same"
@@ -85,6 +85,6 @@ def scan_of(config: Any, *, out_bias: bool | None = None, normed: str = AFTER, m
 def of_the_chunks(config: Any, workload: Workload, dtype: str) -> tuple[str, ...]:
     """Returns what is not equal to the library's saved tensors: in 16 bits, and of tokens that are no whole chunks."""
     seq, chunk = workload.seq_len, getattr(config, "mamba_chunk_size", None) or getattr(config, "chunk_size", None)
-    if dtype == "float32" and type(seq) is int and type(chunk) is int and seq % chunk:
+    if dtype == "float32" and has_value(seq) and has_value(chunk) and seq % chunk:
         return (f"saved tensors of the scan are not the library's where seq_len is no multiple of its chunk {chunk}",)
     return inexact(config, workload, dtype)

@@ -37,6 +37,7 @@ from graphacct import (
     equal,
     fields,
     frozen,
+    has_value,
 )
 from graphacct_mamba.mamba import check_head
 from graphacct_mamba.mixer import Mixer, mixer
@@ -110,7 +111,7 @@ def layers(config: JambaConfig) -> tuple[Layer, ...]:
         module=FEED_FORWARD,
         router="router",
     )
-    if type(config.num_experts) is int and config.num_experts == 1:
+    if has_value(config.num_experts) and config.num_experts == 1:
         return tuple(Layer(heads if _is(config, "attn", i) else scan, one) for i in _indices(config))
     return tuple(
         Layer(heads if _is(config, "attn", i) else scan, many if _is(config, "expert", i) else one)

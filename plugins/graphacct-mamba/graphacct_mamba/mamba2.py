@@ -18,6 +18,7 @@ from graphacct import (
     exact_div,
     fields,
     frozen,
+    has_value,
 )
 from graphacct_mamba.mamba import CONTEXT, stacked
 from graphacct_mamba.scan_heads import ScanHeads, scan_heads
@@ -50,7 +51,7 @@ class Mamba2Config:
 
     def __attrs_post_init__(self) -> None:
         inner, heads = self.expand * self.hidden_size, self.num_heads * self.head_dim
-        if type(inner) is int and type(heads) is int and inner != heads:
+        if has_value(inner) and has_value(heads) and inner != heads:
             raise ConfigError(
                 f"expand {self.expand} times hidden_size {self.hidden_size} is {inner}, "
                 f"num_heads {self.num_heads} times head_dim {self.head_dim} is {heads}: they are the same channels"
@@ -82,7 +83,7 @@ def described(config: Mamba2Config) -> ScanHeads:
 def of_the_scan(config: Mamba2Config, workload: Workload, dtype: str) -> tuple[str, ...]:
     """Returns what is not equal to the library's saved tensors: in 16 bits, and of tokens that are no whole chunks."""
     seq, chunk = workload.seq_len, config.chunk_size
-    if dtype == "float32" and type(seq) is int and type(chunk) is int and seq % chunk:
+    if dtype == "float32" and has_value(seq) and has_value(chunk) and seq % chunk:
         return (f"saved tensors of the scan are not the library's where seq_len is no multiple of chunk_size {chunk}",)
     return inexact(config, workload, dtype)
 

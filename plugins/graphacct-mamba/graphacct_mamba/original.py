@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from graphacct import ReadError, brief
+from graphacct import ReadError, brief, has_value
 
 WAY_OUT = "give the config.json of the model's transformers form (its repository on the Hugging Face hub has one)"
 IDLE = ("rms_norm", "residual_in_fp32", "fused_add_norm", "attn_cfg", "model_type", "norm_epsilon")
@@ -48,7 +48,7 @@ def config(content: Mapping[str, Any]) -> Mapping[str, Any]:
     vocabulary: Any
     multiple: Any
     vocabulary, multiple = content.get("vocab_size"), content.get("pad_vocab_size_multiple", 8)
-    if not all(type(each) is int and each > 0 for each in (width, vocabulary, multiple)):
+    if not all(has_value(each) and each > 0 for each in (width, vocabulary, multiple)):
         raise ReadError(
             f"d_model, vocab_size and pad_vocab_size_multiple are {brief(width)}, {brief(vocabulary)} and "
             f"{brief(multiple)}, not sizes"

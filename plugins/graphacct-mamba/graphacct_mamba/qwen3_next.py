@@ -24,7 +24,7 @@ from graphacct_architectures.decoders import (
     rotary_dims,
 )
 
-from graphacct import Dim, PresetFiles, Workload, equal, exact_div, fields, frozen
+from graphacct import Dim, PresetFiles, Workload, equal, exact_div, fields, frozen, has_value
 from graphacct_mamba.gated_delta import APART, JOINT, GatedDelta, gated_delta, of_whole_chunks
 from graphacct_mamba.kinds import FULL, LINEAR, kinds_of, layer_kinds
 
@@ -121,7 +121,7 @@ def of_the_rule(config: Any, workload: Workload, dtype: str) -> tuple[str, ...]:
 def of_sequences(config: Any, workload: Workload, dtype: str) -> tuple[str, ...]:
     """Returns the same of Qwen3.5, whose classes make rotary tables for each sequence."""
     found = of_the_rule(config, workload, dtype)
-    if type(workload.batch) is int and workload.batch == 1:
+    if has_value(workload.batch) and workload.batch == 1:
         return found
     return (*found, "saved tensors have one pair of rotary tables, of which the library's class has one a sequence")
 

@@ -11,7 +11,7 @@ from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders import Attention, Decoder, DecoderConfig, Layer, Mixing, Mlp, Whole, decoder
 from graphacct_architectures.heads import ALONE, CAUSAL, SEQUENCE
 
-from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields, frozen
+from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields, frozen, has_value
 from graphacct_mamba.hybrid import SCAN_NO_COST, of_the_chunks
 from graphacct_mamba.kinds import LINEAR, kinds_of, layer_kinds
 from graphacct_mamba.scan_heads import ScanHeads, scan_heads
@@ -50,14 +50,14 @@ class Zamba2Config(DecoderConfig):
 
     def __attrs_post_init__(self) -> None:
         stated = self.attention_hidden_size
-        if type(stated) is int and type(self.hidden_size) is int and stated != 2 * self.hidden_size:
+        if has_value(stated) and has_value(self.hidden_size) and stated != 2 * self.hidden_size:
             raise ConfigError(f"attention_hidden_size is {stated}: attention reads two streams of {self.hidden_size}")
         inner, heads = self.mamba_expand * self.hidden_size, self.n_mamba_heads * self.scan_width
-        if type(inner) is int and type(heads) is int and inner != heads:
+        if has_value(inner) and has_value(heads) and inner != heads:
             raise ConfigError(f"the scan has {inner} channels, but n_mamba_heads times mamba_headdim is {heads}")
         exact_div(self.n_mamba_heads, self.mamba_ngroups, "n_mamba_heads / mamba_ngroups")
         widths = (self.num_attention_heads * self.d_head, self.kv_heads * self.d_head, 2 * self.hidden_size)
-        if self.use_shared_attention_adapter and len({width for width in widths if type(width) is int}) > 1:
+        if self.use_shared_attention_adapter and len({width for width in widths if has_value(width)}) > 1:
             raise ConfigError(
                 "use_shared_attention_adapter is true: queries, keys and values then have the width of two streams, "
                 f"not {widths[0]} and {widths[1]}"

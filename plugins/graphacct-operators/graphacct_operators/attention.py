@@ -6,7 +6,7 @@ differ, because the fused kernel never stores the scores.
 
 from typing import Any
 
-from graphacct import Mask, Saved, ShapeError, TensorSpec, Work, dense_like, equal, less, operator
+from graphacct import Mask, Saved, ShapeError, TensorSpec, Work, dense_like, equal, has_value, less, operator
 from graphacct_operators.strides import strided
 
 EITHER_SIDE = "the gradients of the two products need it, and the scores are computed again"
@@ -15,19 +15,19 @@ EITHER_SIDE = "the gradients of the two products need it, and the scores are com
 def attended(q: TensorSpec, b: Any, h: Any, g: Any, s: Any, t: Any, e: Any, mask: TensorSpec | None) -> TensorSpec:
     """Returns the output, after the checks that the signature cannot say: torch's kernels lay it out in the order of q
     (`empty_like`), which is (b, s, h, e) for the transposed view of a projection."""
-    if type(h) is int and type(g) is int and h % g:
+    if has_value(h) and has_value(g) and h % g:
         raise ShapeError(f"dimension h is {h} in q but g is {g} in k and v: query heads are a multiple of key heads")
     if mask is not None:
         scores = (b, h, s, t)
         if len(mask.shape) > len(scores):
             raise ShapeError(f"mask has {len(mask.shape)} dimensions, the scores have 4 (b h s t)")
         for name, size, own in zip("thsb", reversed(scores), reversed(mask.shape), strict=False):
-            if type(size) is int and type(own) is int and own not in (1, size):
+            if has_value(size) and has_value(own) and own not in (1, size):
                 raise ShapeError(f"dimension {name} is {size} in the scores but {own} in mask")
     if q.strides is None or less(q.strides[2], q.strides[1]):
         return TensorSpec((b, h, s, e), q.dtype)
     by_position = less(q.strides[0], q.strides[2], assumed=True)  # (s, b, h, e), as nn.MultiheadAttention has it
-    if by_position or all(type(stride) is int for stride in q.strides):
+    if by_position or all(has_value(stride) for stride in q.strides):
         return dense_like(TensorSpec((b, h, s, e), q.dtype, q.strides))
     return strided((b, h, s, e), (s * h * e, e, h * e, 1), q.dtype)
 

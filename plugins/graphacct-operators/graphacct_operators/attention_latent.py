@@ -7,7 +7,7 @@ models with.
 
 from typing import Any
 
-from graphacct import Saved, ShapeError, TensorSpec, Work, operator
+from graphacct import Saved, ShapeError, TensorSpec, Work, has_value, operator
 from graphacct_operators import attention as plain
 from graphacct_operators.attention import EITHER_SIDE, causal_only, of_each_head, scores_again
 
@@ -16,7 +16,7 @@ _of_heads: Any = plain.scaled_dot_product_attention.formula
 
 
 def _attended(q: TensorSpec, b: Any, h: Any, s: Any, d: Any, *, values: Any, **attributes: Any) -> TensorSpec:
-    if type(values) is int and type(d) is int and not 0 < values <= d:
+    if has_value(values) and has_value(d) and not 0 < values <= d:
         raise ShapeError(f"values is {values}: the value is part of a latent row, which has {d} elements")
     return TensorSpec((b, h, s, values), q.dtype)
 

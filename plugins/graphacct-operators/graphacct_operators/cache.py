@@ -6,7 +6,7 @@ their own, (batch, tokens, width) for what all heads share.
 
 from typing import Any
 
-from graphacct import ShapeError, TensorSpec, Work, minimum, operator
+from graphacct import ShapeError, TensorSpec, Work, has_value, minimum, operator
 from graphacct_operators.quantities import next_token_bytes, token_bytes
 from graphacct_operators.strides import strided, strides_of
 
@@ -31,7 +31,7 @@ def _last(
     if length is None:
         return x
     tokens = x.shape[-2]
-    if type(tokens) is int and type(length) is int and not 0 < length <= tokens:
+    if has_value(tokens) and has_value(length) and not 0 < length <= tokens:
         raise ShapeError(f"the cache keeps {length} of {tokens} tokens: at least 1, at most all")
     return strided((*x.shape[:-2], length, x.shape[-1]), strides_of(x), x.dtype)
 

@@ -4,7 +4,7 @@ A complex number is 2 real ones for the bytes, and its arithmetic that of its pa
 (four products, two sums), `div` 11, `abs` 4, `exp` 5. A multiply-add of complex numbers is four of real ones.
 """
 
-from graphacct import Saved, ShapeError, TensorSpec, Work, dense_like, operator
+from graphacct import Saved, ShapeError, TensorSpec, Work, dense_like, has_value, operator
 from graphacct_operators.gradient import by_parts, counted, nothing
 from graphacct_operators.strides import strided, strides_of
 
@@ -32,9 +32,9 @@ def view_as_real() -> Work:
 
 def _as_complex(x: TensorSpec) -> TensorSpec:
     dtype = _dtype(x, OF_REAL, "real")
-    if not x.shape or (type(x.shape[-1]) is int and x.shape[-1] != 2):
+    if not x.shape or (has_value(x.shape[-1]) and x.shape[-1] != 2):
         raise ShapeError(f"x is {list(x.shape)}: the last dimension is 2, the parts of a complex number")
-    halves = [stride // 2 if type(stride) is int else stride / 2 for stride in strides_of(x)[:-1]]
+    halves = [stride // 2 if has_value(stride) else stride / 2 for stride in strides_of(x)[:-1]]
     return strided(x.shape[:-1], halves, dtype)
 
 

@@ -7,7 +7,7 @@ torch's counter and of the figures that torchvision publishes (XLA leaves the pa
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from graphacct import ShapeError, TensorSpec, Work, operator, prod
+from graphacct import ShapeError, TensorSpec, Work, has_value, operator, prod
 from graphacct_operators.strides import in_layout
 
 PerAxis: TypeAlias = Any
@@ -30,7 +30,7 @@ def per_axis(name: str, value: PerAxis, rank: int, least: int) -> tuple[Any, ...
 
 def _check_groups(channels: Any, name: str, groups: Any) -> None:
     per_axis("groups", (groups,), 1, 1)
-    if type(channels) is int and type(groups) is int and channels % groups:
+    if has_value(channels) and has_value(groups) and channels % groups:
         raise ShapeError(f"dimension {name} is {channels}, which does not divide into groups={groups}")
 
 
@@ -51,7 +51,7 @@ def _paddings(padding: PerAxis, kernel: tuple[Any, ...], stride: Any, dilation: 
     if padding != "same":
         raise ShapeError(f"padding is {padding!r}; it is 'same', 'valid', an integer, or one per spatial dimension")
     for step in stride:
-        if type(step) is int and step != 1:
+        if has_value(step) and step != 1:
             raise ShapeError(f"padding 'same' needs stride 1, not {step}: the output would be smaller than x")
     return [gap * (taps - 1) for gap, taps in zip(dilation, kernel, strict=True)]
 
@@ -74,7 +74,7 @@ def _convolved(
     rank = _check_ranks(space, kernel)
     _check_groups(c, "c of x", groups)
     _check_groups(o, "o of weight", groups)
-    if all(type(value) is int for value in (c, i, groups)) and c != i * groups:
+    if all(has_value(value) for value in (c, i, groups)) and c != i * groups:
         raise ShapeError(
             f"dimension c is {c} in x, but weight has {i} channels per group and groups={groups}, "
             f"which makes {i * groups}"
@@ -89,12 +89,12 @@ def _convolved(
 def _positions(axis: int, size: Any, taps: Any, step: Any, padding: Any, gap: Any) -> Any:
     span = gap * (taps - 1) + 1
     free = size + padding - span
-    if type(free) is int and free < 0:
+    if has_value(free) and free < 0:
         raise ShapeError(
             f"along spatial dimension {axis} the kernel spans {span} (kernel {taps}, dilation {gap}) "
             f"but padded x has {size + padding} ({size} and {padding} of padding)"
         )
-    return (free if type(step) is int and step == 1 else free // step) + 1
+    return (free if has_value(step) and step == 1 else free // step) + 1
 
 
 def _correlated(weight: TensorSpec, out: TensorSpec) -> Work:
@@ -142,7 +142,7 @@ def _spread(
     rank = _check_ranks(space, kernel)
     _check_groups(c, "c of x", groups)
     channels = i * groups
-    if type(o) is int and type(channels) is int and o != channels:
+    if has_value(o) and has_value(channels) and o != channels:
         raise ShapeError(
             f"dimension o is {o} in bias, but weight has {i} channels per group and groups={groups}, "
             f"which makes {channels}"
@@ -159,13 +159,13 @@ def _spread(
             strict=True,
         )
     ):
-        if all(type(value) is int for value in (step, extra, gap)) and extra >= max(step, gap):
+        if all(has_value(value) for value in (step, extra, gap)) and extra >= max(step, gap):
             raise ShapeError(
                 f"along spatial dimension {axis} output_padding is {extra}, which must be smaller than stride {step} "
                 f"or dilation {gap}"
             )
         length = (size - 1) * step - 2 * pad + gap * (taps - 1) + extra + 1
-        if type(length) is int and length < 1:
+        if has_value(length) and length < 1:
             raise ShapeError(
                 f"along spatial dimension {axis} the output has {length} positions: padding {pad} is too large"
             )

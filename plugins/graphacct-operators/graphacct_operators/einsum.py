@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from string import ascii_letters
 from typing import Any, NamedTuple
 
-from graphacct import Saved, ShapeError, TensorSpec, Work, operator, prod
+from graphacct import Saved, ShapeError, TensorSpec, Work, has_value, operator, prod
 
 KIND = "'b h s d, b h t d -> b h s t'"
 
@@ -98,7 +98,7 @@ def sizes_of(specs: Sequence[TensorSpec], equation: str) -> dict[str, Any]:
         for label, size in zip(labels, spec.shape, strict=True):
             known = sizes.setdefault(label, size)
             first = where.setdefault(label, name)
-            if type(known) is int and type(size) is int and known != size:
+            if has_value(known) and has_value(size) and known != size:
                 raise ShapeError(f"dimension {label} is {known} in {first} but {size} in {name}: {equation!r}")
     return sizes
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from graphacct import OperatorError, ShapeError, TensorSpec, Work, differ, operator, prod
+from graphacct import OperatorError, ShapeError, TensorSpec, Work, differ, has_value, operator, prod
 
 COMPLEX = {"float32": "complex64", "float64": "complex128"}
 REAL = {wide: narrow for narrow, wide in COMPLEX.items()}
@@ -101,7 +101,7 @@ def fft_r2c(x: TensorSpec, out: TensorSpec, *, dim: int | Sequence[int] = -1, no
 def _whole(x: TensorSpec, *, last_dim_size: Any, dim: int | Sequence[int] = -1) -> TensorSpec:
     axes = _axes(x, dim)
     shape = list(x.shape)
-    if type(last_dim_size) is int and differ(shape[axes[-1]], last_dim_size // 2 + 1):
+    if has_value(last_dim_size) and differ(shape[axes[-1]], last_dim_size // 2 + 1):
         raise ShapeError(
             f"dimension {axes[-1]} of x is {shape[axes[-1]]}; for a result of {last_dim_size} it is "
             f"{last_dim_size // 2 + 1}"

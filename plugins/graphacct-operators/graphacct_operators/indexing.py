@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from graphacct import ShapeError, TensorSpec, Work, operator
+from graphacct import ShapeError, TensorSpec, Work, has_value, operator
 from graphacct_operators.gradient import nothing
 from graphacct_operators.reduction import kept
 from graphacct_operators.strides import axis_of
@@ -13,7 +13,7 @@ def _gathered(x: TensorSpec, index: TensorSpec, *, dim: int) -> TensorSpec:
     if len(index.shape) != len(x.shape):
         raise ShapeError(f"x has {len(x.shape)} dimensions but index has {len(index.shape)}: gather needs as many")
     for other, (size, own) in enumerate(zip(x.shape, index.shape, strict=True)):
-        if other != axis and type(size) is int and type(own) is int and own > size:
+        if other != axis and has_value(size) and has_value(own) and own > size:
             raise ShapeError(f"dimension {other} is {size} in x but {own} in index, which may not be larger")
     return TensorSpec(index.shape, x.dtype)
 

@@ -8,7 +8,7 @@ the output embedding (peft, `tuners/tuners_utils.py`, check_target_module_exists
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from graphacct import ConfigError, Dim, Graph, Node, Operator, Parameter, Value, brief, same
+from graphacct import ConfigError, Dim, Graph, Node, Operator, Parameter, Value, brief, has_value, same
 
 FORM = "RANK:GLOB, such as 8:*.attn.c_attn, 16:q_proj,v_proj or 16:all-linear"
 ALL_LINEAR = "all-linear"
@@ -143,7 +143,7 @@ def linear_layers(graph: Graph, operators: Mapping[str, Operator]) -> list[str]:
 
 def _is_vocabulary(size: Dim, rows: Sequence[Dim]) -> bool:
     """Returns whether a size is that of the largest table. A symbol is, if it is the size of any."""
-    if type(size) is int:
+    if has_value(size):
         return size == max([row for row in rows if type(row) is int], default=None)
     return any(same(size, row) for row in rows)
 

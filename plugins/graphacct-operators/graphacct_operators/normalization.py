@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from graphacct import Saved, ShapeError, TensorSpec, Work, differ, exact_div, operator, prod
+from graphacct import Saved, ShapeError, TensorSpec, Work, differ, exact_div, has_value, operator, prod
 
 NORM_INPUT = "the gradient needs the normalised input, recomputed from x and the statistics"
 SCALED = "the input's gradient is scaled by it"
@@ -170,7 +170,7 @@ def group_norm(batch: Any, b: Any, c: Any, weight: Any, bias: Any, *, groups: An
     Backward: 10 per element for x, 1 less without weight, and 2 per group; 4 per element for the weight, 1 for the
     bias: as layer_norm.
     """
-    if type(c) is int and type(groups) is int and (groups < 1 or c % groups):
+    if has_value(c) and has_value(groups) and (groups < 1 or c % groups):
         raise ShapeError(f"dimension c is {c}, which does not divide into groups={groups}")
     affine = (1 if weight else 0) + (1 if bias else 0)
     return Work(vector_flops=(5 + affine) * b * c * batch + 4 * b * groups, transcendentals=b * groups)

@@ -6,7 +6,7 @@ sort by comparisons about log2 n per element, a radix sort none at all.
 
 from typing import Any
 
-from graphacct import ShapeError, TensorSpec, Work, operator
+from graphacct import ShapeError, TensorSpec, Work, has_value, operator
 from graphacct_operators.gradient import nothing
 from graphacct_operators.strides import axis_of
 
@@ -50,7 +50,7 @@ def _picked(x: TensorSpec, *, dim: int = -1, keepdim: bool = False) -> list[Tens
 
 def _kth(x: TensorSpec, *, k: Any, dim: int = -1, keepdim: bool = False) -> list[TensorSpec]:
     size = x.shape[axis_of(x, dim)] if x.shape else 1
-    if type(k) is int and type(size) is int and not 0 < k <= size:
+    if has_value(k) and has_value(size) and not 0 < k <= size:
         raise ShapeError(f"k is {k}, but dimension {axis_of(x, dim)} of x has {size}")
     return _picked(x, dim=dim, keepdim=keepdim)
 

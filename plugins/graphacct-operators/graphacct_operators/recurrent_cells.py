@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from graphacct import OperatorError, ShapeError, TensorSpec, differ, exact_div, prod
+from graphacct import OperatorError, ShapeError, TensorSpec, differ, exact_div, has_value, prod
 
 
 class Kind(NamedTuple):
@@ -90,7 +90,7 @@ def _layer(kind: Kind, depth: int, first: int, inputs: Any, own: Any, how: dict[
     width, given = to_gates.shape
     if differ(given, inputs):
         raise ShapeError(f"layer {depth} is given {inputs} inputs, but its weight_ih is {list(to_gates.shape)}")
-    if type(width) is int and width % kind.gates:
+    if has_value(width) and width % kind.gates:
         raise ShapeError(f"weight_ih of layer {depth} has {width} rows, which do not divide into {kind.gates} gates")
     hidden, out = exact_div(width, kind.gates), from_h.shape[1]
     projected = len(own) in (3, 5)

@@ -6,7 +6,7 @@ The result is a new tensor, a copy of x with the elements written in it.
 from collections.abc import Sequence
 from typing import Any
 
-from graphacct import OperatorError, Saved, ShapeError, TensorSpec, Work, differ, operator, prod, same
+from graphacct import OperatorError, Saved, ShapeError, TensorSpec, Work, differ, has_value, operator, prod, same
 from graphacct_operators.gradient import nothing
 from graphacct_operators.strides import axis_of, check_broadcasts
 
@@ -25,7 +25,7 @@ def _scattered(x: TensorSpec, index: TensorSpec, src: TensorSpec | None, *, dim:
         raise ShapeError(f"x has {len(x.shape)} dimensions but index has {len(index.shape)}: it needs as many")
     if src is not None:
         for axis, (size, own) in enumerate(zip(src.shape, index.shape, strict=False)):
-            if type(size) is int and type(own) is int and own > size:
+            if has_value(size) and has_value(own) and own > size:
                 raise ShapeError(f"dimension {axis} is {size} in src but {own} in index, which may not be larger")
     return _like_x(x, dim=dim)
 

@@ -7,7 +7,19 @@ strides). A reshape copies only if no strides describe the new shape on the old 
 from collections.abc import Sequence
 from typing import Any
 
-from graphacct import ConfigError, ShapeError, TensorSpec, Work, dense_like, differ, equal, exact_div, operator, prod
+from graphacct import (
+    ConfigError,
+    ShapeError,
+    TensorSpec,
+    Work,
+    dense_like,
+    differ,
+    equal,
+    exact_div,
+    has_value,
+    operator,
+    prod,
+)
 from graphacct_operators.gradient import nothing, summed
 from graphacct_operators.strides import in_layout, is_, strided, strides_of, view_strides
 
@@ -31,14 +43,14 @@ def _filled(x: TensorSpec, shape: tuple[Any, ...]) -> tuple[Any, ...]:
     rest = prod([size for size in shape if not is_(size, -1)])
     if len(open_axes) > 1 or is_(rest, 0):
         raise ShapeError(f"{list(shape)} leaves more than one dimension open: at most one is -1, and none is 0")
-    if type(x.elements) is int and type(rest) is int and x.elements % rest:
+    if has_value(x.elements) and has_value(rest) and x.elements % rest:
         raise ShapeError(f"{list(x.shape)} has {x.elements} elements, which {list(shape)} does not divide into")
     return tuple(exact_div(x.elements, rest) if is_(size, -1) else size for size in shape)
 
 
 def _reshaped(x: TensorSpec, *, shape: Sequence[Any]) -> TensorSpec:
     shape = _filled(x, tuple(shape))
-    if type(x.elements) is int and type(prod(shape)) is int and x.elements != prod(shape):
+    if has_value(x.elements) and has_value(prod(shape)) and x.elements != prod(shape):
         raise ShapeError(f"{list(x.shape)} has {x.elements} elements, {list(shape)} has {prod(shape)}")
     strides = None if x.strides is None else view_strides(x, shape)
     return TensorSpec(shape, x.dtype) if strides is None else strided(shape, strides, x.dtype)
@@ -90,7 +102,7 @@ def _split(x: TensorSpec, *, parts: int | None = None, sizes: Sequence[Any] = ()
     axis = _axis(dim, len(x.shape))
     whole = x.shape[axis]
     if parts is not None:
-        if parts < 1 or (type(whole) is int and whole % parts):
+        if parts < 1 or (has_value(whole) and whole % parts):
             raise ShapeError(f"dimension {axis} of size {whole} does not split into {parts} equal parts")
         if parts > MOST_PARTS:
             raise ShapeError(
@@ -98,7 +110,7 @@ def _split(x: TensorSpec, *, parts: int | None = None, sizes: Sequence[Any] = ()
             )
         shape = (*x.shape[:axis], exact_div(whole, parts), *x.shape[axis + 1 :])
         return [strided(shape, strides_of(x), x.dtype)] * parts
-    if type(whole) is int and sum(sizes) != whole:
+    if has_value(whole) and sum(sizes) != whole:
         raise ShapeError(f"the parts {list(sizes)} do not add up to dimension {axis} of size {whole}")
     strides = strides_of(x)
     return [strided((*x.shape[:axis], size, *x.shape[axis + 1 :]), strides, x.dtype) for size in sizes]
@@ -129,7 +141,7 @@ def unbind() -> Work:
 def _selected(x: TensorSpec, *, dim: int, index: int = 0) -> TensorSpec:
     axis = _axis(dim, len(x.shape))
     size = x.shape[axis]
-    if type(size) is int and type(index) is int and not -size <= index < size:
+    if has_value(size) and has_value(index) and not -size <= index < size:
         raise ShapeError(f"index {index} is outside dimension {axis} of size {size}")
     strides = strides_of(x)
     return strided(x.shape[:axis] + x.shape[axis + 1 :], strides[:axis] + strides[axis + 1 :], x.dtype)
@@ -144,7 +156,7 @@ def select() -> Work:
 def _sliced(x: TensorSpec, *, dim: int, length: Any, start: Any = 0) -> TensorSpec:
     axis = _axis(dim, len(x.shape))
     size = x.shape[axis]
-    if type(size) is int and type(length) is int and type(start) is int and not 0 <= start <= start + length <= size:
+    if has_value(size) and has_value(length) and has_value(start) and not 0 <= start <= start + length <= size:
         raise ShapeError(f"{start} to {start + length} is outside dimension {axis} of size {size}")
     shape = (*x.shape[:axis], length, *x.shape[axis + 1 :])
     try:
@@ -165,7 +177,7 @@ def _expanded(x: TensorSpec, *, shape: Sequence[Any]) -> TensorSpec:
         raise ShapeError(f"{list(x.shape)} has more dimensions than {list(shape)}")
     strides: list[Any] = [0] * lead
     for old, new, stride in zip(x.shape, shape[lead:], strides_of(x), strict=True):
-        if type(old) is int and type(new) is int and old not in (1, new):
+        if has_value(old) and has_value(new) and old not in (1, new):
             raise ShapeError(f"{list(x.shape)} does not expand to {list(shape)} ({old} against {new})")
         strides.append(stride if equal(old, new) else 0)
     return TensorSpec(tuple(shape), x.dtype, tuple(strides))

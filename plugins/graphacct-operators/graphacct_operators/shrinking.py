@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from graphacct import ShapeError, TensorSpec, Work, exact_div, operator
+from graphacct import ShapeError, TensorSpec, Work, exact_div, has_value, operator
 from graphacct_operators.gradient import of_x, per_element, summed
 from graphacct_operators.strides import axis_of
 
@@ -13,7 +13,7 @@ AT_X = {"x": "the derivative is evaluated at x"}
 def _half(x: TensorSpec, *, dim: int = -1) -> TensorSpec:
     axis = axis_of(x, dim)
     size = x.shape[axis]
-    if type(size) is int and size % 2:
+    if has_value(size) and size % 2:
         raise ShapeError(f"dimension {axis} of x is {size}, which has no two equal halves")
     return TensorSpec((*x.shape[:axis], exact_div(size, 2), *x.shape[axis + 1 :]), x.dtype)
 

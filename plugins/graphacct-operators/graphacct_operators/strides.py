@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from graphacct import ShapeError, TensorSpec, dense_like, differ, equal, same
+from graphacct import ShapeError, TensorSpec, dense_like, differ, equal, has_value, same
 
 
 def is_(size: Any, value: int) -> bool:
     """Returns whether a size is this very number, as -1 is what is left open."""
-    return type(size) is int and size == value
+    return has_value(size) and size == value
 
 
 def contiguous_strides(shape: Sequence[Any]) -> tuple[Any, ...]:
@@ -42,7 +42,7 @@ def channels_last(x: TensorSpec) -> bool:
     (c10/core/MemoryFormat.h)."""
     if x.strides is None or len(x.shape) != 4:
         return False
-    if not all(type(step) is int for step in (*x.strides, *x.shape)):
+    if not all(has_value(step) for step in (*x.strides, *x.shape)):
         _, c, _, w = x.shape
         return same(x.strides[1], 1) and same(x.strides[3], c) and same(x.strides[2], c * w)
     least: Any = 0

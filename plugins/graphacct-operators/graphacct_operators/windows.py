@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from graphacct import OperatorError, ShapeError, TensorSpec, Work, operator
+from graphacct import OperatorError, ShapeError, TensorSpec, Work, has_value, operator
 from graphacct_operators.strides import strided, strides_of
 
 
@@ -15,9 +15,9 @@ def _unfolded(x: TensorSpec, *, dimension: int, size: Any, step: Any) -> TensorS
         if isinstance(value, (str, float, bool)) or value is None or (type(value) is int and value < 1):
             raise OperatorError(f"{name} must be a whole number of at least 1, not {value!r}")
     room = x.shape[axis] - size
-    if type(room) is int and room < 0:
+    if has_value(room) and room < 0:
         raise ShapeError(f"dimension {axis} is {x.shape[axis]}, less than a window of {size}")
-    count = (room if type(step) is int and step == 1 else room // step) + 1
+    count = (room if has_value(step) and step == 1 else room // step) + 1
     strides = strides_of(x)
     shape = (*x.shape[:axis], count, *x.shape[axis + 1 :], size)
     return strided(shape, (*strides[:axis], strides[axis] * step, *strides[axis + 1 :], strides[axis]), x.dtype)

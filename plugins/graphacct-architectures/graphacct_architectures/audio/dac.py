@@ -24,6 +24,7 @@ from graphacct import (
     fields,
     floor_div,
     frozen,
+    has_value,
     minimum,
 )
 from graphacct_architectures.audio.parts.snake import snake
@@ -65,7 +66,7 @@ class DacConfig:
     dtype: str | None = fields.dtype()
 
     def __attrs_post_init__(self) -> None:
-        if type(self.codebook_size) is int and self.codebook_size & (self.codebook_size - 1):
+        if has_value(self.codebook_size) and self.codebook_size & (self.codebook_size - 1):
             raise ConfigError(f"codebook_size is {self.codebook_size}: it must be a power of 2")
         agree("hidden_size", self.hidden_size, self.width)
 

@@ -22,6 +22,7 @@ from graphacct import (
     brief,
     fields,
     frozen,
+    has_value,
     minimum,
     prod,
 )
@@ -86,7 +87,7 @@ class EncodecConfig:
     dtype: str | None = fields.dtype()
 
     def __attrs_post_init__(self) -> None:
-        if type(self.codebook_size) is int and self.codebook_size & (self.codebook_size - 1):
+        if has_value(self.codebook_size) and self.codebook_size & (self.codebook_size - 1):
             raise ConfigError(f"codebook_size is {self.codebook_size}: it must be a power of 2")
         if not self.use_causal_conv and self.trim_right_ratio != 1:
             raise ConfigError(
@@ -103,7 +104,7 @@ class EncodecConfig:
     def books(self) -> tuple[int, int]:
         """How many books of vectors there are, and how many of them the lowest bandwidth uses."""
         size, rate, hop = self.codebook_size, self.sampling_rate, prod(self.upsampling_ratios)
-        if not all(type(dim) is int for dim in (size, rate, hop)):
+        if not all(has_value(dim) for dim in (size, rate, hop)):
             raise ConfigError("codebook_size, sampling_rate, upsampling_ratios: integers, which say how many books")
         rows = ceil(rate / hop)
         count = int(1000 * self.target_bandwidths[-1] // (rows * ceil(log2(size))))
@@ -207,7 +208,7 @@ def chosen(config: EncodecConfig, b: Builder, x: Value) -> Value:
 def book(config: EncodecConfig, b: Builder) -> list[Any]:
     """Returns the tensors of a book: its vectors, and what its training counts."""
     width = config.hidden_size if config.codebook_dim is None else config.codebook_dim
-    if type(width) is int and type(config.hidden_size) is int and width != config.hidden_size:
+    if has_value(width) and has_value(config.hidden_size) and width != config.hidden_size:
         raise ConfigError(f"codebook_dim is {width} and hidden_size {config.hidden_size}: a row's vector is as wide")
     shapes = {"embed": (config.codebook_size, width), "inited": (1,), "cluster_size": (config.codebook_size,)}
     shapes["embed_avg"] = shapes["embed"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen, has_value
 from graphacct_architectures.activations import activation
 from graphacct_architectures.audio.parts.memory import Remembering, layer, stacked
 from graphacct_architectures.losses import SUM_ALONE
@@ -63,7 +63,7 @@ def layers_of(config: FunAsrNanoEncoderConfig) -> Remembering:
 def build(config: FunAsrNanoEncoderConfig, workload: Workload, b: Builder) -> Value:
     """Returns the graph from stacked frames (batch, frames, bins) to the last stream (batch, frames, width)."""
     frames, most = workload.frames, config.max_position_embeddings
-    if type(frames) is int and type(most) is int and frames >= most:
+    if has_value(frames) and has_value(most) and frames >= most:
         raise ConfigError(f"frames {frames} is beyond the {most - 1} positions that max_position_embeddings makes")
     x = b.input("input_features", (workload.batch, frames, config.width))
     places = b.apply("constant", name="position_embeddings", shape=(frames, config.width), dtype=b.dtype)

@@ -24,6 +24,7 @@ from graphacct import (
     exact_div,
     fields,
     frozen,
+    has_value,
 )
 from graphacct_architectures.audio.parts.cumulative import cumulative_norm
 from graphacct_architectures.audio.parts.gemma_audio import FRAMES, FRAMES_PER_SECOND, convolved_in_depth, projected
@@ -42,7 +43,7 @@ def _pairs(default: tuple[tuple[int, int], ...]) -> Any:
     def check(value: Any, field: attrs.Attribute[Any]) -> tuple[tuple[int, int], ...]:
         fits = isinstance(value, (list, tuple)) and len(value) == 2
         fits = fits and all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in value)
-        if not fits or not all(type(size) is int and 0 < size < 2**15 for pair in value for size in pair):
+        if not fits or not all(has_value(size) and 0 < size < 2**15 for pair in value for size in pair):
             raise ConfigError(f"{field.name} is two positive numbers for each of two convolutions, not {brief(value)}")
         return tuple((pair[0], pair[1]) for pair in value)
 
@@ -78,7 +79,7 @@ class Gemma3nAudioConfig:
             heads,
             exact_div(width, heads, "hidden_size / conf_num_attention_heads"),
             self.conf_attention_chunk_size,
-            0 if type(left) is int and left == 0 else left - 1,
+            0 if has_value(left) and left == 0 else left - 1,
             self.conf_attention_context_right,
         )
 

@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from graphacct import Architecture, Builder, Dim, PresetFiles, Value, Workload, ceil_div, exact_div, fields, frozen
+from graphacct import (
+    Architecture,
+    Builder,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    ceil_div,
+    exact_div,
+    fields,
+    frozen,
+    has_value,
+)
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.gemma_audio import FRAMES, FRAMES_PER_SECOND, convolved_in_depth, projected
 from graphacct_architectures.decoders.parts.attention import capped
@@ -182,7 +194,7 @@ def attention(config: Gemma4AudioConfig, b: Builder, x: Value, table: Value, see
     b.hold(weights)
     y = b.apply("permute", y, name="by_position", dims=(0, 2, 3, 1, 4))
     y = b.apply("reshape", y, name="merge_heads", shape=(batch, blocks * chunk, heads * d))
-    if not (type(seq) is int and type(chunk) is int and seq % chunk == 0):
+    if not (has_value(seq) and has_value(chunk) and seq % chunk == 0):
         y = b.apply("slice", y, name="without_padding", dim=1, start=0, length=seq)
         y = b.apply("contiguous", y, name="copied")
     y = y if b.dtype == "float32" else b.apply("cast", y, name="narrowed", dtype=b.dtype)

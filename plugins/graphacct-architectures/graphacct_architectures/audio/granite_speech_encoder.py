@@ -22,6 +22,7 @@ from graphacct import (
     ceil_div,
     fields,
     frozen,
+    has_value,
 )
 from graphacct_architectures.audio.parts.stem import batch_norm, convolution
 from graphacct_architectures.decoders.parts.family import whole
@@ -87,7 +88,7 @@ class GraniteSpeechEncoderConfig:
 def build(config: GraniteSpeechEncoderConfig, workload: Workload, b: Builder) -> Value:
     """Returns the graph from frames (batch, frames, bins) to the last stream, (batch, frames, width)."""
     count, size, width = whole(config.num_layers, "num_layers"), config.context_size, config.hidden_dim
-    if type(size) is int and type(config.max_pos_emb) is int and not 0 < size <= config.max_pos_emb:
+    if has_value(size) and has_value(config.max_pos_emb) and not 0 < size <= config.max_pos_emb:
         raise ConfigError(f"context_size is {size}: between 1 and max_pos_emb {config.max_pos_emb}")
     wrong = next((index for index in config.beside if not 0 <= index < count), None)
     if wrong is not None:

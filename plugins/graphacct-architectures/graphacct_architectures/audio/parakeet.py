@@ -9,7 +9,19 @@ from collections.abc import Callable
 from math import log2
 from typing import Any
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    exact_div,
+    fields,
+    frozen,
+    has_value,
+)
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.relative import by_sinusoids
 from graphacct_architectures.audio.parts.stem import batch_norm, convolution
@@ -98,7 +110,7 @@ def subsampled(config: ParakeetEncoderConfig, b: Builder, frames: Value) -> Valu
         x = convolved(first, x, kernel, 1, groups=channels, **wide)
         x = b.apply("relu", convolved(first + 1, x, 1, channels), name=f"layers.{first + 2}")
     _, _, places, rest = x.spec.shape
-    if type(rest) is int and type(bins) is int and rest != bins // stride**config.halvings:
+    if has_value(rest) and has_value(bins) and rest != bins // stride**config.halvings:
         raise ConfigError(
             f"num_mel_bins {bins} leaves {rest} after the convolutions, and the projection reads "
             f"{bins // stride**config.halvings}: the class does not run"
@@ -176,7 +188,7 @@ def attended(
 def convolved(config: ParakeetEncoderConfig, workload: Workload, b: Builder, x: Value) -> Value:
     """Returns the convolution's output: a gated linear unit, the convolution in depth, a norm, and a projection."""
     width, kernel, bias = config.hidden_size, config.conv_kernel_size, config.convolution_bias
-    if type(kernel) is int and kernel % 2 == 0:
+    if has_value(kernel) and kernel % 2 == 0:
         raise ConfigError(f"conv_kernel_size is {kernel}: an odd number, which leaves as many positions")
     x = b.apply("transpose", x, name="channels_first", dims=(1, 2))
     x = convolution(b, "pointwise_conv1", x, 2 * width, 1, bias=bias)

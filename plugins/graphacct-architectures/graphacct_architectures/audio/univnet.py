@@ -21,6 +21,7 @@ from graphacct import (
     equal,
     fields,
     frozen,
+    has_value,
 )
 from graphacct_architectures.audio.parts.stem import convolution
 from graphacct_architectures.layers import dropped
@@ -76,7 +77,7 @@ class UnivNetConfig:
                 f"model_in_channels is {self.model_in_channels} and kernel_predictor_hidden_channels "
                 f"{self.kernel_predictor_hidden_channels}: the predictor's blocks have the former, and read the latter"
             )
-        if any(type(kernel) is int and not kernel % 2 for kernel in self.resblock_kernel_sizes):
+        if any(has_value(kernel) and not kernel % 2 for kernel in self.resblock_kernel_sizes):
             raise ConfigError("resblock_kernel_sizes are odd: a convolution leaves the length as it is")
 
 

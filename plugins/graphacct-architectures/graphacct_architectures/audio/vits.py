@@ -22,6 +22,7 @@ from graphacct import (
     fields,
     floor_div,
     frozen,
+    has_value,
 )
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.durations import Durations, by_noise, predicted
@@ -87,7 +88,7 @@ class VitsConfig:
         check_vocoder(self.vocoder)
         check_odd("wavenet_kernel_size", self.wavenet_kernel_size)
         check_odd("duration_predictor_kernel_size", self.duration_predictor_kernel_size)
-        if type(self.flow_size) is int and self.flow_size % 2:
+        if has_value(self.flow_size) and self.flow_size % 2:
             raise ConfigError(f"flow_size is {self.flow_size}: an even number, half of which predicts the other half")
         if self.use_stochastic_duration_prediction and not equal(self.depth_separable_channels, 2):
             raise ConfigError(

@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, fields, frozen
+from graphacct import ConfigError, Dim, PresetFiles, brief, fields, frozen, has_value
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.deepseek_v3 import DeepseekV3Config
 from graphacct_architectures.decoders.parts.deepseek import corrected_experts, deepseek, inexact
@@ -77,7 +77,7 @@ def indexed(config: DeepseekV32Config, indexers: Callable[[Indexer], tuple[Index
 def indexed_by(config: DeepseekV32Config) -> Indexer:
     """Returns the usual indexer. Raises ConfigError if its heads are narrower than what is rotated of them."""
     width, rotated = config.index_head_dim, config.qk_rope_head_dim
-    if type(width) is int and type(rotated) is int and width < rotated:
+    if has_value(width) and has_value(rotated) and width < rotated:
         raise ConfigError(
             f"index_head_dim is {width}, qk_rope_head_dim {rotated}: the rotated dimensions are a part of an indexer's "
             "head"

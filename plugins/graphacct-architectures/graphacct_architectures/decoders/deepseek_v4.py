@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, fields, frozen
+from graphacct import ConfigError, Dim, PresetFiles, brief, fields, frozen, has_value
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.compressed import Chooser, Compressed, compressed_attention
 from graphacct_architectures.decoders.parts.compressor import Compressor
@@ -255,7 +255,7 @@ def whole_width(width: Dim) -> int:
 def checked(config: DeepseekV4Config, width: Dim) -> Dim:
     """Returns the number of rotated dimensions. Raises ConfigError if it is odd, or more than a head has."""
     least = min(whole_width(config.head_dim), whole_width(config.index_head_dim))
-    if type(width) is int and (width % 2 or not 0 < width <= least):
+    if has_value(width) and (width % 2 or not 0 < width <= least):
         raise ConfigError(
             f"{width} dimensions of a head are rotated, by partial_rotary_factor or qk_rope_head_dim: an even number, "
             f"at most head_dim {config.head_dim} and index_head_dim {config.index_head_dim}"

@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from functools import partial
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    exact_div,
+    fields,
+    frozen,
+    has_value,
+)
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.activations import activation as activation_name
 from graphacct_architectures.aliases import GPT2
@@ -72,7 +84,7 @@ def build(config: GPT2Config, workload: Workload, b: Builder, states: Value | No
     check_outputs(ending, config, workload)
     batch, seq, width = workload.batch, workload.seq_len, config.n_embd
     length = workload.positions
-    if type(length) is int and type(config.n_positions) is int and length > config.n_positions:
+    if has_value(length) and has_value(config.n_positions) and length > config.n_positions:
         raise ConfigError(
             f"seq_len {length} is beyond n_positions {config.n_positions}: the published model has learned no position "
             f"there; add --set n_positions={length}"

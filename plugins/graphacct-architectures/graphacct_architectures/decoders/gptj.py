@@ -5,7 +5,7 @@ Wang and Komatsuzaki, 2021 (github.com/kingoflolz/mesh-transformer-jax).
 
 from __future__ import annotations
 
-from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields, frozen
+from graphacct import ConfigError, Dim, PresetFiles, exact_div, fields, frozen, has_value
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.aliases import GPT2
 from graphacct_architectures.decoders.parts.description.attention import Attention
@@ -47,7 +47,7 @@ def describe(config: GPTJConfig, joint: str = "", *, rotary_cast: bool = True) -
     The scores are in float32 in every dtype, and the rotary tables are made with the model.
     """
     d_head = exact_div(config.n_embd, config.n_head, "n_embd / n_head")
-    if type(d_head) is int and type(config.rotary_dim) is int and config.rotary_dim > d_head:
+    if has_value(d_head) and has_value(config.rotary_dim) and config.rotary_dim > d_head:
         raise ConfigError(f"rotary_dim {config.rotary_dim} is more than the {d_head} dimensions of a head")
     layer = Layer(
         Attention(

@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, differ, fields, frozen
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, differ, fields, frozen, has_value
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.attention import attention
 from graphacct_architectures.decoders.parts.deepseek import ATTENTION, latent_of
@@ -131,7 +131,7 @@ def describe(config: LongcatFlashConfig) -> Decoder:
             f"head_dim is {config.head_dim}, qk_rope_head_dim {config.qk_rope_head_dim}: both are how many dimensions "
             "of a head are rotated"
         )
-    if type(config.layers) is int and config.layers < 1:
+    if has_value(config.layers) and config.layers < 1:
         raise ConfigError(f"num_hidden_layers is {config.num_hidden_layers}: a layer has two of these attentions")
     layer = Layer(attention, dense, whole=Whole(Pair(attention, dense, chosen), pair))
     return Decoder(

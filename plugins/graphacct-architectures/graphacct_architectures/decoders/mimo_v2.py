@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, fields, frozen
+from graphacct import ConfigError, Dim, PresetFiles, brief, fields, frozen, has_value
 from graphacct_architectures.decoders.mimo_v2_flash import MiMoV2FlashConfig
 from graphacct_architectures.decoders.parts.deepseek import corrected_experts
 from graphacct_architectures.decoders.parts.description.attention import Attention
@@ -102,7 +102,7 @@ def describe(config: MiMoV2Config) -> Decoder:
 
 def rotary(config: MiMoV2Config, width: Dim) -> Dim:
     """Returns how many dimensions of a head are rotated."""
-    return int(width * config.partial_rotary_factor) if type(width) is int else width
+    return int(width * config.partial_rotary_factor) if has_value(width) else width
 
 
 ARCHITECTURE = decoder(

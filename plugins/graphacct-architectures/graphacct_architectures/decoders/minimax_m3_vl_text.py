@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, PresetFiles, brief, fields, frozen
+from graphacct import ConfigError, Dim, PresetFiles, brief, fields, frozen, has_value
 from graphacct_architectures.decoders.parts.description.attention import Attention, BlockIndexer
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
 from graphacct_architectures.decoders.parts.description.feed_forward import Correction, Experts, Mlp
@@ -144,7 +144,7 @@ def describe(config: MiniMaxM3TextConfig) -> Decoder:
         top=config.of_indexer("index_topk_blocks"),
         near=whole(config.of_indexer("index_local_blocks"), "index_local_blocks"),
     )
-    if type(rotary) is int and type(indexer.d_head) is int and rotary > indexer.d_head:
+    if has_value(rotary) and has_value(indexer.d_head) and rotary > indexer.d_head:
         raise ConfigError(
             f"index_head_dim is {indexer.d_head}, and {rotary} dimensions of a head are rotated: at most as many as an "
             "indexer's head has"

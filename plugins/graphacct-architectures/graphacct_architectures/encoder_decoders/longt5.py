@@ -10,7 +10,19 @@ from functools import partial
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, floor_div, frozen
+from graphacct import (
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    equal,
+    fields,
+    floor_div,
+    frozen,
+    has_value,
+)
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.banded import padded_length
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -204,7 +216,7 @@ def of_blocks(config: LongT5Config, b: Builder, x: Value) -> Value:
     tokens than one sum."""
     batch, seq, _ = x.spec.shape
     sums = floor_div(seq, config.global_block_size)
-    if type(sums) is int and sums < 1:
+    if has_value(sums) and sums < 1:
         raise ConfigError(f"encoder_seq_len is {seq}: a text has at least global_block_size {config.global_block_size}")
     ones = b.apply("full", name="of_block", shape=(batch, seq, sums), dtype="int64")
     ones = b.apply("cast", ones, name="of_block_cast", dtype=x.spec.dtype)

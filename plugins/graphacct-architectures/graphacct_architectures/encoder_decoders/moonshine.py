@@ -22,6 +22,7 @@ from graphacct import (
     fields,
     floor_div,
     frozen,
+    has_value,
 )
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.stem import convolution
@@ -126,7 +127,7 @@ def check_length(workload: Workload) -> None:
     least = 1
     for kernel, stride in zip(reversed(KERNELS), reversed(STRIDES), strict=True):
         least = (least - 1) * stride + kernel
-    if type(workload.samples) is int and workload.samples < least:
+    if has_value(workload.samples) and workload.samples < least:
         raise ConfigError(f"samples is {workload.samples}: the model's convolutions need {least} for one position")
 
 

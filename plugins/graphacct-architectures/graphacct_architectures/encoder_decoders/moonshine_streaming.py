@@ -25,6 +25,7 @@ from graphacct import (
     fields,
     floor_div,
     frozen,
+    has_value,
 )
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.stem import convolution
@@ -212,7 +213,7 @@ def taken(config: MoonshineStreamingConfig, workload: Workload, b: Builder, stat
     not as wide."""
     _, seq, width = states.spec.shape
     most = config.max_position_embeddings
-    if type(seq) is int and type(most) is int and seq > most:
+    if has_value(seq) and has_value(most) and seq > most:
         raise ConfigError(f"the sound has {seq} positions, and the model has learned {most}: take fewer samples")
     places = b.apply("arange", name="pos_ids", batch=1, n=seq)
     places = b.apply("reshape", places, name="pos_row", shape=(seq,))

@@ -10,7 +10,19 @@ from functools import partial
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, exact_div, fields, frozen
+from graphacct import (
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    equal,
+    exact_div,
+    fields,
+    frozen,
+    has_value,
+)
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.banded import padded_length, runs
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
@@ -87,7 +99,7 @@ def encoded(
     x = embedded(d, stack, workload, b, ids)
     batch, seq, width = x.spec.shape
     size = config.block_size
-    if config.stagger_local_blocks and type(size) is int and size % 2:
+    if config.stagger_local_blocks and has_value(size) and size % 2:
         raise ConfigError(f"block_size is {size}: blocks that are staggered by half have an even number of tokens")
     length = padded_length(seq, size)
     if not equal(length, seq):

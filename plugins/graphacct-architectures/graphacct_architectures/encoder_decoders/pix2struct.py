@@ -21,6 +21,7 @@ from graphacct import (
     exact_div,
     fields,
     frozen,
+    has_value,
 )
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -121,7 +122,7 @@ def build(config: Pix2StructConfig, workload: Workload, b: Builder) -> Value | t
 def encoded(c: VisionConfig, workload: Workload, b: Builder) -> Value:
     """Returns the patches (batch, patches, width) after all layers, normalized."""
     batch, count, width = workload.batch, workload.encoder_seq_len, c.hidden_size
-    if type(count) is int and type(c.seq_len) is int and count > c.seq_len:
+    if has_value(count) and has_value(c.seq_len) and count > c.seq_len:
         raise ConfigError(f"encoder_seq_len {count} is beyond vision_config.seq_len {c.seq_len}: fewer patches")
     given = b.input("flattened_patches", (batch, count, c.patch_embed_hidden_size + 2))
     kind = Tower(

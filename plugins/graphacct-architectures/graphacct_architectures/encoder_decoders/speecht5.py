@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen, has_value
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.description import EACH, FIRST, Convolved, Masks, Stem
 from graphacct_architectures.audio.parts.encode import masked
@@ -173,7 +173,7 @@ def with_scaled_positions(
 ) -> Value:
     """Returns x (batch, seq, width) with sinusoids times a learned number added."""
     _, seq, width = x.spec.shape
-    if type(seq) is int and type(most) is int and seq > most:
+    if has_value(seq) and has_value(most) and seq > most:
         raise ConfigError(f"{name} {seq} is beyond the {most} positions that the model knows")
     with b.scope("encode_positions"):
         table = b.apply("constant", name="pe", shape=(1, seq, width), dtype=b.dtype)

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen, has_value
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.description import Encoder, Head, Names
 from graphacct_architectures.encoders.parts.encode import through
@@ -101,7 +101,7 @@ def embedded(config: EsmConfig, e: Encoder, workload: Workload, b: Builder) -> V
     models, and normalized in some."""
     batch, seq = workload.batch, workload.seq_len
     absolute = config.position_embedding_type == ABSOLUTE
-    if absolute and type(seq) is int and type(e.usable) is int and seq > e.usable:
+    if absolute and has_value(seq) and has_value(e.usable) and seq > e.usable:
         raise ConfigError(f"seq_len {seq} is beyond the {e.usable} positions that the model has learned")
     ids = b.input("input_ids", (batch, seq), "int64")
     with b.scope("embeddings"):

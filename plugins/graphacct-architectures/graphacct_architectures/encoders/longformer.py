@@ -12,7 +12,19 @@ from typing import Any, ClassVar
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, floor_div, frozen
+from graphacct import (
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    equal,
+    fields,
+    floor_div,
+    frozen,
+    has_value,
+)
 from graphacct_architectures.banded import Band, banded, padded_length, runs, widest, windows_of
 from graphacct_architectures.encoders.parts.description import Encoder
 from graphacct_architectures.encoders.parts.embeddings import embedded
@@ -60,7 +72,7 @@ def stream(config: LongformerConfig, e: Encoder, workload: Workload, b: Builder)
     positions."""
     seq = workload.seq_len
     assert seq is not None
-    if type(seq) is int and type(e.usable) is int and seq > e.usable:
+    if has_value(seq) and has_value(e.usable) and seq > e.usable:
         raise ConfigError(f"seq_len {seq} is beyond the {e.usable} positions that the model has learned")
     windows = windows_of(config.attention_window, config.num_hidden_layers)
     length = padded_length(seq, widest(windows))

@@ -10,7 +10,19 @@ from typing import ClassVar
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, exact_div, fields, frozen
+from graphacct import (
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    equal,
+    exact_div,
+    fields,
+    frozen,
+    has_value,
+)
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.classifier import Classifier
 from graphacct_architectures.encoders.bert import like_bert
@@ -80,7 +92,7 @@ def describe(config: RoFormerConfig) -> Encoder:
 def stream(config: RoFormerConfig, e: Encoder, workload: Workload, b: Builder, states: Value | None = None) -> Value:
     """Returns the last layer's output. Raises ConfigError for a text that is longer than the table of positions."""
     length, seq = workload.positions, workload.seq_len
-    if type(length) is int and type(e.usable) is int and length > e.usable:
+    if has_value(length) and has_value(e.usable) and length > e.usable:
         raise ConfigError(f"seq_len {length} is beyond the {e.usable} positions that the model has")
     ids = b.input("input_ids", (workload.batch, seq), "int64")
     with b.scope("embeddings"):

@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, equal, fields, frozen
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, equal, fields, frozen, has_value
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.encoders.bert import like_bert
 from graphacct_architectures.encoders.parts.description import Encoder, Head
@@ -31,7 +31,7 @@ def table_sizes() -> Any:
 
     def check(value: Any, field: attrs.Attribute[Any]) -> tuple[Dim, ...]:
         rows = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else ()
-        if not rows or not all(type(size) is int and size > 0 for size in rows):
+        if not rows or not all(has_value(size) and size > 0 for size in rows):
             raise ConfigError(f"{field.name} is {brief(value)}, not a list of the rows of tables")
         return rows
 

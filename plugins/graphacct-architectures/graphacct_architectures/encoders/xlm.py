@@ -10,7 +10,20 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, brief, equal, exact_div, fields, frozen
+from graphacct import (
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    brief,
+    equal,
+    exact_div,
+    fields,
+    frozen,
+    has_value,
+)
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.classifier import Classifier, classified, scored, token
 from graphacct_architectures.encoders.electra import SUMMARIES
@@ -129,7 +142,7 @@ def stream(config: Any, workload: Workload, b: Builder) -> Value:
         raise ConfigError("asm is True: a softmax in clusters of words is not modelled")
     if type(count) is not int:
         raise ConfigError(f"n_layers {count} is a symbol: these layers are written out, so give a number")
-    if type(seq) is int and type(config.max_position_embeddings) is int and seq > config.max_position_embeddings:
+    if has_value(seq) and has_value(config.max_position_embeddings) and seq > config.max_position_embeddings:
         raise ConfigError(f"seq_len {seq} is beyond the {config.max_position_embeddings} positions of the model")
     ids = b.input("input_ids", (batch, seq), "int64")
     mask = b.apply("full", name="mask", shape=(batch, seq), dtype="bool")

@@ -23,6 +23,7 @@ from graphacct import (
     fields,
     floor_div,
     frozen,
+    has_value,
 )
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.classifier import Classifier, classified, scored, token
@@ -126,7 +127,7 @@ def distances(config: XLNetConfig, workload: Workload, b: Builder) -> Value:
     """Returns sinusoids of all distances between two tokens, (distances, batch, width)."""
     batch, seq, width = workload.batch, workload.seq_len, config.d_model
     assert seq is not None
-    if config.bi_data and type(batch) is int and batch % 2:
+    if config.bi_data and has_value(batch) and batch % 2:
         raise ConfigError(f"batch is {batch}: bi_data reads half of the texts backwards, so give an even number")
     count = 2 * seq if config.attn_type == "bi" else seq + 1
     places = b.apply("cast", b.apply("arange", name="pos_seq", n=count), name="pos_wide", dtype="float32")

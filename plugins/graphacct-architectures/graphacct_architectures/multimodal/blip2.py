@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields, frozen
+from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields, frozen, has_value
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described
 from graphacct_architectures.multimodal.parts.family import composition
@@ -75,7 +75,7 @@ def with_pairs(found: Any) -> Any:
 
     def build(config: Any, workload: Workload, b: Builder) -> Any:
         lengths = (workload.encoder_seq_len, workload.seq_len)
-        given = len({*lengths}) > 1 and all(type(length) is int for length in lengths) and workload.phase != "decode"
+        given = len({*lengths}) > 1 and all(has_value(length) for length in lengths) and workload.phase != "decode"
         if given and pair_of(config.text_config) is None:
             raise ConfigError(
                 f"encoder_seq_len is {workload.encoder_seq_len}: text_config is a decoder alone, leave encoder_seq_len "

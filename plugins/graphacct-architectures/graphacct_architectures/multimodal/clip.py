@@ -8,7 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, frozen
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    equal,
+    fields,
+    frozen,
+    has_value,
+)
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.layers import embedding, layer_norm, linear
@@ -179,7 +191,7 @@ def read(config: Any, layers: Tower, workload: Workload, b: Builder) -> tuple[Va
     """Returns the ids of texts, and their tokens after all layers of a tower. Raises ConfigError for a text that is
     longer than the positions."""
     seq, longest = workload.seq_len, config.max_position_embeddings
-    if type(seq) is int and type(longest) is int and seq > longest:
+    if has_value(seq) and has_value(longest) and seq > longest:
         raise ConfigError(f"seq_len {seq} is beyond the {longest} positions that the model has learned")
     assert seq is not None  # the architecture declares its default
     ids = b.input("input_ids", (workload.batch, seq), "int64")

@@ -21,6 +21,7 @@ from graphacct import (
     fields,
     floor_div,
     frozen,
+    has_value,
 )
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -63,7 +64,7 @@ class CLIPSegConfig(TwoTowers):
 
     def __attrs_post_init__(self) -> None:
         layers = self.vision.num_hidden_layers
-        if type(layers) is int and any(not -layers - 1 <= place + 1 <= layers for place in self.extract_layers):
+        if has_value(layers) and any(not -layers - 1 <= place + 1 <= layers for place in self.extract_layers):
             raise ConfigError(f"extract_layers are indices of {layers} layers, not {list(self.extract_layers)}")
 
 
@@ -103,7 +104,7 @@ def pictured(
         x = layer_norm(b, "pre_layrnorm", x)
         counts = [place + 1 if place >= -1 else place + 2 + layers for place in wanted]
         with b.scope("encoder"):
-            states = tower_states(described(vision), workload, b, x, [count for count in counts if type(count) is int])
+            states = tower_states(described(vision), workload, b, x, [count for count in counts if has_value(count)])
         first = b.apply("select", states[layers], name="first", dim=1)
         first = layer_norm(b, "post_layernorm", first)
     return [states[count] for count in counts], linear(b, "visual_projection", first, config.projection_dim, bias=False)

@@ -7,7 +7,19 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, exact_div, fields, frozen
+from graphacct import (
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    SubModel,
+    Value,
+    Workload,
+    exact_div,
+    fields,
+    frozen,
+    has_value,
+)
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
 from graphacct_architectures.multimodal.parts.family import composition, own_or_text
 from graphacct_architectures.multimodal.parts.film_code import FilmCode, coded, drawn
@@ -63,7 +75,7 @@ def sides(c: FilmCode, workload: Workload) -> tuple[Dim, Dim]:
     """Returns the rows and columns of words of an image. Raises ConfigError unless they are whole."""
     assert workload.image_size is not None  # the architecture declares its default
     for side in workload.image_size:
-        if type(side) is int and side % c.side:
+        if has_value(side) and side % c.side:
             high, wide = workload.image_size
             raise ConfigError(
                 f"image_size {high}x{wide} is that after resizing: multiples of {c.side}, a word's pixels"

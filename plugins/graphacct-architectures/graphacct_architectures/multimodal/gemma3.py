@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from math import isqrt
 
-from graphacct import ConfigError, Dim, PresetFiles, SubModel, fields, floor_div, frozen
+from graphacct import ConfigError, Dim, PresetFiles, SubModel, fields, floor_div, frozen, has_value
 from graphacct_architectures.decoders.gemma import CENTRED
 from graphacct_architectures.multimodal.parts.compose import Composition, described, text_model
 from graphacct_architectures.multimodal.parts.family import composition
@@ -51,7 +51,7 @@ def kernel(config: Gemma3Config) -> Dim:
     tower = config.vision_config.config
     side = floor_div(tower.image_size[0], tower.patch_size[0])
     count = isqrt(config.mm_tokens_per_image)
-    if type(side) is int and side < count:
+    if has_value(side) and side < count:
         raise ConfigError(
             f"mm_tokens_per_image is {config.mm_tokens_per_image}, {count} a side; an image has {side} patches a side"
         )

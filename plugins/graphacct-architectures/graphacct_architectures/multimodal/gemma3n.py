@@ -23,6 +23,7 @@ from graphacct import (
     equal,
     fields,
     frozen,
+    has_value,
 )
 from graphacct_architectures.audio.gemma3n_audio import heard
 from graphacct_architectures.audio.parts.gemma_audio import FRAMES, FRAMES_PER_SECOND
@@ -158,7 +159,7 @@ def sounds(config: Gemma3nConfig, root: str, width: Dim, workload: Workload, b: 
     missing = config.audio_soft_tokens_per_image - seq
     if workload.phase == "decode":
         missing = 0  # the encoder is in memory alone
-    elif type(missing) is int and missing < 0:
+    elif has_value(missing) and missing < 0:
         raise ConfigError(
             f"a sound of {workload.frames} frames makes {seq} tokens, more than audio_soft_tokens_per_image "
             f"{config.audio_soft_tokens_per_image}: give fewer frames"

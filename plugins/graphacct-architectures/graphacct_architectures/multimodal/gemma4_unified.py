@@ -20,6 +20,7 @@ from graphacct import (
     differ,
     fields,
     frozen,
+    has_value,
 )
 from graphacct_architectures.layers import layer_norm, linear
 from graphacct_architectures.multimodal.gemma4 import count, embedded
@@ -111,7 +112,7 @@ def patch_count(c: PatchesConfig, size: tuple[Dim, Dim] | None) -> Dim:
     """Returns an image's patches. Raises ConfigError unless they are whole."""
     assert size is not None  # the architecture declares its default
     for side in size:
-        if type(side) is int and type(c.unit) is int and side % c.unit:
+        if has_value(side) and has_value(c.unit) and side % c.unit:
             raise ConfigError(f"image_size {size[0]}x{size[1]} is that after resizing: multiples of {c.unit} pixels")
     return (size[0] // c.unit) * (size[1] // c.unit)
 

@@ -22,6 +22,7 @@ from graphacct import (
     exact_div,
     fields,
     frozen,
+    has_value,
 )
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.attention import attended
@@ -76,7 +77,7 @@ def grid(config: Gemma4VisionConfig, size: tuple[Dim, Dim] | None) -> tuple[Dim,
     assert size is not None  # the architecture declares its default
     unit = config.patch_size * config.pooling_kernel_size
     for side in size:
-        if type(side) is int and type(unit) is int and side % unit:
+        if has_value(side) and has_value(unit) and side % unit:
             raise ConfigError(
                 f"image_size {size[0]}x{size[1]} is that after resizing: multiples of {unit}, "
                 f"{config.pooling_kernel_size} patches of {config.patch_size} pixels"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import gcd
 from typing import Any
 
-from graphacct import Builder, Dim, SubModel, Value, fields, floor_div, frozen
+from graphacct import Builder, Dim, SubModel, Value, fields, floor_div, frozen, has_value
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.audio.parts.frames import FRAMES_PER_POSITION
 from graphacct_architectures.multimodal.parts.compose import described, text_model
@@ -61,7 +61,7 @@ def frames(config: GlmAsrConfig) -> Dim:
     """Returns the frames of a sound whose length is not given: the encoder's most, less what makes no whole row."""
     encoder = config.audio_config.config
     most, width, inner = encoder.max_position_embeddings, encoder.hidden_size, encoder.intermediate_size
-    if not all(type(size) is int for size in (most, width, inner)):
+    if not all(has_value(size) for size in (most, width, inner)):
         return FRAMES_PER_POSITION * most
     each = inner // gcd(width, inner)
     return FRAMES_PER_POSITION * max(most - most % each, each)

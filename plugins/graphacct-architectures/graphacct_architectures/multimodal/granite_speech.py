@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from graphacct import Builder, ConfigError, Dim, SubModel, Value, Workload, ceil_div, fields, frozen, same
+from graphacct import Builder, ConfigError, Dim, SubModel, Value, Workload, ceil_div, fields, frozen, has_value, same
 from graphacct_architectures.layers import linear
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
 from graphacct_architectures.multimodal.parts.qformer import QFormerConfig, asked
@@ -69,7 +69,7 @@ def queried(config: GraniteSpeechConfig, workload: Workload, b: Builder, x: Valu
     sounds, count, _ = x.spec.shape
     width = former.encoder_hidden_size
     blocks, queries = ceil_div(count, window), window // config.downsample_rate
-    if type(window) is int and type(config.downsample_rate) is int and window % config.downsample_rate:
+    if has_value(window) and has_value(config.downsample_rate) and window % config.downsample_rate:
         raise ConfigError(f"window_size {window} is no multiple of downsample_rate {config.downsample_rate}")
     x = b.apply("pad", x, name="padded", padding=((0, blocks * window - count), (0, 0)))
     if not config.fits:  # it does not run, and stays in memory

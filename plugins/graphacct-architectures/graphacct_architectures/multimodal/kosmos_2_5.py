@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
+from graphacct import Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen, has_value
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import Norm
@@ -118,7 +118,7 @@ def seen(c: VisionConfig, workload: Workload, b: Builder) -> Value:
     writes their attention out whatever is asked for."""
     batch, count, width = workload.batch, workload.encoder_seq_len, c.hidden_size
     assert count is not None  # the architecture declares its default
-    if type(count) is int and type(c.max_num_patches) is int and count > c.max_num_patches:
+    if has_value(count) and has_value(c.max_num_patches) and count > c.max_num_patches:
         raise ConfigError(
             f"encoder_seq_len {count} is beyond vision_config.max_num_patches {c.max_num_patches}: fewer patches"
         )

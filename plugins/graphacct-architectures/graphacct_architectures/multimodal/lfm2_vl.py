@@ -19,6 +19,7 @@ from graphacct import (
     exact_div,
     fields,
     frozen,
+    has_value,
 )
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
@@ -75,7 +76,7 @@ def unshuffled(config: Lfm2VlConfig, workload: Workload, b: Builder, x: Value) -
     step = config.vision_config.config.patch_size
     rows, columns = (exact_div(side, step, "image_size / patch_size") for side in workload.image_size)
     for side in (rows, columns):
-        if type(side) is int and type(factor) is int and side % factor:
+        if has_value(side) and has_value(factor) and side % factor:
             raise ConfigError(
                 f"image_size has {rows} x {columns} patches, and {factor} x {factor} become one token: give multiples "
                 f"of {factor * step}"

@@ -23,6 +23,7 @@ from graphacct import (
     fields,
     floor_div,
     frozen,
+    has_value,
 )
 from graphacct_architectures.multimodal.parts.compose import Composition, Part, described, text_model
 from graphacct_architectures.multimodal.parts.family import composition
@@ -75,7 +76,7 @@ def grid(config: MiniCPMVConfig, workload: Workload) -> tuple[Dim, Dim]:
     assert workload.image_size is not None  # the architecture declares its default
     units = unit(config)
     for side, least in zip(workload.image_size, units, strict=True):
-        if type(side) is int and type(least) is int and side % least:
+        if has_value(side) and has_value(least) and side % least:
             raise ConfigError(
                 f"image_size {workload.image_size[0]}x{workload.image_size[1]} is that after resizing: multiples of "
                 f"{units[0]} and {units[1]}"

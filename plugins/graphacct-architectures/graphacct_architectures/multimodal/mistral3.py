@@ -7,7 +7,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields, floor_div, frozen
+from graphacct import (
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    SubModel,
+    Value,
+    Workload,
+    fields,
+    floor_div,
+    frozen,
+    has_value,
+)
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.norms import normed_by
@@ -118,7 +130,7 @@ def merged(config: Any, workload: Workload, b: Builder, x: Value) -> Value:
     high, wide = floor_div(rows, merge), floor_div(columns, merge)
     x = b.apply("reshape", x, name="grid", shape=(workload.batch, rows, columns, width))
     for dim, (length, whole) in enumerate(((rows, high * merge), (columns, wide * merge)), 1):
-        if type(length) is int and length != whole:
+        if has_value(length) and length != whole:
             x = b.apply("slice", x, name=f"whole_{dim}", dim=dim, start=0, length=whole)
     x = b.apply("reshape", x, name="squares", shape=(workload.batch, high, merge, wide, merge, width))
     x = b.apply("permute", x, name="width_first", dims=(0, 1, 3, 5, 2, 4))

@@ -10,7 +10,19 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, brief, fields, frozen
+from graphacct import (
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    SubModel,
+    Value,
+    Workload,
+    brief,
+    fields,
+    frozen,
+    has_value,
+)
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.mllama_text import MASK, ROWS, STATES, describe
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
@@ -56,7 +68,7 @@ def _ratios() -> Any:
 
 
 def _is_ratio(pair: tuple[Any, ...]) -> bool:
-    return len(pair) == 2 and all(type(side) is int and side > 0 for side in pair)
+    return len(pair) == 2 and all(has_value(side) and side > 0 for side in pair)
 
 
 @frozen(kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from graphacct import Builder, ConfigError, Dim, SubModel, Value, fields, frozen
+from graphacct import Builder, ConfigError, Dim, SubModel, Value, fields, frozen, has_value
 from graphacct_architectures.decoders.parts.family import fraction, rotary_dims
 from graphacct_architectures.decoders.parts.rope_settings import rope_parameters
 from graphacct_architectures.multimodal.audioflamingo3 import AudioFlamingo3Config
@@ -51,7 +51,7 @@ class Turned:
 
     def __call__(self, b: Builder, x: Value) -> Value:
         sounds, count, width = x.spec.shape
-        if type(self.each) is int and type(width) is int and 2 * self.each > width:
+        if has_value(self.each) and has_value(width) and 2 * self.each > width:
             raise ConfigError(
                 f"rope_parameters.partial_rotary_factor turns {2 * self.each} dimensions of {width}, and there are "
                 "not so many"

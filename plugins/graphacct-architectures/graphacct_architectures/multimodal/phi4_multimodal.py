@@ -10,7 +10,19 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, equal, fields, frozen
+from graphacct import (
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    SubModel,
+    Value,
+    Workload,
+    equal,
+    fields,
+    frozen,
+    has_value,
+)
 from graphacct_architectures.activations import activation
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.audio.parts.phi4_audio import AudioConfig, heard
@@ -45,7 +57,7 @@ class VisionConfig:
     feature_layer: int = fields.checked_field(lambda value, field: whole(value, field), -2)
 
     def __attrs_post_init__(self) -> None:
-        if not all(type(side) is int for side in (self.image_size, self.patch_size, self.crop_size)):
+        if not all(has_value(side) for side in (self.image_size, self.patch_size, self.crop_size)):
             raise ConfigError("image_size, patch_size and crop_size are integers: pictures are cut into squares")
 
     @property

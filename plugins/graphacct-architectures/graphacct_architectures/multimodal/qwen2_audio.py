@@ -5,7 +5,7 @@ Chu et al., 2024 (arXiv:2407.10759).
 
 from __future__ import annotations
 
-from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields, frozen, same
+from graphacct import Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields, frozen, has_value, same
 from graphacct_architectures.activations import ACTIVATIONS, activation
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.layers import dropped, layer_norm, linear
@@ -73,7 +73,7 @@ def heard(config: EncoderConfig, workload: Workload, b: Builder) -> Value:
     frames, width = workload.frames, config.d_model
     assert frames is not None  # the architecture declares its default
     assert workload.audios is not None
-    if not same(frames, config.frames) and type(frames) is int and type(config.frames) is int:
+    if not same(frames, config.frames) and has_value(frames) and has_value(config.frames):
         raise ConfigError(f"frames {frames} is not {config.frames}: the class pads every spectrum to that")
     x = b.input("input_features", (workload.batch * workload.audios, config.num_mel_bins, frames))
     for name, stride in (("conv1", 1), ("conv2", 2)):

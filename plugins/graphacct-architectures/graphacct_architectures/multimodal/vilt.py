@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen
+from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, fields, frozen, has_value
 from graphacct_architectures.activations import activation
 from graphacct_architectures.layers import dropped, embedding, layer_norm, linear
 from graphacct_architectures.losses import LOSSES, check_entropy, classes, entropy_if
@@ -77,7 +77,7 @@ def worded(config: ViltConfig, workload: Workload, b: Builder) -> Value:
     """Returns the text's embedded tokens."""
     batch, seq, width = workload.batch, workload.seq_len, config.hidden_size
     longest = config.max_position_embeddings
-    if type(seq) is int and type(longest) is int and seq > longest:
+    if has_value(seq) and has_value(longest) and seq > longest:
         raise ConfigError(f"seq_len {seq} is beyond the {longest} positions that the model has learned")
     ids = b.input("input_ids", (batch, seq), "int64")
     with b.scope("text_embeddings"):
@@ -98,7 +98,7 @@ def seen(config: ViltConfig, workload: Workload, b: Builder) -> Value:
     with b.scope("patch_embeddings"):
         x = patches(b, "projection", pixels, width, config.patch_size, bias=True)
     count = patch_count(config.image_size, config.patch_size)
-    if type(count) is int and 0 <= config.max_image_length < count:
+    if has_value(count) and 0 <= config.max_image_length < count:
         raise ConfigError(
             f"max_image_length is {config.max_image_length}, fewer than an image's {count} patches: those that chance "
             "leaves out are not modelled; add --set max_image_length=-1"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from graphacct import DeclinedError, ReadError, brief, frozen
+from graphacct import DeclinedError, ReadError, brief, frozen, has_value
 from graphacct_architectures.translations import gguf_rules as rules
 from graphacct_architectures.translations.gguf_rules import (
     EXPERTS,
@@ -256,13 +256,13 @@ def config(content: Said) -> Said:
 def _check_sizes(name: str, file: File, vocabulary: int) -> None:
     """Raises ReadError for sizes that no key of the family is, and that are none or contradict the tensors."""
     heads, width = file.keys.get(HEADS), file.keys["embedding_length"]
-    counts = type(heads) is int and heads > 0 and type(width) is int
+    counts = has_value(heads) and heads > 0 and has_value(width)
     widest = file.keys.get(HEAD_DIM, width // heads if counts else None)
     for key in DERIVED:
         for each in _several(file.keys[key]) if key in file.keys else ():
             if type(each) is not int or each < 1:
                 raise ReadError(f"{name}.{key} is {brief(file.keys[key])}, not a count")
-            if key == ROTARY and type(widest) is int and each > widest:
+            if key == ROTARY and has_value(widest) and each > widest:
                 raise ReadError(f"{name}.{key} is {each:,}, and a head is {widest:,} wide")
     said = file.keys.get("vocab_size", vocabulary)
     if said != vocabulary or isinstance(said, bool):

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 from graphacct_architectures.activations import ACTIVATIONS, activation
 
-from graphacct import Builder, ConfigError, PresetFiles, Value, Workload, brief, equal, fields, frozen
+from graphacct import Builder, ConfigError, PresetFiles, Value, Workload, brief, equal, fields, frozen, has_value
 from graphacct_vision.convnets import lcnet
 from graphacct_vision.convnets.pp_lcnet_v3 import shifted
 from graphacct_vision.parts.layers import conv_norm, convolution
@@ -25,7 +25,7 @@ STRIDES = (2, 1, 1, 2, 1)
 
 def _strides(value: Any, field: attrs.Attribute[Any]) -> Any:
     def one(step: Any) -> bool:
-        return (type(step) is int and step > 0) or (
+        return (has_value(step) and step > 0) or (
             isinstance(step, (list, tuple)) and len(step) == 2 and all(type(part) is int for part in step)
         )
 

@@ -10,7 +10,19 @@ from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.layers import activation
 from graphacct_architectures.losses import LOSSES, check_entropy, entropy_if
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, frozen
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    equal,
+    fields,
+    frozen,
+    has_value,
+)
 from graphacct_vision.parts.layers import conv_norm, convolution, flat_logits
 from graphacct_vision.parts.stages import ALIASES, Staged, repeated
 
@@ -31,7 +43,7 @@ class RegNetConfig(Staged):
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        if not all(type(size) is int for size in (self.embedding_size, self.groups_width, *self.hidden_sizes)):
+        if not all(has_value(size) for size in (self.embedding_size, self.groups_width, *self.hidden_sizes)):
             raise ConfigError("embedding_size, groups_width and hidden_sizes are integers: they decide the groups")
 
 

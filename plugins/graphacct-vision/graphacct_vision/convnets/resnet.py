@@ -23,6 +23,7 @@ from graphacct import (
     exact_div,
     fields,
     frozen,
+    has_value,
     same,
 )
 
@@ -93,7 +94,7 @@ def stage(config: ResNetConfig, name: str, depth: Dim, planes: Dim, stride: int,
             x = body(config, planes, stride, b, x)
         start = 1
     rest = depth - start
-    if type(rest) is int and rest == 0:
+    if has_value(rest) and rest == 0:
         return x
     return b.repeat(name, rest, partial(body, config, planes, 1), x, start=start)
 

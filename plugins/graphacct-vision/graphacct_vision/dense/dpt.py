@@ -26,6 +26,7 @@ from graphacct import (
     fields,
     floor_div,
     frozen,
+    has_value,
 )
 from graphacct_vision.dense import fusion
 from graphacct_vision.dense.fusion import Fusion
@@ -135,7 +136,7 @@ def states(config: DPTConfig, workload: Workload, b: Builder, pixels: Value) -> 
     assert workload.image_size is not None
     width, step = config.hidden_size, config.patch_size
     grid = (floor_div(workload.image_size[0], step), floor_div(workload.image_size[1], step))
-    if config.architectures != CLASSES[0] and all(type(side) is int for side in grid) and grid[0] != grid[1]:
+    if config.architectures != CLASSES[0] and all(has_value(side) for side in grid) and grid[0] != grid[1]:
         raise ConfigError(f"{config.architectures} reads {grid[0]}x{grid[1]} patches as a square: take a square image")
     with b.scope("embeddings"):
         with b.scope("patch_embeddings"):

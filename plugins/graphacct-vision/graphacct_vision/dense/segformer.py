@@ -27,6 +27,7 @@ from graphacct import (
     exact_div,
     fields,
     frozen,
+    has_value,
     prod,
 )
 from graphacct_vision.parts.grids import as_map, as_tokens, by_place, overlapping
@@ -98,7 +99,7 @@ def decoded(config: SegformerConfig, workload: Workload, b: Builder, maps: list[
 def squared(b: Builder, x: Value) -> Value:
     """Returns tokens as a map whose side the library takes from the channels: their root."""
     batch, tokens, channels = x.spec.shape
-    side = isqrt(channels) if type(channels) is int else 0
+    side = isqrt(channels) if has_value(channels) else 0
     if tokens != side**2:
         raise ConfigError(
             f"reshape_last_stage is false: the head takes the last stage for a map of {side}x{side}, the root of its "

@@ -6,7 +6,19 @@ from typing import Any
 
 from graphacct_architectures.losses import SUM_ALONE
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, SubModel, Value, Workload, fields, frozen
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    SubModel,
+    Value,
+    Workload,
+    fields,
+    frozen,
+    has_value,
+)
 from graphacct_vision.parts.inner_backbone import backbone, maps
 from graphacct_vision.parts.layers import resized
 from graphacct_vision.parts.pyramid import UPERNET, fcn_head, uper_head
@@ -48,7 +60,7 @@ def build(config: UperNetConfig, workload: Workload, b: Builder) -> Value:
         if len(found) <= READ:
             raise ConfigError(f"backbone_config hands on {len(found)} maps: the auxiliary head reads the third")
         taken, given = found[READ].spec.shape[1], config.auxiliary_in_channels
-        if given is not None and type(taken) is int and type(given) is int and taken != given:
+        if given is not None and has_value(taken) and has_value(given) and taken != given:
             raise ConfigError(f"auxiliary_in_channels is {given}, but the third map has {taken} channels")
         with b.scope("auxiliary_head"):
             channels, count, joined = (

@@ -26,6 +26,7 @@ from graphacct import (
     exact_div,
     fields,
     frozen,
+    has_value,
 )
 from graphacct_vision.detectors.detr_backbone import WithBackbone, maps
 from graphacct_vision.detectors.mask_head import segmented
@@ -176,7 +177,7 @@ def encoded(config: WithBackbone, workload: Workload, b: Builder, x: Value, plac
         with b.scope("layers.0"):
             x = body(b, x, places)
     rest = config.encoder_layers - first
-    if type(rest) is int and rest == 0:
+    if has_value(rest) and rest == 0:
         return x
     return b.repeat("layers", rest, body, x, constants=(places,), start=int(first))
 

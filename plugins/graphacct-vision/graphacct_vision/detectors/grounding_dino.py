@@ -24,6 +24,7 @@ from graphacct import (
     exact_div,
     fields,
     frozen,
+    has_value,
 )
 from graphacct_vision.detectors import deformable, text_fusion
 from graphacct_vision.detectors.conditional_detr import unsquashed
@@ -177,7 +178,7 @@ def corners(config: GroundingDinoConfig, b: Builder, index: int, x: Value, *, in
 def told(config: GroundingDinoConfig, workload: Workload, b: Builder) -> Value:
     """Returns the words of each text, projected. Those of a phrase see each other alone."""
     seq = workload.seq_len
-    if type(seq) is int and type(config.max_text_len) is int and seq > config.max_text_len:
+    if has_value(seq) and has_value(config.max_text_len) and seq > config.max_text_len:
         raise ConfigError(f"seq_len {seq} is more than the max_text_len of {config.max_text_len} words")
     with b.scope("text_backbone"):
         text = words(config.text, workload, b, masked=True)

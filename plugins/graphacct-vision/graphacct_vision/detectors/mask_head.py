@@ -8,7 +8,7 @@ from typing import Any
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.layers import activation, linear
 
-from graphacct import Builder, ConfigError, Dim, Value, exact_div, floor_div
+from graphacct import Builder, ConfigError, Dim, Value, exact_div, floor_div, has_value
 from graphacct_vision.parts.layers import convolution, group_norm
 
 GROUPS, FUSED = 8, 3
@@ -71,7 +71,7 @@ def of_queries(b: Builder, x: Value, queries: Dim, name: str) -> Value:
 
 def refined(config: Any, b: Builder, name: str, x: Value, channels: Dim) -> Value:
     """Applies a convolution, a group norm and the activation."""
-    groups = min(GROUPS, channels) if type(channels) is int else GROUPS
+    groups = min(GROUPS, channels) if has_value(channels) else GROUPS
     exact_div(channels, groups, f"channels of mask_head.{name} / {groups} groups")
     with b.scope(name):
         x = group_norm(b, "norm", convolution(b, "conv", x, channels, 3, padding=1, bias=True), groups)

@@ -26,6 +26,7 @@ from graphacct import (
     fields,
     floor_div,
     frozen,
+    has_value,
     prod,
 )
 from graphacct_vision.parts.layers import batch_norm, convolution
@@ -62,7 +63,7 @@ class ClapAudioConfig(OlderSwinConfig):
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
         for key, sides in (("spec_size", (self.spec_size,)), ("num_mel_bins", (self.num_mel_bins,))):
-            if not all(type(side) is int for side in sides):
+            if not all(has_value(side) for side in sides):
                 raise ConfigError(f"{key} must be a number: it says how a spectrum is folded")
         if self.enable_fusion and self.fusion_type == "channel_map":
             raise ConfigError("fusion_type is 'channel_map', which the library's class cannot run")
@@ -97,7 +98,7 @@ def encoded(config: ClapAudioConfig, workload: Workload, b: Builder) -> tuple[Va
     scope."""
     workload = attrs.evolve(workload, attention="eager")  # its class knows no other
     frames, bins = workload.frames, config.num_mel_bins
-    if type(frames) is int and type(config.frames) is int and frames > config.frames:
+    if has_value(frames) and has_value(config.frames) and frames > config.frames:
         raise ConfigError(f"frames {frames} is more than {config.frames}, which spec_size and num_mel_bins make")
     channels = 4 if config.enable_fusion else config.patch_embed_input_channels
     x = b.input("input_features", (workload.batch, channels, frames, bins))

@@ -7,7 +7,7 @@ from graphacct_architectures.decoders import mlp
 from graphacct_architectures.layers import layer_norm, scaled
 from graphacct_architectures.tower import Tower, layer
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, same
+from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, has_value, same
 from graphacct_vision.multimodal.attentional_pool import asked
 from graphacct_vision.multimodal.open_clip_cfg import Layers, MultimodalCfg
 from graphacct_vision.multimodal.open_clip_image import described
@@ -22,7 +22,7 @@ def decoded(c: MultimodalCfg, words: Dim, act: str, workload: Workload, b: Build
             raise ConfigError(
                 f"{label} {size} wide, and multimodal_cfg.width is {c.width}: the decoder reads both as they are"
             )
-    if type(c.context_length) is int and type(seq) is int and c.context_length < seq:
+    if has_value(c.context_length) and has_value(seq) and c.context_length < seq:
         raise ConfigError(f"multimodal_cfg.context_length {c.context_length} is below the {seq} tokens that it reads")
     if type(c.layers) is not int:
         raise ConfigError(f"multimodal_cfg.layers is {c.layers}: two lists of layers take turns, so give a number")

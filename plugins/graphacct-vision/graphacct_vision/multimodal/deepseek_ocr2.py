@@ -21,7 +21,19 @@ from graphacct_architectures.multimodal import (
     through_qwen,
 )
 
-from graphacct import Builder, ConfigError, PresetFiles, SubModel, Value, Workload, brief, differ, fields, frozen
+from graphacct import (
+    Builder,
+    ConfigError,
+    PresetFiles,
+    SubModel,
+    Value,
+    Workload,
+    brief,
+    differ,
+    fields,
+    frozen,
+    has_value,
+)
 from graphacct_vision.multimodal import deepseek_vl_v2
 from graphacct_vision.multimodal.got_ocr2 import flattened
 from graphacct_vision.multimodal.ocr_encoder import SamConfig, narrowed
@@ -129,7 +141,7 @@ def asked(c: VisionConfig, workload: Workload, b: Builder) -> Value:
     width = c.reader.hidden_size
     if differ(width, given):  # the class does not run; of it the parameters are there
         x = b.apply("full", name="missing", shape=(images, tokens, width), dtype=b.dtype)
-    few = type(tokens) is int and tokens <= min(QUERIES.values())
+    few = has_value(tokens) and tokens <= min(QUERIES.values())
     for place, (name, count) in enumerate(QUERIES.items()):
         table = b.parameter(f"{name}.weight", (count, width))
         if few is (place == 0):

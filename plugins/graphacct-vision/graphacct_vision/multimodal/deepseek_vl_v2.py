@@ -16,7 +16,7 @@ import attrs
 from graphacct_architectures.layers import resident
 from graphacct_architectures.multimodal import Composition, Part, composition, text_model
 
-from graphacct import Builder, ConfigError, PresetFiles, SubModel, Value, Workload, brief, fields, frozen
+from graphacct import Builder, ConfigError, PresetFiles, SubModel, Value, Workload, brief, fields, frozen, has_value
 from graphacct_vision.multimodal import unlimited_ocr
 
 NAME, NEXT_CLASS = "deepseek_vl_v2", "DeepseekOCR2ForCausalLM"
@@ -84,7 +84,7 @@ def prepare(content: Mapping[str, Any]) -> Mapping[str, Any]:
 def _networks(text: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the kind of each layer's network: the first are dense, none unless the file says so."""
     first, count = text.get(FIRST, 0), text.get("num_hidden_layers", TEXT["num_hidden_layers"])
-    if not (type(first) is int and type(count) is int and first >= 0 and 0 < count <= MOST_LAYERS):
+    if not (has_value(first) and has_value(count) and first >= 0 and 0 < count <= MOST_LAYERS):
         raise ConfigError(f"language_config.{FIRST} and num_hidden_layers are numbers, not {brief((first, count))}")
     return {"mlp_layer_types": ["dense" if index < first else "sparse" for index in range(count)]}
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from graphacct import OperatorError, ShapeError, TensorSpec, Work, operator
+from graphacct import OperatorError, ShapeError, TensorSpec, Work, has_value, operator
 
 SHAPE = "torch keeps the input for its shape"
 
@@ -32,7 +32,7 @@ def _padded(b: Any, c: Any, space: tuple[Any, ...], *, padding: Any) -> tuple[An
 def _reflected(b: Any, c: Any, space: tuple[Any, ...], *, padding: Any) -> tuple[Any, ...]:
     for axis, (size, pair) in enumerate(zip(space, _both_sides(space, padding), strict=True)):
         for number in pair:
-            if type(size) is int and type(number) is int and number >= size:
+            if has_value(size) and has_value(number) and number >= size:
                 raise ShapeError(
                     f"padding {number} reflects spatial dimension {axis} of size {size}: it must be smaller"
                 )

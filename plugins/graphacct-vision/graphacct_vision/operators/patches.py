@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from graphacct import ShapeError, TensorSpec, Work, exact_div, operator, prod
+from graphacct import ShapeError, TensorSpec, Work, exact_div, has_value, operator, prod
 from graphacct_vision.operators.pooling import check_rank, per_axis
 
 
@@ -21,11 +21,11 @@ def _columns(space: tuple[Any, ...], kernel: Any, stride: Any, padding: Any, dil
     for axis, (size, taps, step, pad, gap) in enumerate(sizes):
         span = gap * (taps - 1) + 1
         room = size + 2 * pad - span
-        if type(room) is int and room < 0:
+        if has_value(room) and room < 0:
             raise ShapeError(
                 f"spatial dimension {axis} of size {size} with padding {pad} is smaller than a patch of span {span}"
             )
-        counts.append((room if type(step) is int and step == 1 else room // step) + 1)
+        counts.append((room if has_value(step) and step == 1 else room // step) + 1)
     return prod(counts)
 
 
@@ -71,10 +71,10 @@ def _folded(
     rank = 2 if isinstance(size, int) or not hasattr(size, "__len__") else len(size)
     space = per_axis(size, rank, "size")
     taps = prod(per_axis(kernel, rank, "kernel"))
-    if type(rows) is int and type(taps) is int and rows % taps:
+    if has_value(rows) and has_value(taps) and rows % taps:
         raise ShapeError(f"dimension rows is {rows}, which does not divide into the {taps} positions of a patch")
     count = _columns(space, kernel, stride, padding, dilation)
-    if type(columns) is int and type(count) is int and columns != count:
+    if has_value(columns) and has_value(count) and columns != count:
         raise ShapeError(f"x has {columns} columns, but an image of {list(space)} has {count} patches")
     return (b, exact_div(rows, taps), *space)
 

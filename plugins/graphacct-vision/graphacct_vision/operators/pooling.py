@@ -11,7 +11,19 @@ from typing import Any
 
 from graphacct_operators.strides import in_layout
 
-from graphacct import OperatorError, Saved, ShapeError, TensorSpec, Work, ceil_div, floor_div, minimum, operator, prod
+from graphacct import (
+    OperatorError,
+    Saved,
+    ShapeError,
+    TensorSpec,
+    Work,
+    ceil_div,
+    floor_div,
+    has_value,
+    minimum,
+    operator,
+    prod,
+)
 
 MOST_SPATIAL = 3
 SHAPE = "torch keeps the input for its shape"
@@ -57,12 +69,12 @@ def windows(
 
 
 def _along(axis: int, size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> Any:
-    if type(kernel) is int and type(padding) is int and 2 * padding > kernel:
+    if has_value(kernel) and has_value(padding) and 2 * padding > kernel:
         raise ShapeError(f"padding {padding} is more than half of kernel {kernel} in spatial dimension {axis}")
     span = dilation * (kernel - 1) + 1
     room = size + 2 * padding - span
     ceiled = minimum(ceil_div(room, stride) + 1, ceil_div(size + padding, stride)) if ceil_mode else None
-    if type(room) is int and room < 0 and not (type(ceiled) is int and ceiled > 0):
+    if has_value(room) and room < 0 and not (has_value(ceiled) and ceiled > 0):
         raise ShapeError(
             f"spatial dimension {axis} of size {size} with padding {padding} is smaller than the window, which spans "
             f"{span}: use a larger image or a smaller kernel"
@@ -182,7 +194,7 @@ def _adapted(b: Any, c: Any, space: tuple[Any, ...], *, size: Any) -> tuple[Any,
 def covered(size: Any, windows: Any) -> Any:
     """Returns the positions that all adapted windows along one axis see together; window i is [⌊i size / windows⌋,
     ⌈(i + 1) size / windows⌉), so that each boundary that falls inside a position is seen twice."""
-    if type(size) is int:
+    if has_value(size):
         return size + windows - gcd(size, windows)
     return sum(ceil_div((i + 1) * size, windows) - floor_div(i * size, windows) for i in range(windows))
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from graphacct import OperatorError, ShapeError, TensorSpec, Work, operator, prod
+from graphacct import OperatorError, ShapeError, TensorSpec, Work, has_value, operator, prod
 from graphacct_vision.operators.pooling import per_axis
 
 MODES = ("bilinear", "nearest", "bicubic")
@@ -26,7 +26,7 @@ def _sampled(
     rank = len(space)
     if rank not in (2, 3):
         raise ShapeError(f"samples 2 or 3 spatial dimensions; after batch and channels x has {list(space)}")
-    if len(grid.shape) != rank + 2 or (type(grid.shape[-1]) is int and grid.shape[-1] != rank):
+    if len(grid.shape) != rank + 2 or (has_value(grid.shape[-1]) and grid.shape[-1] != rank):
         raise ShapeError(
             f"grid is {list(grid.shape)}; for {rank} spatial dimensions it is (batch, {rank} sizes, {rank} coordinates)"
         )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from graphacct import OperatorError, ShapeError, TensorSpec, Work, exact_div, operator
+from graphacct import OperatorError, ShapeError, TensorSpec, Work, exact_div, has_value, operator
 
 
 def _factor(name: str, value: Any) -> Any:
@@ -12,7 +12,7 @@ def _factor(name: str, value: Any) -> Any:
 
 
 def _divided(size: Any, by: Any, what: str, name: str) -> Any:
-    if type(size) is int and type(by) is int and size % by:
+    if has_value(size) and has_value(by) and size % by:
         raise ShapeError(f"{what} is {size}, which does not divide into {name} {by}")
     return exact_div(size, by)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from graphacct_architectures.layers import dropped
 
-from graphacct import Builder, ConfigError, Value, Workload
+from graphacct import Builder, ConfigError, Value, Workload, has_value
 from graphacct_vision.parts.layers import conv_norm, convolution, resized
 
 RATES = 3
@@ -27,7 +27,7 @@ def divisible(value: float, step: int = 8, least: int | None = None, limit: floa
 def whole(config: Any, key: str) -> tuple[int, ...]:
     """Returns a list of the file whose numbers decide widths. Raises ConfigError for symbols."""
     sizes = getattr(config, key)
-    if not all(type(size) is int for size in sizes):
+    if not all(has_value(size) for size in sizes):
         raise ConfigError(f"{key} are integers: they decide the width of the widened maps")
     return tuple(sizes)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from graphacct_architectures.layers import activation, linear
 
-from graphacct import Builder, Dim, Value, equal, exact_div
+from graphacct import Builder, Dim, Value, equal, exact_div, has_value
 
 
 def convolution(
@@ -98,7 +98,7 @@ def padded(b: Builder, x: Value, size: tuple[Dim, Dim]) -> Value:
     """Returns a map with zeros after its last row and column, to whole patches of a size."""
     for axis in (1, 0):
         side, step = x.spec.shape[2 + axis], size[axis]
-        if type(side) is int and type(step) is int and side % step:
+        if has_value(side) and has_value(step) and side % step:
             rest = [(0, 0), (0, 0)]
             rest[axis] = (0, step - side % step)
             x = b.apply("pad", x, name=f"padded_{axis}", padding=tuple(rest))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from graphacct_architectures.activations import activation
 
-from graphacct import Builder, ConfigError, Dim, Value, fields, frozen
+from graphacct import Builder, ConfigError, Dim, Value, fields, frozen, has_value
 from graphacct_vision.parts.backbones import ALIASES as ALIASES
 from graphacct_vision.parts.backbones import Backbone
 
@@ -34,4 +34,4 @@ def repeated(
     with b.scope(f"{name}.0"):
         x = first(b, x)
     rest = depth - 1
-    return x if type(rest) is int and rest == 0 else b.repeat(name, rest, other, x, start=1)
+    return x if has_value(rest) and rest == 0 else b.repeat(name, rest, other, x, start=1)

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 from graphacct_architectures.layers import layer_norm, linear
 
-from graphacct import Builder, ConfigError, Dim, Value, ceil_div, fields, floor_div, prod
+from graphacct import Builder, ConfigError, Dim, Value, ceil_div, fields, floor_div, has_value, prod
 
 Grid = tuple[Dim, Dim]
 """Rows and columns."""
@@ -31,7 +31,7 @@ def ratio(default: float) -> Any:
 
 def times(width: Dim, factor: float) -> Dim:
     """Returns the whole part of a width times a number."""
-    if type(width) is int:
+    if has_value(width):
         return int(factor * width)
     exact = Fraction(str(factor))
     return floor_div(width * exact.numerator, exact.denominator)

@@ -7,7 +7,19 @@ from typing import Any
 import attrs
 from graphacct_architectures.losses import SUM_ALONE
 
-from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, equal, fields, frozen
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    PresetFiles,
+    Value,
+    Workload,
+    equal,
+    fields,
+    frozen,
+    has_value,
+)
 from graphacct_vision.parts.layers import convolution
 from graphacct_vision.parts.lists import naturals
 from graphacct_vision.sam.sam2_hiera_det import NO_COST, HieraDetKeys, stages
@@ -26,7 +38,7 @@ def _sizes(value: Any, field: attrs.Attribute[Any]) -> Any:
     pairs = isinstance(value, (list, tuple)) and all(
         isinstance(part, (list, tuple)) and len(part) == 2 for part in value
     )
-    if value is None or (pairs and all(type(side) is int and side > 0 for part in value for side in part)):
+    if value is None or (pairs and all(has_value(side) and side > 0 for part in value for side in part)):
         return None if value is None else tuple(map(tuple, value))
     raise ConfigError(f"{field.name} is a list of rows and columns of maps, not {value!r}")
 

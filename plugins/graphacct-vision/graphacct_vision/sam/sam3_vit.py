@@ -28,6 +28,7 @@ from graphacct import (
     fields,
     floor_div,
     frozen,
+    has_value,
 )
 from graphacct_vision.parts import far
 from graphacct_vision.parts.lists import naturals
@@ -90,7 +91,7 @@ def encoded(config: ViTKeys, workload: Workload, b: Builder) -> Value:
     grid = tuple(floor_div(side, config.patch_size) for side in workload.image_size)
     learned = tuple(floor_div(side, config.patch_size) for side in reversed(config.image_size))
     whole = [index for index in range(config.num_hidden_layers) if windowless(config, index)]
-    if whole and all(type(side) is int for side in (*grid, *learned)) and grid[0] * grid[1] != learned[0] * learned[1]:
+    if whole and all(has_value(side) for side in (*grid, *learned)) and grid[0] * grid[1] != learned[0] * learned[1]:
         raise ConfigError(
             f"the image has {grid[0]}x{grid[1]} patches, but layers of the whole image rotate "
             f"{learned[0]}x{learned[1]}: take the image_size of the file"

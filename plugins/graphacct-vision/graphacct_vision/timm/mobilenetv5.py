@@ -10,7 +10,7 @@ from functools import partial
 
 from graphacct_architectures.layers import activation
 
-from graphacct import Builder, ConfigError, Dim, Value, equal, frozen
+from graphacct import Builder, ConfigError, Dim, Value, equal, frozen, has_value
 from graphacct_vision.convnets.mobilenet import edges
 from graphacct_vision.parts.layers import convolution
 
@@ -72,7 +72,7 @@ STAGES: tuple[tuple[tuple[tuple[Block, ...], int], ...], ...] = (
 
 def encoded(b: Builder, x: Value) -> Value:
     """Returns the joined map (images, 2048, 16, 16) of pixels."""
-    if not all(type(side) is int for side in x.spec.shape[2:]):
+    if not all(has_value(side) for side in x.spec.shape[2:]):
         raise ConfigError("MobileNet-v5 pads its maps by the image's size: image_size is integers")
     with b.scope("conv_stem"):
         x = normed(b, "bn", padded(b, "conv", x, STEM, 3, stride=2, bias=True), act=True)

@@ -8,7 +8,20 @@ from functools import partial
 from graphacct_architectures.layers import drop_path, layer_norm, linear, merge_heads
 from graphacct_architectures.tower import check_image, patches
 
-from graphacct import Builder, ConfigError, Dim, Parameter, Value, Workload, ceil_div, equal, floor_div, frozen, prod
+from graphacct import (
+    Builder,
+    ConfigError,
+    Dim,
+    Parameter,
+    Value,
+    Workload,
+    ceil_div,
+    equal,
+    floor_div,
+    frozen,
+    has_value,
+    prod,
+)
 from graphacct_vision.parts.windows import Grid, alternating, into_windows, merged, out_of_windows
 from graphacct_vision.timm.tables import plain, settings
 from graphacct_vision.timm.transformer import Layers, network, projected, read
@@ -44,7 +57,7 @@ class TimmSwin:
         """Returns a stage's window, which is no larger than its map, and by how much every other layer's is shifted:
         0 where one window has the whole map. Raises ConfigError for windows that are not square."""
         asked = self.window if isinstance(self.window, int) else self.window[stage]
-        found = {min(side, asked) for side in grid if type(side) is int}
+        found = {min(side, asked) for side in grid if has_value(side)}
         if len(found) != 1:
             raise ConfigError(f"stage {stage} has {grid[0]}x{grid[1]} patches and windows of {asked}: they are square")
         window = found.pop()

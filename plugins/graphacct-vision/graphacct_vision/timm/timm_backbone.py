@@ -16,6 +16,7 @@ from graphacct import (
     brief,
     fields,
     frozen,
+    has_value,
 )
 from graphacct_vision.parts.backbones import places_of_stages
 from graphacct_vision.timm import families
@@ -67,7 +68,7 @@ def build(config: TimmBackboneConfig, workload: Workload, b: Builder) -> tuple[V
     """Returns the graph from pixels to maps of stages."""
     assert workload.image_size is not None  # the architecture declares its default
     pixels = b.input("pixel_values", (workload.batch, config.num_channels, *workload.image_size))
-    stride = config.output_stride if type(config.output_stride) is int else 32
+    stride = config.output_stride if has_value(config.output_stride) else 32
     places = tuple(sorted({place % config.levels for place in config.out_indices or (-1,)}))
     kind = families.kind(config.backbone)
     with b.scope("_backbone"):

@@ -20,6 +20,7 @@ from graphacct import (
     brief,
     fields,
     frozen,
+    has_value,
 )
 from graphacct_vision.timm import families
 from graphacct_vision.timm import resnet as timm_resnet
@@ -69,7 +70,7 @@ def _arguments() -> Any:
                 )
         size, channels = given.get("img_size"), given.get("in_chans")
         sides = size if isinstance(size, (list, tuple)) else [size, size]
-        if size is not None and (len(sides) != 2 or not all(type(side) is int and 0 < side < 10**6 for side in sides)):
+        if size is not None and (len(sides) != 2 or not all(has_value(side) and 0 < side < 10**6 for side in sides)):
             raise ConfigError(f"{field.name} has img_size {brief(size)}: a side or two")
         if channels is not None and (type(channels) is not int or not 0 < channels < 10**6):
             raise ConfigError(f"{field.name} has in_chans {brief(channels)}, not a number of channels")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, frozen
+from graphacct import Builder, ConfigError, Dim, Value, Workload, frozen, has_value
 from graphacct_vision.parts.layers import batch_norm, convolution, flat_logits
 from graphacct_vision.timm.tables import plain, settings
 
@@ -38,7 +38,7 @@ def named(name: str) -> TimmVGG | None:
 
 def build(kind: TimmVGG, workload: Workload, b: Builder, pixels: Value, labels: Dim) -> tuple[Value, Value]:
     """Returns the last map, and the logits of what two wide convolutions make of it."""
-    if any(type(side) is int and side < 32 * SIDE for side in pixels.spec.shape[2:]):
+    if any(has_value(side) and side < 32 * SIDE for side in pixels.spec.shape[2:]):
         raise ConfigError(f"image_size: VGG's head reads a map of {SIDE}x{SIDE}, an image of {32 * SIDE} or more")
     x, number = pixels, 0
     with b.scope("features"):

@@ -6,7 +6,7 @@ from graphacct_architectures.activations import activation
 from graphacct_architectures.losses import classes
 from graphacct_architectures.tower import check_image
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, fields, frozen, prod, same
+from graphacct import Builder, ConfigError, Dim, Value, Workload, fields, frozen, has_value, prod, same
 
 
 @frozen(kw_only=True)
@@ -39,7 +39,7 @@ def given(config: Video, workload: Workload, b: Builder) -> Value:
     image = check_image(workload.image_size, config.image_size)
     frames = workload.frames
     assert frames is not None  # the architecture declares its default
-    if type(frames) is int and type(config.num_frames) is int and not same(frames, config.num_frames):
+    if has_value(frames) and has_value(config.num_frames) and not same(frames, config.num_frames):
         raise ConfigError(f"frames {frames} is not num_frames {config.num_frames}, whose places the model has")
     found: Value = b.input("pixel_values", (workload.batch, frames, config.num_channels, *image))
     return found

@@ -23,6 +23,7 @@ from graphacct import (
     exact_div,
     fields,
     frozen,
+    has_value,
     prod,
 )
 from graphacct_vision.parts.windows import ratio, times
@@ -91,7 +92,7 @@ def encoded(config: VJEPA2Config, workload: Workload, b: Builder) -> Value:
     with b.scope("encoder"):
         with b.scope("embeddings"):
             x = b.apply("permute", pixels, name="channels_first", dims=(0, 2, 1, 3, 4))
-            if type(frames) is int and frames < config.tubelet_size:
+            if has_value(frames) and frames < config.tubelet_size:
                 x = b.apply("repeat", x, name="frames_repeated", times=(1, 1, config.tubelet_size, 1, 1))
             size = (config.tubelet_size, config.patch_size, config.patch_size)
             weight = b.parameter("patch_embeddings.proj.weight", (width, config.in_chans, *size))

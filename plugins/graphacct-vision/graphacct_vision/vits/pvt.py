@@ -22,6 +22,7 @@ from graphacct import (
     fields,
     floor_div,
     frozen,
+    has_value,
 )
 from graphacct_vision.parts.grids import by_place
 from graphacct_vision.parts.layers import convolution, resized
@@ -106,7 +107,7 @@ def embedded(config: PvtConfig, workload: Workload, index: int, b: Builder, x: V
     learned = floor_div(image, step) ** 2
     x = convolution(b, "projection", x, width, config.strides[index], stride=step, bias=True)
     batch, _, rows, columns = x.spec.shape
-    if type(rows) is int and type(columns) is int and type(learned) is int and rows * columns != learned:
+    if has_value(rows) and has_value(columns) and has_value(learned) and rows * columns != learned:
         raise ConfigError(
             f"stage {index + 1} has {rows}x{columns} patches, but image_size {config.image_size} means {learned} "
             f"learned positions: give --image-size {config.image_size}"

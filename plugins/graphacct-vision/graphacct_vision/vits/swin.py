@@ -29,6 +29,7 @@ from graphacct import (
     fields,
     floor_div,
     frozen,
+    has_value,
     prod,
 )
 from graphacct_vision.parts.backbones import ALIASES, Backbone
@@ -97,7 +98,7 @@ class SwinConfig(Backbone):
         Raises ConfigError where a map is smaller than the window that the numbers of pairs are for.
         """
         window = self.window_size
-        if not all(type(side) is int for side in (*grid, window)):
+        if not all(has_value(side) for side in (*grid, window)):
             raise ConfigError("image_size and window_size are integers: they decide whether windows are shifted")
         partitions = self.architectures.endswith("Backbone")  # a backbone pads a small map
         if not partitions and min(grid) < window:

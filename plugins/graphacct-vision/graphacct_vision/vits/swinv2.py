@@ -24,6 +24,7 @@ from graphacct import (
     fields,
     floor_div,
     frozen,
+    has_value,
     prod,
 )
 from graphacct_vision.parts.windows import Grid, into_windows, out_of_windows, padded_grid, regions, times
@@ -51,7 +52,7 @@ class Swinv2Config(SwinConfig):
             floor_div(floor_div(side, step), 2**stage)
             for side, step in zip(self.image_size, self.patch_size, strict=True)
         ]
-        if not all(type(side) is int for side in (*sides, self.window_size)) or sides[0] < 1:
+        if not all(has_value(side) for side in (*sides, self.window_size)) or sides[0] < 1:
             raise ConfigError("image_size, patch_size and window_size are integers, and each stage has a patch")
         window = min(sides[0], self.window_size)
         return window, bool(sides[0] > window and self.window_size > 1)

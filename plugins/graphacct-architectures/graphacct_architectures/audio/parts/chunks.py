@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, frozen
+from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, frozen, has_value
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.feed_forward import mlp
@@ -72,9 +72,9 @@ class Cut:
 def cut(c: Chunked, frames: Dim | None) -> Cut:
     """Returns how a sound is cut. Raises ConfigError for symbols, and for sizes with which the class does not run."""
     sizes = (frames, c.chunk, c.window, c.places)
-    if not all(type(size) is int for size in sizes):
+    if not all(has_value(size) for size in sizes):
         raise ConfigError("a sound is cut into chunks: frames and the encoder's windows are integers")
-    count, chunk, window, places = (int(size) for size in sizes if type(size) is int)
+    count, chunk, window, places = (int(size) for size in sizes if has_value(size))
     if window < 1:
         raise ConfigError(f"n_window_infer is less than a chunk of {chunk} frames, 2 · n_window: no window has a chunk")
     whole, tail = divmod(count, chunk)

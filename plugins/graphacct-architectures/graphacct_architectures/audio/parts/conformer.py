@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, equal
+from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, has_value
 from graphacct_architectures.audio.parts.conformer_layers import RELATIVE, ROTARY, Conformer
 from graphacct_architectures.audio.parts.relative import attended, distances, turns
 from graphacct_architectures.audio.parts.stem import batch_norm, convolution
@@ -19,7 +19,7 @@ from graphacct_architectures.layers import activation, dropped, layer_norm
 def conformed(c: Conformer, workload: Workload, b: Builder, x: Value, every: bool) -> tuple[Value, tuple[Value, ...]]:
     """Returns x (batch, positions, width) after all layers, and if `every` the streams around them; the builder is in
     their scope."""
-    if type(c.kernel) is int and c.kernel % 2 == 0:
+    if has_value(c.kernel) and c.kernel % 2 == 0:
         raise ConfigError(f"conv_depthwise_kernel_size is {c.kernel}: an odd number, which leaves as many positions")
     x = dropped(b, "dropout", x, c.dropout, workload)
     tables: tuple[Value, ...] = ()

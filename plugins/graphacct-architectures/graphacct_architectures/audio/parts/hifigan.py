@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, brief, equal, fields, floor_div, frozen, prod
+from graphacct import Builder, ConfigError, Dim, Value, brief, equal, fields, floor_div, frozen, has_value, prod
 from graphacct_architectures.audio.parts.stem import convolution
 from graphacct_architectures.layers import resident
 
@@ -77,16 +77,16 @@ def check_vocoder(h: HifiGan) -> None:
         )
     check_odd("resblock_kernel_sizes", *h.block_kernels)
     for rate, kernel in zip(h.rates, h.kernels, strict=True):
-        if type(rate) is int and type(kernel) is int and kernel < rate:
+        if has_value(rate) and has_value(kernel) and kernel < rate:
             raise ConfigError(f"upsample_kernel_sizes has {kernel}, less than the rate of its stage, {rate}")
-    if type(h.width) is int and h.width < 2 ** len(h.rates):
+    if has_value(h.width) and h.width < 2 ** len(h.rates):
         raise ConfigError(f"upsample_initial_channel is {h.width}: {len(h.rates)} stages each halve it")
 
 
 def check_odd(key: str, *kernels: Dim) -> None:
     """Raises ConfigError for an even number of taps, after which a sum would have two lengths."""
     for kernel in kernels:
-        if type(kernel) is int and not kernel % 2:
+        if has_value(kernel) and not kernel % 2:
             raise ConfigError(f"{key} has {kernel}: an odd number, which leaves the length as it is")
 
 

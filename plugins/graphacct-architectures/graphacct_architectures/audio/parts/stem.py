@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, exact_div
+from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, exact_div, has_value
 from graphacct_architectures.audio.parts.description import EACH, FIRST, Adapter, Convolved, Stem
 from graphacct_architectures.layers import activation, layer_norm, linear, resident
 
@@ -38,7 +38,7 @@ def check_length(s: Stem, workload: Workload) -> None:
     least: Any = 1
     for kernel, stride in zip(reversed(s.kernels), reversed(s.strides), strict=True):
         least = (least - 1) * stride + kernel
-    if type(workload.samples) is int and type(least) is int and workload.samples < least:
+    if has_value(workload.samples) and has_value(least) and workload.samples < least:
         raise ConfigError(f"samples is {workload.samples}: the model's convolutions need {least} for one position")
 
 

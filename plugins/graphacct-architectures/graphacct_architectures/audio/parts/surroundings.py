@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphacct import Builder, Dim, Value, ceil_div, exact_div, frozen
+from graphacct import Builder, Dim, Value, ceil_div, exact_div, frozen, has_value
 from graphacct_architectures.audio.gemma4_audio import shifted
 from graphacct_architectures.layers import linear
 
@@ -53,7 +53,7 @@ def attention(a: Blocks, b: Builder, x: Value, mask: Value) -> Value:
     q = b.apply("mul", b.apply("mul", q, constant, name="q_scaled"), gain, name="q_by_dim")
     missing = blocks * chunk - seq
     b.hold(q, k, v)
-    if not (type(missing) is int and missing == 0):
+    if not (has_value(missing) and missing == 0):
         q = with_zeros(b, q, "q", 0, missing)
     q = b.apply("reshape", q, name="q_blocks", shape=(batch, blocks, chunk, heads, d))
     k, v = surrounded(a, b, k, "k"), surrounded(a, b, v, "v")
@@ -130,7 +130,7 @@ def with_zeros(b: Builder, x: Value, label: str, before: Dim, after: Dim) -> Val
     batch, _, *rest = x.spec.shape
     parts = [x]
     for name, count in (("before", before), ("after", after)):
-        if type(count) is int and count == 0:
+        if has_value(count) and count == 0:
             continue
         zeros = b.apply("full", name=f"{label}_{name}", shape=(batch, count, *rest), dtype=x.spec.dtype)
         parts.insert(0 if name == "before" else len(parts), zeros)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from graphacct import Builder, Dim, Value, Workload, exact_div, frozen, minimum
+from graphacct import Builder, Dim, Value, Workload, exact_div, frozen, has_value, minimum
 from graphacct_architectures.decoders.parts.attention import eager, fused
 from graphacct_architectures.decoders.parts.compressor import Compressor, entries, turned_last
 from graphacct_architectures.decoders.parts.description.attention import Attention
@@ -119,7 +119,7 @@ def with_entries(
             return b.apply("concat", kv, name="with_entries", dim=-2), tables
         count = found.spec.shape[1]
         boolean = workload.attention == "fused"
-        one = seq == 1 if type(seq) is int else False
+        one = seq == 1 if has_value(seq) else False
         bias: Value | None = None
         if chooser is not None:
             shape = (batch, 1, seq, count + 1)

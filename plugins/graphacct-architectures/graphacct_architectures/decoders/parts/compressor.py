@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from graphacct import Builder, Dim, TensorSpec, Value, Workload, ceil_div, floor_div, frozen, less, minimum
+from graphacct import Builder, Dim, TensorSpec, Value, Workload, ceil_div, floor_div, frozen, has_value, less, minimum
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.indexer import known, ungraded
 from graphacct_architectures.decoders.parts.norms import normed_by
@@ -78,7 +78,7 @@ def closes(rate: int, workload: Workload, found: Windows) -> bool:
 
 def cached(rate: int, workload: Workload, found: Windows) -> bool:
     """Returns whether the cache has entries; one whose length is a symbol has."""
-    if workload.phase != "decode" or type(found.before) is int:
+    if workload.phase != "decode" or has_value(found.before):
         return some(found.before)
     return not less(workload.positions, rate)
 
@@ -92,7 +92,7 @@ def windows_of(rate: int, workload: Workload) -> Windows:
         return Windows(0, closed, seq - rate * closed, 0)
     length = workload.cache_len
     assert length is not None
-    if type(length) is int and (length + seq) % rate == 0:
+    if has_value(length) and (length + seq) % rate == 0:
         before = length // rate
         return Windows(length - rate * before, 1, 0, before)
     known = floor_div(length + seq, rate)
@@ -221,7 +221,7 @@ def overlapped(c: Compressor, workload: Workload, b: Builder, x: Value, name: st
         before = b.apply("reshape", before, name=f"{name}_overlap", shape=one)
     else:
         before = b.apply("full", name=f"{name}_before", shape=one, dtype=x.spec.dtype)
-    if type(count) is int and count == 1:
+    if has_value(count) and count == 1:
         earlier = b.apply("concat", before, name=f"{name}_of_window_before", dim=1)
     else:
         earlier = b.apply("slice", first, name=f"{name}_earlier", dim=1, start=0, length=count - 1)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload
+from graphacct import Builder, ConfigError, Dim, Value, Workload, has_value
 from graphacct_architectures.decoders.parts.attention import attention, capped
 from graphacct_architectures.decoders.parts.description.attention import Mixing
 from graphacct_architectures.decoders.parts.description.decoder import EMBEDDING, Decoder, Positions, Transform
@@ -136,7 +136,7 @@ def interrupted(
 
 def check_positions(length: Dim, key: str, limit: Dim) -> None:
     """Raises ConfigError if there are more positions than rows in the published model's table."""
-    if type(length) is int and type(limit) is int and length > limit:
+    if has_value(length) and has_value(limit) and length > limit:
         raise ConfigError(
             f"seq_len {length} is beyond {key} {limit}: the published model has no position there; "
             f"add --set {key}={length}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, Workload, differ, exact_div, fields, frozen
+from graphacct import ConfigError, Dim, Workload, differ, exact_div, fields, frozen, has_value
 from graphacct_architectures.activations import ACTIVATIONS
 from graphacct_architectures.decoders.parts.description.attention import ABSORBED, Attention, Indexer, Latent
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -28,7 +28,7 @@ library's class expands all of them in every step (`fused`, `eager`)."""
 def inexact(config: LatentConfig, workload: Workload, dtype: str) -> tuple[str, ...]:
     """Returns what is not equal to the library's saved tensors in each of its versions."""
     count = config.num_hidden_layers
-    dense = type(count) is int and type(config.first_k_dense_replace) is int and config.first_k_dense_replace >= count
+    dense = has_value(count) and has_value(config.first_k_dense_replace) and config.first_k_dense_replace >= count
     if dtype == "float32" or dense:
         return ()
     return (
@@ -148,5 +148,5 @@ def check_groups(experts: Experts) -> None:
     """Raises ConfigError if the groups do not divide the experts, or more are chosen than there are."""
     exact_div(experts.count, experts.groups, "n_routed_experts / n_group")
     chosen, groups = experts.chosen_groups, experts.groups
-    if type(chosen) is int and type(groups) is int and chosen > groups:
+    if has_value(chosen) and has_value(groups) and chosen > groups:
         raise ConfigError(f"topk_group is {chosen}, n_group {groups}: no more groups are chosen than there are")

@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
-from graphacct import Architecture, Builder, ConfigError, Dim, Value, Workload, brief, exact_div, fields, frozen, same
+from graphacct import (
+    Architecture,
+    Builder,
+    ConfigError,
+    Dim,
+    Value,
+    Workload,
+    brief,
+    exact_div,
+    fields,
+    frozen,
+    has_value,
+    same,
+)
 from graphacct_architectures.activations import activation
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.decoders.parts.decode import decode
@@ -97,7 +110,7 @@ class DecoderConfig(HeadConfig):
         if self.head_dim is not None:
             return self.head_dim
         width, heads = self.hidden_size, self.num_attention_heads
-        if vars(type(self)).get("any_width") and type(width) is int and type(heads) is int and 0 < heads <= width:
+        if vars(type(self)).get("any_width") and has_value(width) and has_value(heads) and 0 < heads <= width:
             return width // heads
         return width_over_heads(self)
 
@@ -232,7 +245,7 @@ def rotary_dims_of(config: Any, kind: str, usual: float | None = None) -> Dim:
 
 def _share(width: Dim, factor: float, paired: bool) -> Dim:
     """Returns a fraction of a head's dimensions."""
-    if type(width) is int:
+    if has_value(width):
         count = int(width * factor)
         return count + count % 2 if paired else count
     from fractions import Fraction  # imported here, because a count of dimensions does not need it

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import ConfigError, Dim, brief, fields
+from graphacct import ConfigError, Dim, brief, fields, has_value
 from graphacct_architectures.decoders.parts.description.layer import Layer
 from graphacct_architectures.decoders.parts.family import whole
 
@@ -17,7 +17,7 @@ DENSE, SPARSE = "dense", "sparse"
 def at_most(per_token: Dim, count: Dim, keys: str) -> Dim:
     """Returns how many experts a token runs through. Raises ConfigError, which names the two keys, if it is more than
     exist."""
-    if type(per_token) is int and type(count) is int and per_token > count:
+    if has_value(per_token) and has_value(count) and per_token > count:
         raise ConfigError(f"{keys}: a token cannot run through {per_token} of {count} experts")
     return per_token
 

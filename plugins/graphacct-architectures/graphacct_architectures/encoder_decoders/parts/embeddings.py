@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload
+from graphacct import Builder, ConfigError, Dim, Value, Workload, has_value
 from graphacct_architectures.decoders.parts.norms import normed_by
 from graphacct_architectures.encoder_decoders.parts.description import EncoderDecoder, Positions, Stack
 from graphacct_architectures.layers import dropped
@@ -62,12 +62,12 @@ def placed(p: Positions, in_encoder: bool, workload: Workload, b: Builder, x: Va
     """Returns x with a position added to each token. Raises ConfigError if too few positions were learned."""
     batch, seq, width = x.spec.shape
     length, name = (seq, "encoder_seq_len") if in_encoder else (workload.positions, "seq_len")
-    if type(length) is int and type(p.usable) is int and length > p.usable and not p.computed:
+    if has_value(length) and has_value(p.usable) and length > p.usable and not p.computed:
         raise ConfigError(f"{name} {length} is beyond the {p.usable} positions that the model has learned")
     ids = b.apply("arange", name="position_ids", batch=batch if p.per_sequence else 1, n=seq)
     if p.computed:
         count = p.count
-        if type(length) is int and type(p.usable) is int and length > p.usable:
+        if has_value(length) and has_value(p.usable) and length > p.usable:
             count += length - p.usable
         table = b.apply("constant", name=f"{p.name}_weights", shape=(count, width), dtype=b.dtype)
         rows = b.apply("embedding", ids, table, name=p.name)

@@ -10,7 +10,7 @@ from functools import partial
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, floor_div, less
+from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, floor_div, has_value, less
 from graphacct_architectures.encoders.parts.description import Convolution, Disentangled, Encoder
 from graphacct_architectures.encoders.parts.layer import layer
 from graphacct_architectures.layers import activation, dropped, embedding, layer_norm, linear, resident
@@ -87,7 +87,7 @@ def of_all_layers(e: Encoder, d: Disentangled, b: Builder, seq: Dim) -> list[Val
 def embedded(e: Encoder, workload: Workload, b: Builder, ones: Value) -> Value:
     """Returns tokens, with positions and types if the model has them, normalized and masked, with dropout."""
     batch, seq = workload.batch, workload.seq_len
-    if type(seq) is int and type(e.usable) is int and seq > e.usable:
+    if has_value(seq) and has_value(e.usable) and seq > e.usable:
         raise ConfigError(f"seq_len {seq} is beyond the {e.usable} positions that the model has learned")
     ids = b.input("input_ids", (batch, seq), "int64")
     with b.scope("embeddings"):

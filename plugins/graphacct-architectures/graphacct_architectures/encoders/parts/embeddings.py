@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, equal
+from graphacct import Builder, ConfigError, Dim, Value, Workload, equal, has_value
 from graphacct_architectures.encoders.parts.description import Encoder
 from graphacct_architectures.layers import dropped, embedding, layer_norm
 
@@ -28,7 +28,7 @@ def embedded(
     width = e.embedding_width if row_width is None else row_width
     batch, seq = workload.batch, workload.seq_len
     length = workload.positions
-    if type(length) is int and type(e.usable) is int and length > e.usable:
+    if has_value(length) and has_value(e.usable) and length > e.usable:
         raise ConfigError(f"seq_len {length} is beyond the {e.usable} positions that the model has learned")
     if ids is None:
         ids = b.input("input_ids", (batch, seq), "int64")

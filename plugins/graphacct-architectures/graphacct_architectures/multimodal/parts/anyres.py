@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, SubModel, Value, Workload, brief, equal, fields, frozen
+from graphacct import Builder, ConfigError, Dim, SubModel, Value, Workload, brief, equal, fields, frozen, has_value
 from graphacct_architectures.multimodal.parts.compose import Part
 from graphacct_architectures.multimodal.parts.images import without_first
 from graphacct_architectures.multimodal.parts.projector import Step, projected
@@ -40,7 +40,7 @@ def resolutions(default: Sequence[tuple[int, int]]) -> Any:
 
 def _is_pair(item: Any) -> bool:
     pair = item if isinstance(item, (list, tuple)) else ()
-    return len(pair) == 2 and all(type(side) is int and 0 < side <= MOST_PIXELS for side in pair)
+    return len(pair) == 2 and all(has_value(side) and 0 < side <= MOST_PIXELS for side in pair)
 
 
 @frozen

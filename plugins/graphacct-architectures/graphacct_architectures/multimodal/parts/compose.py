@@ -22,6 +22,7 @@ from graphacct import (
     equal,
     fields,
     frozen,
+    has_value,
     less,
     prod,
 )
@@ -234,7 +235,7 @@ def check_places(workload: Workload, rows: dict[str, Dim], key: str = "seq_len")
     images and sounds."""
     seq, batch = getattr(workload, key), workload.batch
     counts = {size: getattr(workload, size) for size in rows}
-    if not all(type(dim) is int for dim in (seq, batch, *rows.values(), *counts.values())):
+    if not all(has_value(dim) for dim in (seq, batch, *rows.values(), *counts.values())):
         return
     needed = sum(total // batch for total in rows.values())
     if seq is not None and seq < needed:

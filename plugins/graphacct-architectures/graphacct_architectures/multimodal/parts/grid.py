@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, ceil_div, exact_div, frozen, less
+from graphacct import Builder, ConfigError, Dim, Value, Workload, ceil_div, exact_div, frozen, has_value, less
 from graphacct_architectures.decoders.parts.description.feed_forward import Mlp
 from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.norms import normed_by
@@ -224,7 +224,7 @@ def sides(g: Grid, size: tuple[Dim, Dim] | None) -> tuple[Dim, Dim]:
     square = g.merge if g.least is None else g.least
     units = tuple(step * square for step in g.patch[-2:])
     for side, unit in zip(size, units, strict=True):
-        if type(side) is int and type(unit) is int and side % unit:
+        if has_value(side) and has_value(unit) and side % unit:
             raise ConfigError(
                 f"image_size {size[0]}x{size[1]} is that after resizing: multiples of {units[0]} and {units[1]}, "
                 f"{square} patches of {g.patch[-1]} pixels"
@@ -249,7 +249,7 @@ def windows(g: Grid, extent: Extent) -> tuple[tuple[Dim, Dim], ...]:
     images, rows, columns = extent.images, extent.rows, extent.columns
     if g.window is None:
         return ()
-    if not all(type(dim) is int for dim in (g.window, g.merge, g.patch[-1], rows, columns)):
+    if not all(has_value(dim) for dim in (g.window, g.merge, g.patch[-1], rows, columns)):
         raise ConfigError("windows cut an image into parts, so give numbers for image_size and the tower's sizes")
     unit: Any = g.window // g.merge // g.patch[-1]
     if unit < 1:

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, fields, floor_div, frozen
+from graphacct import Builder, ConfigError, Dim, Value, Workload, exact_div, fields, floor_div, frozen, has_value
 from graphacct_architectures.activations import activation
 from graphacct_architectures.decoders.parts.description.norm import LAYER_NORM, Norm
 from graphacct_architectures.decoders.parts.norms import normed_by
@@ -85,7 +85,7 @@ def windowed(c: VisionConfig, workload: Workload, b: Builder, x: Value, extent: 
     """Returns one token of each window, whose patches see each other: their mean, and what two linear layers make of
     them side by side."""
     high, wide = c.window_kernel_size
-    if type(high) is int and type(wide) is int and (high, wide) != (2, 2):
+    if has_value(high) and has_value(wide) and (high, wide) != (2, 2):
         raise ConfigError(f"window_kernel_size is {[high, wide]}: the class halves rows and columns after it")
     g = attrs.evolve(tower(c), window=high, patch=(1, 1))
     count, width = x.spec.shape

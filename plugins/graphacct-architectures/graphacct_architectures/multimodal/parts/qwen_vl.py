@@ -21,6 +21,7 @@ from graphacct import (
     equal,
     fields,
     frozen,
+    has_value,
 )
 from graphacct_architectures.aliases import ALIASES
 from graphacct_architectures.decoders.parts.description.decoder import Decoder
@@ -105,8 +106,8 @@ def tower_alone(
 
 def usual_size(config: Any) -> tuple[Dim, Dim]:
     """Returns the size of an image of SIDE patches on a side, or as many as make whole squares."""
-    count = SIDE - SIDE % config.spatial_merge_size if type(config.spatial_merge_size) is int else SIDE
-    side = max(count, config.spatial_merge_size) * config.patch_size if type(count) is int else count
+    count = SIDE - SIDE % config.spatial_merge_size if has_value(config.spatial_merge_size) else SIDE
+    side = max(count, config.spatial_merge_size) * config.patch_size if has_value(count) else count
     return side, side
 
 
@@ -194,7 +195,7 @@ def together(g: Grid, workload: Workload) -> tuple[str, ...]:
     assert workload.images is not None
     extent = extent_of(g, workload, workload.batch * workload.images)
     count = sum_of((seen_whole(g, extent), *windows(g, extent)))
-    if type(count) is int and count <= MOST_APART:
+    if has_value(count) and count <= MOST_APART:
         return ()
     return (f"saved tensors of a tower are exact up to {MOST_APART} images and windows, which its class runs apart",)
 

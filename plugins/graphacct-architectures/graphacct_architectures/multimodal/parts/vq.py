@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct import Builder, ConfigError, Dim, Parameter, Value, Workload, brief, fields, frozen, prod
+from graphacct import Builder, ConfigError, Dim, Parameter, Value, Workload, brief, fields, frozen, has_value, prod
 from graphacct_architectures.layers import dropped
 
 GROUPS = 32
@@ -71,7 +71,7 @@ def convolved(b: Builder, name: str, x: Value, width: Dim, kernel: int = 3, stri
 def group_normed(b: Builder, name: str, x: Value) -> Value:
     """Returns x with groups of channels normalized."""
     width = x.spec.shape[1]
-    if type(width) is int and width % GROUPS:
+    if has_value(width) and width % GROUPS:
         raise ConfigError(f"vq_config has {width} channels at a place, which {GROUPS} groups do not divide")
     rest = b.parameter(f"{name}.weight", (width,)), b.parameter(f"{name}.bias", (width,))
     found: Value = b.apply("group_norm", x, *rest, name=name, groups=GROUPS)

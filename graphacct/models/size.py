@@ -1,4 +1,4 @@
-"""The size that is solved for: one of the workload, or a key of the model's configuration."""
+"""A size of a model that is asked for by name: one of the workload, or a key of the model's configuration."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from graphacct.phases import GENERATION_SIZES
 from graphacct.sizes import parse_size
 
 OF_THE_WORKLOAD = ("batch", *SIZES, "cache_len", *GENERATION_SIZES, "dp")
-"""What may be solved for besides keys of the configuration."""
+"""What may be asked for besides keys of the configuration."""
 POSITIONS = "max_position_embeddings"
 """How most families call the positions that a model has learned."""
 
 
 @attrs.frozen
 class Size:
-    """The size that is solved for.
+    """A size whose value is not given: it is solved for, or it takes several.
 
     Attributes:
         name: As it was asked for.
@@ -53,8 +53,11 @@ class Size:
         return {**options, "set": keys, self.key: size}
 
 
-def find_size(found: Graph | ModelChoice | ReadChoice, name: str, options: Mapping[str, Any]) -> Size:
-    """Returns the size that a name means. A key of the configuration may have another library's spelling.
+def find_size(
+    found: Graph | ModelChoice | ReadChoice, name: str, options: Mapping[str, Any], taken: str = "solved for"
+) -> Size:
+    """Returns the size that a name means. A key of the configuration may have another library's spelling. `taken` says
+    what becomes of the size, for messages.
 
     Raises ConfigError for a name that is no size of the model, which lists those there are, for a finished graph, and
     for a size that the options give.
@@ -65,7 +68,7 @@ def find_size(found: Graph | ModelChoice | ReadChoice, name: str, options: Mappi
     sizes, settings = workload_sizes(found), config_sizes(found, keys)
     if name in sizes:
         if options.get(name) not in (None, DEFAULTS.get(name)):
-            raise ConfigError(f"{name} is solved for: leave {name}={options[name]} out")
+            raise ConfigError(f"{name} is {taken}: leave {name}={options[name]} out")
         return _of_workload(found, name, keys)
     aliases = _aliases(found)
     key = aliases.get(name, name)
@@ -74,7 +77,7 @@ def find_size(found: Graph | ModelChoice | ReadChoice, name: str, options: Mappi
     if not key:
         raise unknown_name("size", name, {"of the workload": sizes, "of the configuration": settings})
     if key in {aliases.get(given, given) for given in keys}:
-        raise ConfigError(f"{name} is solved for: leave it out of set")
+        raise ConfigError(f"{name} is {taken}: leave it out of set")
     return Size(name, key, True, settings[key])
 
 
@@ -111,15 +114,20 @@ def _sizes(config: Any, before: str = "") -> Iterator[tuple[str, int]]:
 def _of_workload(found: object, name: str, keys: Mapping[str, Any]) -> Size:
     if name in ("batch", "dp") or not isinstance(found, ModelChoice):
         return Size(name, name, False, 1 if name in ("batch", "dp") else None)
-    default = found.architecture.sizes.get(name)
-    own = None if default is None else default(_configured(found, keys))
-    own = own[0] if isinstance(own, tuple) else own
-    own = own if type(own) is int else None
+    own = own_size(found, name, keys)
     sizes = config_sizes(found, keys)
     key = (POSITIONS if POSITIONS in sizes else other_spelling(POSITIONS, sizes)) if name == "seq_len" else ""
     aliases = _aliases(found)
     limit = (key, sizes[key]) if key and key not in {aliases.get(given, given) for given in keys} else None
     return Size(name, name, False, own, limit)
+
+
+def own_size(found: ModelChoice, name: str, keys: Mapping[str, Any]) -> int | None:
+    """Returns the size of the workload that a model takes by itself; None if it has no such size."""
+    default = found.architecture.sizes.get(name)
+    own = None if default is None else found.sizes[name] if name in found.sizes else default(_configured(found, keys))
+    own = own[0] if isinstance(own, tuple) else own
+    return own if type(own) is int else None
 
 
 def _aliases(found: object) -> Mapping[str, str]:
