@@ -44,11 +44,13 @@ def _with_shares(graph: Graph, counted: str, masks: Mapping[str, Mask], operator
 
 def _with_share(node: Node, counted: str, mask: Mask, operator: Operator) -> Node:
     specs = [operand.spec for operand in node.inputs]
-    twice, keys = mask.twice(counted), mask.keys
+    pairs, twice, keys = mask.pairs(counted), mask.twice(counted), mask.keys
     width = keys if operator.pairs else _columns(node, keys)
     if differ(width, keys):  # columns that belong to no key, such as a sink's, are seen by all
-        twice, keys = twice + 2 * mask.queries * (width - keys), width
-    return attrs.evolve(node).applied(operator.masked(specs, node.attributes, Share(twice, mask.queries * keys)))
+        more = mask.queries * (width - keys)
+        pairs, twice, keys = pairs + more, twice + 2 * more, width
+    share = Share(pairs, twice, mask.queries * keys)
+    return attrs.evolve(node).applied(operator.masked(specs, node.attributes, share))
 
 
 def _columns(node: Node, keys: Dim) -> Dim:

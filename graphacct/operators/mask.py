@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from graphacct.dims import Dim, exact_div, floor_div, is_symbol, minimum, same
+from graphacct.dims import Dim, exact_div, floor_div, has_value, is_symbol, minimum, same
 from graphacct.errors import ConfigError, brief, suggest
 
 FULL, CAUSAL, HALF, WINDOW = "full", "causal", "half", "window"
@@ -57,30 +57,36 @@ class Mask:
 
     def pairs(self, counted: str) -> Dim:
         """Returns how many pairs of a query and a key are counted; half a pair is left out."""
-        return _whole(self.twice(counted))
+        if counted == HALF and self.causal and not self._alone:
+            twice = self.twice(counted)
+            return exact_div(twice, 2) if is_symbol(twice) else floor_div(twice, 2)
+        if counted == WINDOW and (self.window is not None or self.chunk is not None):
+            return self._near() + self.queries * self.shared
+        if counted in (CAUSAL, WINDOW) and self.causal:
+            return self._between(triangle) + self.queries * self.shared + self._prefixed()
+        return self.queries * self.keys
 
     def twice(self, counted: str) -> Dim:
         """Returns twice as many, which is a whole number for half of an odd number of pairs too."""
-        if counted == HALF and self.causal:
-            if type(self.queries) is int and self.queries == 1:
-                return 2 * self.keys  # one query sees everything
+        if counted == HALF and self.causal and not self._alone:
             return self.queries * (2 * self.keys - self.queries)
-        if counted == WINDOW and (self.window is not None or self.chunk is not None):
-            return 2 * (self._near() + self.queries * self.shared)
-        if counted in (CAUSAL, WINDOW) and self.causal:
-            return 2 * (self._between(triangle) + self.queries * self.shared + self._prefixed())
-        return 2 * self.queries * self.keys
+        return 2 * self.pairs(counted)
+
+    @property
+    def _alone(self) -> bool:
+        """Whether there is one query, which sees everything."""
+        return has_value(self.queries) and self.queries == 1
 
     def _between(self, first: Any) -> Dim:
         """Returns the pairs of the queries, from how many the first n positions have with keys before and at them."""
         positions = self.keys - self.shared
         before = positions - self.queries
-        return first(positions) - (0 if type(before) is int and before == 0 else first(before))
+        return first(positions) - (0 if has_value(before) and before == 0 else first(before))
 
     def _prefixed(self) -> Dim:
         """Returns how many pairs a prefix has with positions ahead: p (p - 1) / 2. Its tokens are among the queries, or
         all in the cache."""
-        if type(self.prefix) is int and type(self.queries) is int and self.queries < self.prefix:
+        if has_value(self.prefix) and has_value(self.queries) and self.queries < self.prefix:
             return 0
         return triangle(self.prefix) - self.prefix
 
@@ -128,22 +134,19 @@ class Share:
     arithmetic.
 
     Attributes:
-        twice: Twice as many pairs as are counted.
+        pairs: How many are counted, half a pair left out.
+        twice: Twice as many, half a pair included.
         of: How many there are.
         stated: Whether the operator's own functions ask for the pairs. The work of others is in proportion to them.
     """
 
+    pairs: Dim
     twice: Dim
     of: Dim
     stated: bool = False
 
     def __repr__(self) -> str:
         return f"<Share {self.pairs} of {self.of}>"
-
-    @property
-    def pairs(self) -> Dim:
-        """The pairs, half a pair left out."""
-        return _whole(self.twice)
 
     def part(self, value: Dim) -> Dim:
         """Returns the counted part of what is in proportion to the pairs."""
@@ -155,7 +158,3 @@ class Share:
 
 
 IN_PROPORTION = "work in proportion to the pairs of positions"
-
-
-def _whole(twice: Dim) -> Dim:
-    return exact_div(twice, 2) if is_symbol(twice) else floor_div(twice, 2)
