@@ -70,10 +70,11 @@ def _cluster(workers: int) -> Iterator[Any]:
     if not workers:
         yield None
         return
-    from distributed import LocalCluster
+    import distributed
 
+    made: Any = distributed.LocalCluster
     with _uninterrupted():
-        cluster = LocalCluster(
+        cluster = made(
             n_workers=workers,
             threads_per_worker=1,  # most of a slab is Python
             processes=True,
