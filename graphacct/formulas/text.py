@@ -1,37 +1,69 @@
-"""A formula as text: `24 · batch · seq_len · d_model^2`."""
+"""A formula as text: `24 · batch · seq_len · d_model²`."""
 
 from __future__ import annotations
 
-from fractions import Fraction
+from collections.abc import Sequence
 
-from graphacct.formulas.terms import powers
-from graphacct.formulas.traced_size import CEIL, FLOOR, MAX, MIN, RATIO, Atom, Recorder, TracedSize
+from graphacct.formulas.collect import Collector
+from graphacct.formulas.forms import Form, Name, Product, Sum
+from graphacct.formulas.traced_size import CEIL, FLOOR, MAX, MIN, RATIO, Part, TracedSize
 
-QUOTIENTS = {FLOOR: "floor({} / {})", CEIL: "ceil({} / {})", RATIO: "({}) / ({})"}
-EXTREMES = {MAX: "max({})", MIN: "min({})"}
+FUNCTIONS = {FLOOR: "floor({})", CEIL: "ceil({})", RATIO: "({})", MAX: "max({})", MIN: "min({})"}
+SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+MINUS = "−"
 
 
-def text(figure: TracedSize | int | Fraction) -> str:
-    """Returns a formula in the names of its sizes."""
+def text(figure: Part, *, collected: bool = True) -> str:
+    """Returns a formula in the names of its sizes: collected, as a person writes it, or as one sum of products.
+
+    The text of one product, or of a sum of two or three that share nothing, is the same in both.
+    """
     if not isinstance(figure, TracedSize):
-        return str(figure)
-    ordered = sorted(figure.terms.items(), reverse=True)
-    return " + ".join(_product(figure.trace, product, number) for product, number in ordered)
+        return written(Collector(()).of(figure))
+    collector = Collector(figure.trace.atoms)
+    return written(collector.of(figure) if collected else collector.flat(figure.terms))
 
 
-def _product(trace: Recorder, product: int, number: int | Fraction) -> str:
-    above: list[str] = []
-    below: list[str] = []
-    for place, power in powers(product):
-        atom = trace.atoms[place]
-        name = atom.name or _operation(atom)
-        (above if power > 0 else below).append(name if abs(power) == 1 else f"{name}^{abs(power)}")
-    factors = ([str(number)] if number != 1 or not above else []) + above
-    return " · ".join(factors) + "".join(f" / {divisor}" for divisor in below)
+def written(form: Form) -> str:
+    """Returns a form as text."""
+    if isinstance(form, Name):
+        return form.text
+    if isinstance(form, Product):
+        return _product(form)
+    if isinstance(form, Sum):
+        return joined([written(part) for part in form.parts], " + ", f" {MINUS} ", MINUS)
+    if form.kind in (MAX, MIN):
+        return FUNCTIONS[form.kind].format(", ".join(map(written, form.parts)))
+    return FUNCTIONS[form.kind].format(" / ".join(_inner(part, divided=True) for part in form.parts))
 
 
-def _operation(atom: Atom) -> str:
-    parts = [text(part) for part in atom.parts]
-    if atom.kind in EXTREMES:
-        return EXTREMES[atom.kind].format(", ".join(parts))
-    return QUOTIENTS[atom.kind].format(*(f"({part})" if " + " in part else part for part in parts))
+def joined(parts: Sequence[str], plus: str, minus: str, sign: str) -> str:
+    """Returns the texts of terms as a sum; one that begins with a `sign` is taken away."""
+    found = parts[0]
+    for part in parts[1:]:
+        found += f"{minus}{part[len(sign) :]}" if part.startswith(sign) else f"{plus}{part}"
+    return found
+
+
+def _product(form: Product) -> str:
+    number = abs(form.number)
+    factors = [f"{number:,}"] if number != 1 or not form.above else []
+    lone = len(form.above) == 1 and not factors and not form.below and form.divisor == 1
+    factors += [_power(factor, power, lone) for factor, power in form.above]
+    divisors = [f"{form.divisor:,}"] if form.divisor != 1 else []
+    divisors += [_power(factor, power) for factor, power in form.below]
+    below = divisors[0] if len(divisors) == 1 else f"({' · '.join(divisors)})"
+    sign = MINUS if form.number < 0 else ""
+    return f"{sign}{' · '.join(factors)}" + (f" / {below}" if divisors else "")
+
+
+def _power(form: Form, power: int, lone: bool = False) -> str:
+    base = written(form) if lone and power == 1 and form.__class__ is not Sum else _inner(form)
+    return base if power == 1 else f"{base}{str(power).translate(SUPERSCRIPTS)}"
+
+
+def _inner(form: Form, divided: bool = False) -> str:
+    """Returns a form as a factor: a sum in brackets; as one side of `/` a product with several factors too."""
+    plain = written(form)
+    several = isinstance(form, Sum) or (isinstance(form, Product) and (divided or form.below) and " " in plain)
+    return f"({plain})" if several else plain
