@@ -15,8 +15,8 @@ import graphacct
 from graphacct.errors import ConfigError, WriteError
 from graphacct.hooks.manager import load
 from graphacct.sweeping import cluster
-from graphacct.sweeping.report_evaluator import ReportEvaluator
 from graphacct.sweeping.run import Stopped
+from graphacct.sweeping.traced_evaluator import TracedEvaluator
 
 distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
 
@@ -36,7 +36,7 @@ def local() -> Iterator[Any]:
 
 @pytest.fixture(autouse=True)
 def small_slabs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ReportEvaluator, "most", 4)
+    monkeypatch.setattr(TracedEvaluator, "most", 4)
 
 
 def test_a_worker_that_is_killed_takes_nothing_with_it(local: Any) -> None:
