@@ -7,7 +7,7 @@ from functools import cached_property
 
 import attrs
 
-from graphacct.costs.roles import EMBEDDING, HEAD, roles
+from graphacct.costs.roles import EMBEDDING, EXPERTS, HEAD, roles
 from graphacct.costs.terms import product_term
 from graphacct.dims import Dim, exact_div, prod
 from graphacct.errors import ConfigError
@@ -33,13 +33,14 @@ class CountedNode:
         scores: The scores of attention that it turns into weights; 0 if it makes none.
         matrices: The parameters whose storage is attributed to it and that it multiplies by or looks up, each once per
             storage: elements, for one of its runs.
-        vectors: The other parameters attributed to it: biases, gains.
+        vectors: The other parameters attributed to it: biases, of each expert too, and gains.
         tokens: The tokens that the model is given: batch · seq_len; in a decoding step batch.
         table: Whether it looks up a table of embeddings.
         by_position: Whether it does so by position alone.
         shared: Whether a head multiplies by that table.
         training: Whether a training step is counted.
         mask: Which keys each query sees in the attention core that it is in; None if all, or if it is in none.
+        owned: The parameters attributed to it, buffers left out.
     """
 
     node: Node
@@ -55,9 +56,14 @@ class CountedNode:
     shared: bool
     training: bool
     mask: Mask | None = None
+    owned: tuple[Parameter, ...] = ()
 
     def __repr__(self) -> str:
         return f"<CountedNode {self.node.name}: {self.role}>"
+
+    def adds(self, parameter: Parameter) -> bool:
+        """Returns whether the node adds one of its parameters, or scales by it: a bias, a gain."""
+        return is_vector(parameter, self.node, self.role)
 
     @property
     def product_term(self) -> str:
@@ -110,13 +116,13 @@ class CountedGraph:
         role, in_core = self.roles[node.name], node.name in self.core
         matrices: Dim = 0
         vectors: Dim = 0
+        owned = tuple(parameter for parameter in owned if not parameter.buffer)
         for parameter in owned:
-            if not parameter.buffer:
-                elements = _each_run(parameter, node, repeats)
-                if len(parameter.spec.shape) > 1:
-                    matrices = matrices + elements
-                else:
-                    vectors = vectors + elements
+            elements = _each_run(parameter, node, repeats)
+            if is_vector(parameter, node, role):
+                vectors = vectors + elements
+            else:
+                matrices = matrices + elements
         rule = self.operators.get(node.operator)
         table = rule is not None and rule.role == EMBEDDING
         ids = node.values[0].name if table and node.values else ""
@@ -134,6 +140,7 @@ class CountedGraph:
             shared=table and any(parameter.name in self.shared for parameter in owned),
             training=self.training,
             mask=self.masks.get(node.name) if in_core else None,
+            owned=owned,
         )
 
     def _scores(self, node: Node) -> Dim:
@@ -147,6 +154,13 @@ class CountedGraph:
             scores = prod(node.inputs[0].spec.shape[:-1]) * node.inputs[1].spec.shape[-2]
         share = None if node.application is None else node.application.share
         return scores if share is None else share.part(scores)
+
+
+def is_vector(parameter: Parameter, node: Node, role: str) -> bool:
+    """Returns whether a node adds a parameter, or scales by it, and does not multiply by it as a matrix. Experts have a
+    row of biases each."""
+    rank = len(parameter.spec.shape)
+    return rank < 2 or (role == EXPERTS and rank < max(len(each.spec.shape) for each in node.parameters))
 
 
 def _each_run(parameter: Parameter, node: Node, repeats: tuple[Dim, ...]) -> Dim:

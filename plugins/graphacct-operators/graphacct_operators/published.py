@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from graphacct import Convention, Cost, CountedNode, Dim, Node, evolve, exact_div
+from graphacct_operators.quantities import active_params
 
 Terms: TypeAlias = Mapping[str, Dim]
 
@@ -44,8 +45,12 @@ def nanogpt(part: CountedNode) -> Terms:
 
 def torchtitan(part: CountedNode) -> Terms:
     terms = _without(palm(part), "positions", "embeddings")
-    if part.role == "experts":  # those that a token is sent to
-        terms["experts"] = part.cost.matmul_flops
+    if part.role == "experts":  # those that a token is sent to, with their biases
+        for term in ("experts", "biases"):
+            terms.pop(term, None)
+        for parameter in part.owned:
+            term = "biases" if part.adds(parameter) else "experts"
+            terms[term] = terms.get(term, 0) + 2 * part.tokens * active_params(parameter, part.node)
     return terms
 
 
@@ -60,8 +65,9 @@ def kaplan(part: CountedNode) -> Terms:
 
 
 def products(part: CountedNode) -> Terms:
-    """Returns the contractions, each as it is: 2 · tokens · inputs · outputs of a matrix."""
-    return {part.product_term: part.cost.matmul_flops}
+    """Returns the contractions, each as it is: 2 · tokens · inputs · outputs of a matrix. Megatron-LM's formula has the
+    experts that a token is sent to, and not the router that sends it."""
+    return {} if part.role == "router" else {part.product_term: part.cost.matmul_flops}
 
 
 def chinchilla(part: CountedNode) -> Terms:
@@ -69,7 +75,7 @@ def chinchilla(part: CountedNode) -> Terms:
     each score of attention."""
     terms: dict[str, Dim] = {part.product_term: part.cost.matmul_flops, "element-wise": 3 * part.scores}
     if part.table:
-        terms = {"embeddings": 2 * part.matrices * part.tokens}
+        terms = {"positions" if part.by_position else "embeddings": 2 * part.matrices * part.tokens}
     return terms
 
 
