@@ -305,6 +305,7 @@ def sweep(
         format: The format of an open file.
         first: How many rows to hold in memory, of all that are counted; all unless given.
         workers: How many processes evaluate the grid, on a Dask cluster of this machine's own; this one unless given.
+            A script that asks for them has its code below `if __name__ == "__main__":`, since each process imports it.
         scheduler: The address of a Dask scheduler whose workers do.
         progress: Called with the points done, the rows so far, and all points.
         convention: As for `account`.
@@ -330,10 +331,15 @@ def sweep(
     conditions = [where] if isinstance(where, str) else list(where)
     given: dict[str, Any] = {**options, "convention": convention, "unknown": unknown}
     plan = make_plan(model, over, conditions, split(keep), split(pareto), exact, account, given, plugins)
-    engine = embedded
 
     def ran(sink: Any, stopped: Callable[[str], Any] | None = None) -> Sweep:
-        return run(plan, engine, sink, strict=strict, progress=progress, stopped=stopped)
+        how: Any = {"strict": strict, "progress": progress, "stopped": stopped}
+        if not (workers or scheduler):
+            return run(plan, embedded, sink, **how)
+        from graphacct.sweeping.cluster import connected
+
+        with connected(workers, scheduler) as (engine, threads):
+            return run(plan, engine, sink, workers=threads, **how)
 
     if output is not None:
         from graphacct.render.row_files import written
