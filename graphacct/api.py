@@ -393,6 +393,7 @@ def formula(
     depth: int | None = None,
     symbols: str | Sequence[str] | None = None,
     convention: str | Convention = DEFAULTS["convention"],
+    mask: str | None = None,
     unknown: str = DEFAULTS["unknown"],
     plugins: Plugins | None = None,
     **options: Unpack[AccountKeywords],
@@ -410,6 +411,7 @@ def formula(
         depth: With `by`: levels of scopes; up to 3, as many as are in 30 lines, unless given.
         symbols: The sizes that stay symbols, in the model's or another library's spelling; all unless given.
         convention: As for `account`.
+        mask: As for `account`.
         unknown: As for `account`.
         plugins: Those in use; all that are installed unless given.
         options: Those of `account`.
@@ -429,7 +431,7 @@ def formula(
     plugins = plugins or default()
     quantities = [quantity] if isinstance(quantity, str) else QUANTITIES if quantity is None else list(quantity)
     names = symbols.split(",") if isinstance(symbols, str) else symbols
-    counted: Any = {"convention": convention, "unknown": unknown, "plugins": plugins}
+    counted: Any = {"convention": convention, "mask": mask, "unknown": unknown, "plugins": plugins}
     given: dict[str, Any] = {**options}
     found = find_model(model, plugins, given.get("set") or {})
     formulas = derive(
