@@ -14,7 +14,7 @@ from graphacct.costs.ratios import ratio
 from graphacct.deriving.blocks import depths, in_blocks
 from graphacct.deriving.formula import TOTAL, Formula
 from graphacct.deriving.symbols import Symbol, chosen, symbols_of
-from graphacct.deriving.traced_report import SEVERAL, UNIT, TracedReport, traced_report
+from graphacct.deriving.traced_report import HELD, SEVERAL, UNIT, Held, TracedReport, traced_report
 from graphacct.errors import ConfigError, UnknownNameError, brief, suggest
 from graphacct.explanations.lookup import resolve
 from graphacct.formulas.conditions import condition_text, names_in, told
@@ -89,7 +89,8 @@ class _Derivation:
         self.units = {name: UNIT for name in units if name in self.trace.sizes}
         self.at_one: TracedReport | None = None
         if self.failing:
-            self.at_one = traced_report(account, options, symbols, self.own, self.own, ())
+            ones = [Held(name, UNIT, HELD) for name in self.units]
+            self.at_one = traced_report(account, options, symbols, self.own, self.own, (), [*self.found.held, *ones])
         self._told: dict[bool, tuple[Guard, ...]] = {}
         self._depths = depths(self.report.annotated.costs, self.trace.atoms)
 

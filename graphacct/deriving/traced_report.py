@@ -69,6 +69,7 @@ def traced_report(
     own: Mapping[str, int],
     sizes: Mapping[str, int],
     asked: Sequence[str] = (),
+    held_before: Sequence[Held] = (),
 ) -> TracedReport:
     """Returns the report of a model at some sizes, as many of the symbols traced as it allows.
 
@@ -79,8 +80,9 @@ def traced_report(
         own: The value of each in the model, which those have that stay numbers.
         sizes: The value at which each is traced.
         asked: Names of those that must be traced. Raises ConfigError if one of them cannot be.
+        held_before: The sizes that are known to have to stay numbers.
     """
-    kept: dict[str, Held] = {}
+    kept = {each.name: each for each in held_before}
 
     def keep(name: str, reason: str) -> None:
         if name in asked:
@@ -111,14 +113,17 @@ def traced_report(
 
 
 def _culprits(message: str, left: Sequence[str], symbols: Sequence[Symbol]) -> Sequence[str]:
-    """Returns the sizes that a message names; if it names none, all of the configuration's parts, and then all."""
+    """Returns the sizes that a message names; if it names none, those of the part that others were kept of, then those
+    of all parts, and then all."""
     named = [name for name in left if re.search(rf"(?<![\w.]){re.escape(name)}\b", message)]
     if not named:
         named = [name for name in left if re.search(rf"\b{re.escape(name.rpartition('.')[2])}\b", message)]
     if named:
         return [max(named, key=len)]
     of_config = [symbol.name for symbol in symbols if symbol.of_config and symbol.name in left]
-    return [name for name in of_config if "." in name] or of_config or left
+    parts = {symbol.name.rpartition(".")[0] for symbol in symbols if symbol.name not in left}
+    beside = [name for name in of_config if "." in name and name.rpartition(".")[0] in parts]
+    return beside or [name for name in of_config if "." in name] or of_config or left
 
 
 def _reason(error: Exception) -> str:

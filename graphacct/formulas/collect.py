@@ -58,10 +58,14 @@ class Collector:
         """Returns the form of a sum of products, with nothing collected."""
         return self._sum([(dict(powers(each)), number) for each, number in terms.items()])
 
-    def _collected(self, terms: list[Term], factor: int = 1) -> Form:
+    def _collected(self, terms: list[Term], factor: Number = 1) -> Form:
         """Returns `factor` times a sum: what all terms share, times the rest; or what nearly all share, plus the rest,
         if that is more."""
         shared = _shared(terms)
+        divisors = {number.denominator for _, number in terms}
+        if len(terms) > 1 and len(divisors) == 1 and divisors != {1}:
+            (divisor,) = divisors
+            return self._collected([(each, number.numerator) for each, number in terms], factor * Fraction(1, divisor))
         if len(terms) == 1:
             each, number = self._numbers_in(terms[0])
             return self._product(number * factor, each)
@@ -191,7 +195,7 @@ def _reduced(above: Terms, below: Terms) -> tuple[Terms, Terms]:
     """Returns both sides of a quotient without the powers and the factor that all their terms share."""
     shared = _shared([(dict(powers(each)), 1) for each in (*above, *below)])
     product = product_of((place, power) for place, power in shared.items())
-    factor = abs(_content([*above.values(), *below.values()]))
+    factor = abs(Fraction(_content([*above.values(), *below.values()])))
     reduced = [
         {each - product: whole(Fraction(number) / factor) for each, number in side.items()} for side in (above, below)
     ]
@@ -228,11 +232,12 @@ def _has(each: Mapping[int, int], common: Mapping[int, int]) -> bool:
     return all(each.get(place, 0) >= power for place, power in common.items())
 
 
-def _content(numbers: Sequence[Number]) -> int:
-    """Returns the largest number that divides all of these, below 0 if all of them are."""
-    if not all(isinstance(number, int) for number in numbers):
+def _content(numbers: Sequence[Number]) -> Number:
+    """Returns the largest number that divides all of these, below 0 if all of them are; 1 if only some are whole."""
+    divisors = {number.denominator for number in numbers}
+    if len(divisors) > 1:
         return 1
-    factor = gcd(*map(int, numbers)) or 1
+    factor = whole(Fraction(gcd(*(number.numerator for number in numbers)) or 1, *divisors))
     return -factor if len(numbers) > 1 and all(number < 0 for number in numbers) else factor
 
 

@@ -77,30 +77,33 @@ def _body(figure: Part, names: Mapping[str, str], first: Sequence[int]) -> tuple
     trace = figure.trace
     assert isinstance(trace, Trace)
     quotients = _Quotients(trace, names)
+    collector = Collector(quotients.atoms, first, quotients.replaced)
     try:
-        collector = Collector(quotients.atoms, first, quotients.replaced)
-        if type(figure.value) is int:
-            expression = _written(collector.of(figure), names)
+        if type(figure.value) is not int:
+            expression = _fraction(figure, collector, names, "/")
         else:
-            expression = _ratio(figure, collector, names)
-    except _NotWholeError:  # a sum is whole whose terms are not, each by itself
+            try:
+                expression = _written(collector.of(figure), names)
+            except _NotWholeError:  # a sum is whole whose terms are not, each by itself
+                expression = _fraction(figure, collector, names, "//")
+    except _NotWholeError:
         source = Source(trace, True, names)
         expression = source.of(figure)
         return [line.replace("maximum(", "max(").replace("minimum(", "min(") for line in source.lines], expression
     return quotients.lines(_used(expression)), expression
 
 
-def _ratio(figure: TracedSize, collector: Collector, names: Mapping[str, str]) -> str:
-    """Returns a figure that need not be whole: one sum over another one, so that it is rounded once."""
+def _fraction(figure: TracedSize, collector: Collector, names: Mapping[str, str], sign: str) -> str:
+    """Returns a figure as one sum over another one, so that it is rounded once, or not at all."""
     if len(figure.terms) == 1 and (atom := _only(figure)) is not None and atom.kind == RATIO:
         above, below = (_written(collector.of(part), names, True) for part in atom.parts)
-        return f"{above} / {below}"
+        return f"{above} {sign} {below}"
     lowest = lowest_powers(figure.terms)
     factor = product_of((place, -power) for place, power in lowest.items())
     number = lcm(*[each.denominator for each in figure.terms.values()])
     terms = {product + factor: whole(each * number) for product, each in figure.terms.items()}
     above, below = (_written(collector.of_terms(each), names, True) for each in (terms, {factor: number}))
-    return f"{above} / {below}"
+    return f"{above} {sign} {below}"
 
 
 def _only(figure: TracedSize) -> Atom | None:

@@ -34,7 +34,8 @@ def written(form: Form) -> str:
         return joined([written(part) for part in form.parts], " + ", f" {MINUS} ", MINUS)
     if form.kind in (MAX, MIN):
         return FUNCTIONS[form.kind].format(", ".join(map(written, form.parts)))
-    return FUNCTIONS[form.kind].format(" / ".join(_inner(part, divided=True) for part in form.parts))
+    above, below = form.parts
+    return FUNCTIONS[form.kind].format(f"{_inner(above)} / {_inner(below, divisor=True)}")
 
 
 def joined(parts: Sequence[str], plus: str, minus: str, sign: str) -> str:
@@ -62,12 +63,12 @@ def _power(form: Form, power: int, lone: bool = False) -> str:
     return base if power == 1 else f"{base}{str(power).translate(SUPERSCRIPTS)}"
 
 
-def _inner(form: Form, divided: bool = False) -> str:
-    """Returns a form as a factor: a sum in brackets; as one side of `/` a product with several factors too."""
+def _inner(form: Form, divisor: bool = False) -> str:
+    """Returns a form as a factor: a sum in brackets; as a divisor a product with several factors too."""
     plain = written(form)
     several = (
         isinstance(form, Sum)
         or (isinstance(form, Operation) and form.kind == RATIO)
-        or (isinstance(form, Product) and (divided or form.below) and " " in plain)
+        or (isinstance(form, Product) and (divisor or form.below) and " " in plain)
     )
     return f"({plain})" if several else plain

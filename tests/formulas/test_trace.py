@@ -74,6 +74,14 @@ def test_quotients_are_products_where_they_are_whole():
     assert (s / 3).value == pytest.approx(1000 / 3)
 
 
+def test_one_of_two_neighbours_is_even():
+    trace, s, b = traced(s=10, b=3)
+    assert (str(s * (s + 1) // 2), (s * (s + 1) // 2).value) == ("s · (s + 1) / 2", 55)
+    assert (str((s * s + s) % 2), (b * s**3 - b * s) % 2) == ("0", 0)
+    assert str(s * (s + b) // 2) == "floor(s · (s + b) / 2)"
+    assert not trace.decisions
+
+
 def test_the_largest_leaves_out_what_is_never_larger():
     trace, s, h, d = traced(s=10, h=2, d=5)
     most = trace.largest(s * h, s, s * h * d, 3)
