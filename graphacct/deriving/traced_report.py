@@ -2,9 +2,6 @@
 
 A family that lists its layers needs their number, and says so by the key's name: that size stays a number, and the
 report is traced again without it. So does a size that a trace holds at its value: each value has other formulas.
-
-The batch is 1 unless given, and at 1 some rules take a branch of their own. A formula of any batch is worth more: so
-it is traced at 2, and holds at 1 too if what is traced there is the same formula with 1 put in.
 """
 
 from __future__ import annotations
@@ -22,7 +19,6 @@ from graphacct.formulas.trace import Trace
 from graphacct.formulas.traced_size import value_of
 from graphacct.reports.report import Report
 
-UNIT, SEVERAL = 1, 2
 HELD = "each value has formulas of its own"
 BUILT = "the model is built from its value"
 ASKED = re.compile(
@@ -110,7 +106,7 @@ class _Tracing:
         """Returns the report with all but some sizes traced, and but those that turn out to have to stay numbers."""
         kept = dict(held_before)
         while True:
-            trace = Trace()
+            trace = Trace(as_values=True)  # so that nodes named after a size have the names of a report
             traced = {
                 name: self.own[name] if name in kept else trace.size(name, self.sizes[name]) for name in self._names
             }
@@ -140,7 +136,7 @@ class _Tracing:
         kept = {each.name for each in found.held}
         sizes = {name: (self.own if name in kept else self.sizes)[name] for name in self._names}
         plain = self.account(**with_sizes(self.options, sizes, self.symbols))
-        ours, theirs = ([record.node.name for record in each.annotated.costs] for each in (found.report, plain))
+        ours, theirs = ([record.node.operator for record in each.annotated.costs] for each in (found.report, plain))
         figures = zip(found.report.values, plain.values, strict=False)
         return ours == theirs and all(value_of(a) == b for mine, its in figures for a, b in zip(mine, its, strict=True))
 

@@ -184,3 +184,20 @@ def test_models_and_names_that_have_no_formula():
         graphacct.formula("gpt2", phase="generate", prompt_len=8, new_tokens=4)
     with pytest.raises(ConfigError, match="peak_bytes exists only in phase train"):
         graphacct.formula("gpt2", quantity="peak_bytes")
+
+
+def test_a_length_of_all_positions_is_one_of_many():
+    """BERT's own length is all its positions, so that their table is read whole, and at any other length in part."""
+    found = graphacct.formula("bert-base-uncased", quantity="flops")
+    assert found.symbols["seq_len"] == 512
+    assert [each for each in found.conditions if "positions" in each or "position_" in each] == [
+        "seq_len ≤ max_position_embeddings"
+    ]
+    assert found(seq_len=128) == graphacct.account("bert-base-uncased", seq_len=128).total["flops"]
+
+
+def test_a_model_that_asks_for_ints_gets_numbers():
+    """Its windows are written out if the sizes of an image are ints, and else described in general."""
+    found = graphacct.formula("exaone-4.5-33b", quantity="params")
+    assert found.value == graphacct.account("exaone-4.5-33b", quantities=["params"]).total["params"]
+    assert {"image_size", "images"} <= {each.name for each in found.held}
