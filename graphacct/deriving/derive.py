@@ -53,6 +53,8 @@ def derive(
     """
     if by is not None and by not in BY:
         raise UnknownNameError(f"unknown grouping {brief(by)}{suggest(by, BY)}; known: {', '.join(BY)}")
+    if not quantities:
+        raise ConfigError("no quantity is given: params, flops or another one")
     if not isinstance(found, ModelChoice):
         symbols_of(found, options, {})
     plain = account(quantities=("params",), **options)
@@ -171,7 +173,10 @@ def _figure(report: Report, quantity: Quantity, chosen: Callable[[str], bool]) -
     if quantity.of_row is None:
         return total(*sums[quantity.name])
     figures = {name: total(item, values) for name, (item, values) in sums.items()}
-    return ratio(quantity, report.origins.get(quantity.name, ""), figures)
+    found = ratio(quantity, report.origins.get(quantity.name, ""), figures)
+    if found is None:
+        raise ConfigError(f"{quantity.name} divides by zero here: it has no formula")
+    return found
 
 
 def _scopes(report: Report, chosen: Callable[[str], bool], path: str, depth: int | None) -> list[str]:

@@ -105,8 +105,9 @@ class _Tracing:
     def traced(self, held_before: Mapping[str, Held]) -> TracedReport:
         """Returns the report with all but some sizes traced, and but those that turn out to have to stay numbers."""
         kept = dict(held_before)
+        as_values = True  # so that nodes named after a size have the names of a report
         while True:
-            trace = Trace(as_values=True)  # so that nodes named after a size have the names of a report
+            trace = Trace(as_values)
             traced = {
                 name: self.own[name] if name in kept else trace.size(name, self.sizes[name]) for name in self._names
             }
@@ -116,7 +117,13 @@ class _Tracing:
                 left = [name for name in self._names if name not in kept]
                 if not left:
                     raise
-                kept |= {name: self.held(name, _reason(error)) for name in _culprits(str(error), left, self.symbols)}
+                named = _named(str(error), left)
+                if not named and as_values:
+                    as_values = False  # so that the message names the size, whose value it would have
+                    continue
+                names = [named] if named else _further(left, self.symbols)
+                kept |= {name: self.held(name, _reason(error)) for name in names}
+                as_values = True
                 continue
             found = [each for guard in trace.decisions if (each := held(trace, guard)) is not None]
             if not found:
@@ -159,14 +166,17 @@ class _Tracing:
         return [symbol.name for symbol in self.symbols]
 
 
-def _culprits(message: str, left: Sequence[str], symbols: Sequence[Symbol]) -> Sequence[str]:
-    """Returns the sizes that a message names; if it names none, those of the part that others were kept of, then those
-    of all parts, and then all."""
-    named = [name for name in left if re.search(rf"(?<![\w.]){re.escape(name)}\b", message)]
-    if not named:
-        named = [name for name in left if re.search(rf"\b{re.escape(name.rpartition('.')[2])}\b", message)]
-    if named:
-        return [max(named, key=len)]
+def _named(message: str, left: Sequence[str]) -> str:
+    """Returns the size that a message names, by its whole name or else by its last word; empty if it names none."""
+    found = [name for name in left if re.search(rf"(?<![\w.]){re.escape(name)}\b", message)]
+    if not found:
+        found = [name for name in left if re.search(rf"\b{re.escape(name.rpartition('.')[2])}\b", message)]
+    return max(found, key=len, default="")
+
+
+def _further(left: Sequence[str], symbols: Sequence[Symbol]) -> Sequence[str]:
+    """Returns sizes to leave numbers where no message says which: those of the part that others were kept of, then
+    those of all parts, and then all."""
     of_config = [symbol.name for symbol in symbols if symbol.of_config and symbol.name in left]
     parts = {symbol.name.rpartition(".")[0] for symbol in symbols if symbol.name not in left}
     beside = [name for name in of_config if "." in name and name.rpartition(".")[0] in parts]
