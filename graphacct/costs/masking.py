@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from graphacct.dims import Dim, differ
+from graphacct.dims import Dim, differ, same
 from graphacct.graph.attention_masks import attention_masks
 from graphacct.graph.graph import Block, Graph, Node
 from graphacct.operators.mask import FULL, Mask, Share
@@ -47,7 +47,7 @@ def _with_shares(graph: Graph, counted: str, masks: Mapping[str, Mask], operator
 def _with_share(node: Node, counted: str, mask: Mask, operator: Operator) -> Node:
     specs = [operand.spec for operand in node.inputs]
     pairs, twice, keys = mask.pairs(counted), mask.twice(counted), mask.keys
-    width = keys if operator.pairs else _columns(node, keys)
+    width = keys if operator.pairs else _columns(node, operator, keys)
     if differ(width, keys):  # columns that belong to no key, such as a sink's, are seen by all
         more = mask.queries * (width - keys)
         pairs, twice, keys = pairs + more, twice + 2 * more, width
@@ -55,9 +55,9 @@ def _with_share(node: Node, counted: str, mask: Mask, operator: Operator) -> Nod
     return attrs.evolve(node).applied(operator.masked(specs, node.attributes, share))
 
 
-def _columns(node: Node, keys: Dim) -> Dim:
+def _columns(node: Node, operator: Operator, keys: Dim) -> Dim:
     """Returns how many columns the scores of a node of a core have: its first operand's, or a product's keys."""
-    made = node.application
-    if made is not None and differ(made.cost.matmul_flops, 0):
+    made = operator.apply([operand.spec for operand in node.inputs], node.attributes)
+    if not same(made.cost.matmul_flops, 0):
         return keys
     return node.values[0].spec.shape[-1] if node.values and node.values[0].spec.shape else keys

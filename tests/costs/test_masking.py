@@ -98,9 +98,11 @@ def test_written_out_and_fused_attention_agree(model: str, mask: str) -> None:
     assert (hidden[0] > 0) == (model != "bert-base-uncased")
 
 
-@pytest.mark.parametrize("mask", ["causal", "window"])
-def test_folded_is_unrolled(mask: str) -> None:
-    report = graphacct.account("gemma-2-2b", seq_len=33, mask=mask, set={"sliding_window": 8, "num_hidden_layers": 4})
+@pytest.mark.parametrize("attention", ["eager", "fused"])
+@pytest.mark.parametrize("mask", ["causal", "half", "window"])
+def test_folded_is_unrolled(mask: str, attention: str) -> None:
+    sizes = {"sliding_window": 8, "num_hidden_layers": 4}
+    report = graphacct.account("gemma-2-2b", seq_len=33, mask=mask, attention=attention, set=sizes)
     assert unrolled(report).total == report.total
 
 
