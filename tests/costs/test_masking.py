@@ -82,7 +82,17 @@ def test_gpt2_by_hand(attention: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "model", ["gemma-2-2b", "mistral-7b", "gpt-oss-20b", "deepseek-v3", "t5-small", "bert-base-uncased"]
+    "model",
+    [
+        "gemma-2-2b",
+        "mistral-7b",
+        "gpt-oss-20b",
+        "deepseek-v3",
+        "deepseek-v3.2",
+        "deepseek-v4-flash",
+        "t5-small",
+        "bert-base-uncased",
+    ],
 )
 @pytest.mark.parametrize("mask", ["causal", "half", "window"])
 def test_written_out_and_fused_attention_agree(model: str, mask: str) -> None:
