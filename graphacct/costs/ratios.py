@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphacct.costs.quantities import Quantity
-from graphacct.dims import Dim, is_array, is_symbol
+from graphacct.dims import Dim, is_array, is_symbol, is_traced
 from graphacct.errors import PluginError, brief, failure
 
 
@@ -42,6 +42,8 @@ def _one(quantity: Quantity, plugin: str, values: Mapping[str, Any]) -> Any:
         raise PluginError(failure(who, error)) from error
     if found is None:
         return None
+    if is_traced(found):
+        return found
     if is_symbol(found):
         sympy = sys.modules["sympy"]
         return None if found.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo) else found

@@ -103,3 +103,9 @@ def test_a_traced_size_hashes_by_its_formula():
     _, s, d = traced(s=4, d=4)
     assert len({s * d, d * s, s + d}) == 2
     assert isinstance(s * d, TracedSize)
+
+
+def test_the_bits_of_a_size_hold_it_between_two_powers():
+    trace, n = traced(n=24)
+    assert (n - 1).bit_length() == 5
+    assert guards(trace) == ["16 − n < 0", "n − 33 < 0"]
