@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, Unpack
 
 import attrs
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from graphacct.explanations.explanation import Explanation
     from graphacct.footprint.memory import Memory
     from graphacct.operators.operator import Operator
-    from graphacct.reports.comparison import Chosen, Comparison, Over
+    from graphacct.reports.comparison import Chosen, Comparison
     from graphacct.reports.diff import Diff
     from graphacct.reports.reconcile import Reconciliation
     from graphacct.reports.rows import ParameterRow
@@ -304,6 +305,7 @@ def sweep(
         format: The format of an open file.
         first: How many rows to hold in memory, of all that are counted; all unless given.
         workers: How many processes evaluate the grid, on a Dask cluster of this machine's own; this one unless given.
+            A script that asks for them has its code below `if __name__ == "__main__":`, since each process imports it.
         scheduler: The address of a Dask scheduler whose workers do.
         progress: Called with the points done, the rows so far, and all points.
         convention: As for `account`.
@@ -329,10 +331,15 @@ def sweep(
     conditions = [where] if isinstance(where, str) else list(where)
     given: dict[str, Any] = {**options, "convention": convention, "unknown": unknown}
     plan = make_plan(model, over, conditions, split(keep), split(pareto), exact, account, given, plugins)
-    engine = embedded
 
     def ran(sink: Any, stopped: Callable[[str], Any] | None = None) -> Sweep:
-        return run(plan, engine, sink, strict=strict, progress=progress, stopped=stopped)
+        how: Any = {"strict": strict, "progress": progress, "stopped": stopped}
+        if not (workers or scheduler):
+            return run(plan, embedded, sink, **how)
+        from graphacct.sweeping.cluster import connected
+
+        with connected(workers, scheduler) as (engine, threads):
+            return run(plan, engine, sink, workers=threads, **how)
 
     if output is not None:
         from graphacct.render.row_files import written
@@ -449,7 +456,11 @@ def compare(
     if over is not None:
         if len(reports) != 1:
             raise ConfigError(f"over is of one model, and {len(reports)} are given: leave the others out, or over=")
-        found, more["over"] = _over(reports[0], over, quantity, by, how, {**options})
+        from graphacct.solving.over import account_over
+
+        model = find_model(reports[0], plugins, options.get("set") or {})
+        account_one = partial(account, model, **how)
+        found, more["over"] = account_over(model, over, {**options}, account_one, (quantity, by), plugins.operators)
     elif not whole:
         found, more["chosen"] = _under_one_workload(reports, how, {**options})
     return compared([_reported(each, plugins) for each in found], quantity, by, depth, **more)
@@ -598,34 +609,6 @@ def _under_one_workload(
         reports.append(account(model, **how, **{**options, **more}))
     check_one_workload(reports)
     return reports, chosen
-
-
-def _over(
-    model: Model,
-    over: str | Mapping[str, str | Iterable[int]],
-    quantity: str,
-    by: str,
-    how: Mapping[str, Any],
-    options: Mapping[str, Any],
-) -> tuple[list[Report], Over]:
-    """Returns the reports of a model at several sizes, and what became of the sizes."""
-    from graphacct.models.size import find_size, named_sizes
-    from graphacct.reports.comparison import ROLE, Over
-    from graphacct.solving.over import crossings, reports_over
-    from graphacct.solving.sized import SizedModel
-
-    plugins: Plugins = how["plugins"]
-    name, sizes = named_sizes(over)
-    found = find_model(model, plugins, options.get("set") or {})
-    # a step's memory takes nine tenths of its time, and is counted if it is what is compared
-    counted: dict[str, Any] = {"quantities": (quantity, "params")} if options.get("phase") == TRAIN else {}
-    size = find_size(found, name, options, "what the columns differ in")
-    sized = SizedModel(size, lambda given: account(found, **how, **counted, **given), options, beyond=True)
-    reports = reports_over(sized, sizes)
-    refused = tuple(sized.refused.items())
-    summed = by == ROLE and next(iter(reports.values())).quantity(quantity).adds_up
-    crossed = crossings(sized, reports, quantity, plugins.operators) if summed else ()
-    return [*reports.values()], Over(name, size.key, tuple(reports), refused, sized.positions, crossed)
 
 
 def _reported(report: Report | Model, plugins: Plugins, unknown: str = DEFAULTS["unknown"]) -> Report:

@@ -24,6 +24,7 @@ FUNCTIONS = {
     "comparison.html": "graphacct.render.compare:to_html",
     "comparison.json": "graphacct.render.compare:to_json",
     "comparison.markdown": "graphacct.render.compare:to_markdown",
+    "comparison.plot": "graphacct.render.compare_plot:plot",
     "comparison.records": "graphacct.render.compare:records",
     "comparison.sheet": "graphacct.render.compare:sheet",
     "comparison.table": "graphacct.render.compare:to_text",

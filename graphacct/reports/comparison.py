@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -137,6 +138,10 @@ class Comparison:
     def sheet(self, binary: bool = False) -> Any:
         """Returns the comparison as a table's lines; bytes in GiB instead of GB when `binary`."""
         return display("comparison.sheet", self, binary)
+
+    def plot(self, path: str | os.PathLike[str], against: str | None = None) -> None:
+        """Plots it to a .png, .svg or .pdf: the shares of roles, or the compared quantity `against` another one."""
+        display("comparison.plot", self, path, against)
 
     def __str__(self) -> str:
         return str(display("comparison.table", self))
