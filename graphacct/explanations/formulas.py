@@ -166,7 +166,9 @@ class _Sizes:
         lead = spec.shape[front : len(spec.shape) - back]
         label = f"{term.name}{index}" if term.variadic else term.name
         if isinstance(term.ellipsis, str):
-            middle = self.dims.get(term.ellipsis) or self._all(term.ellipsis, lead)
+            known = self.dims.get(term.ellipsis)
+            fits = known is None or len(known) == len(lead)  # a loss that is one number has no dimension of its output
+            middle = (known or self._all(term.ellipsis, lead)) if fits else self._all(label, lead)
         elif term.ellipsis and self.collapse and _same_product(lead, self.application.batch):
             middle = self.batch
         else:
