@@ -78,6 +78,7 @@ def account(
     model: Model,
     *,
     convention: str | Convention = DEFAULTS["convention"],
+    mask: str | None = None,
     unknown: str = DEFAULTS["unknown"],
     quantities: Sequence[str] | None = None,
     plugins: Plugins | None = None,
@@ -88,6 +89,8 @@ def account(
     Args:
         model: As for `build`.
         convention: The convention, or its name: it says what is counted.
+        mask: Which of attention's pairs of positions it counts: `full`, `causal`, `half` or `window`; the convention's
+            own unless given, which of most is `full`.
         unknown: What to do with a node whose operator is not registered: `error` raises, `report` leaves it out of
             every sum and names it in the coverage.
         quantities: The names of the quantities to count, besides `flops`; all unless given. A training step without
@@ -106,19 +109,19 @@ def account(
         if name not in plugins.quantities:
             raise unknown_name("quantity", name, plugins.quantities)
     asked, others = separated(options)
+    counted = find_convention(convention, plugins.conventions, mask)
     found = find_model(model, plugins, others.get("set") or {})
     if others.get("phase") == GENERATE:
         from graphacct.models.generate import generation
         from graphacct.reports.generation import generated
 
         check_no_training(asked, untrainable(found))
-        counted = find_convention(convention, plugins.conventions)
         return generated(
             generation(found, others, plugins),
             lambda graph: rollup(annotate(graph, counted, unknown=unknown, plugins=plugins), plugins, quantities),
         )
     graph = build_graph(found, plugins=plugins, **others)
-    annotated = annotate(graph, find_convention(convention, plugins.conventions), unknown=unknown, plugins=plugins)
+    annotated = annotate(graph, counted, unknown=unknown, plugins=plugins)
     if graph.workload.get("phase") == "train":
         from graphacct.costs.step_quantities import needs_memory
         from graphacct.reports.step import train
@@ -179,6 +182,7 @@ def reconcile(
     *,
     between: str | Convention = DEFAULTS["convention"],
     and_: str | Convention,
+    mask: str | None = None,
     unknown: str = DEFAULTS["unknown"],
     plugins: Plugins | None = None,
     **options: Unpack[AccountKeywords],
@@ -189,6 +193,7 @@ def reconcile(
         model: As for `build`.
         between: The convention, or its name, from which the difference counts.
         and_: The other one.
+        mask: As for `account`, of both; one alone has it behind its name, `matmul:causal`.
         unknown: As for `account`.
         plugins: Those in use; all that are installed unless given.
         options: As for `account`.
@@ -207,7 +212,7 @@ def reconcile(
     if others.pop("phase", None) not in (None, TRAIN):
         raise ConfigError(f"phase {options['phase']!r}: the figures of a training step are reconciled")
     graph = build_graph(model, plugins=plugins, **others, phase=TRAIN)
-    first, other = (find_convention(convention, plugins.conventions) for convention in (between, and_))
+    first, other = (find_convention(convention, plugins.conventions, mask) for convention in (between, and_))
     return reconciled(graph, first, other, resolved(asked, plugins), plugins, unknown)
 
 
@@ -221,6 +226,7 @@ def solve(
     min: bool = False,
     range_: str | range | None = None,
     convention: str | Convention = DEFAULTS["convention"],
+    mask: str | None = None,
     unknown: str = DEFAULTS["unknown"],
     plugins: Plugins | None = None,
     **options: Unpack[AccountKeywords],
@@ -238,6 +244,7 @@ def solve(
         range_: The sizes that may be the answer, `START:STOP` or `START:STOP:STEP` with STOP included, or a range of
             Python; all unless given.
         convention: As for `account`.
+        mask: As for `account`.
         unknown: As for `account`.
         plugins: Those in use; all that are installed unless given.
         options: Those of `account`.
@@ -261,7 +268,8 @@ def solve(
     size = find_size(found, for_, given)
     names = [*workload_sizes(found), *config_sizes(found, given.get("set") or {})]
     asked = Asked(conditions, names, given.get("phase") or "", plugins)
-    counted: Any = {"convention": convention, "unknown": unknown, "plugins": plugins, "quantities": asked.quantities}
+    counted: Any = {"convention": convention, "mask": mask, "unknown": unknown, "plugins": plugins}
+    counted["quantities"] = asked.quantities
     solver = Solver(size, asked, lambda sizes: account(found, **counted, **sizes), given, found, goal)
     return solver.solution(sizes_of(range_) if isinstance(range_, str) else range_)
 
@@ -283,6 +291,7 @@ def sweep(
     scheduler: str = "",
     progress: Callable[[int, int, int], None] | None = None,
     convention: str | Convention = DEFAULTS["convention"],
+    mask: str | None = None,
     unknown: str = DEFAULTS["unknown"],
     plugins: Plugins | None = None,
     **options: Unpack[AccountKeywords],
@@ -309,6 +318,7 @@ def sweep(
         scheduler: The address of a Dask scheduler whose workers do.
         progress: Called with the points done, the rows so far, and all points.
         convention: As for `account`.
+        mask: As for `account`.
         unknown: As for `account`.
         plugins: Those in use; all that are installed unless given.
         options: Those of `account`.
@@ -329,7 +339,7 @@ def sweep(
 
     plugins = plugins or default()
     conditions = [where] if isinstance(where, str) else list(where)
-    given: dict[str, Any] = {**options, "convention": convention, "unknown": unknown}
+    given: dict[str, Any] = {**options, "convention": convention, "mask": mask, "unknown": unknown}
     plan = make_plan(model, over, conditions, split(keep), split(pareto), exact, account, given, plugins)
 
     def ran(sink: Any, stopped: Callable[[str], Any] | None = None) -> Sweep:
@@ -415,6 +425,7 @@ def compare(
     by: str = "scope",
     depth: int | None = None,
     convention: str | Convention = DEFAULTS["convention"],
+    mask: str | None = None,
     unknown: str = DEFAULTS["unknown"],
     plugins: Plugins | None = None,
     **options: Unpack[AccountKeywords],
@@ -433,6 +444,7 @@ def compare(
             experts, router, norms, head, loss, other.
         depth: Levels of scopes to show; up to 3, as many as fit in 30 lines, unless given.
         convention: As for `account`; of reports their own.
+        mask: As for `account`; of reports their own.
         unknown: As for `account`.
         plugins: Those in use; all that are installed unless given.
         options: As for `account`, of all models.
@@ -446,7 +458,7 @@ def compare(
     from graphacct.reports.comparison import compare as compared
 
     plugins = plugins or default()
-    how: dict[str, Any] = {"convention": convention, "unknown": unknown, "plugins": plugins}
+    how: dict[str, Any] = {"convention": convention, "mask": mask, "unknown": unknown, "plugins": plugins}
     found: Sequence[Any] = reports
     more: dict[str, Any] = {"operators": plugins.operators}
     whole = [model for model in reports if isinstance(model, Report)]
@@ -474,6 +486,7 @@ def diff(
     quantity: str = "flops",
     fail_if: Sequence[str] = (),
     convention: str | Convention = DEFAULTS["convention"],
+    mask: str | None = None,
     unknown: str = DEFAULTS["unknown"],
     plugins: Plugins | None = None,
     **options: Unpack[AccountKeywords],
@@ -487,6 +500,7 @@ def diff(
         fail_if: Conditions on the changes of totals, `flops > +3%`, or of parts, `flops(attention) > 0`; the result's
             `failing` has those that hold.
         convention: As for `account`; of reports their own.
+        mask: As for `account`; of reports their own.
         unknown: As for `account`.
         plugins: Those in use; all that are installed unless given.
         options: As for `account`, of both models.
@@ -511,7 +525,7 @@ def diff(
             reports.append(model)
             continue
         try:
-            found = account(model, convention=convention, unknown=unknown, plugins=plugins, **options)
+            found = account(model, convention=convention, mask=mask, unknown=unknown, plugins=plugins, **options)
         except GraphacctError as error:
             error.args = (f"{error} (of {side})",)
             raise

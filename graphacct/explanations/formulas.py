@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.dims import Dim, is_traced, prod
+from graphacct.dims import Dim, is_traced, prod, same
 from graphacct.errors import GraphacctError
 from graphacct.explanations.branches import Branches
 from graphacct.formulas.collect import Collector
@@ -23,7 +23,7 @@ from graphacct.formulas.text import text, written
 from graphacct.formulas.trace import Trace
 from graphacct.formulas.traced_size import RATIO, value_of
 from graphacct.operators.cost import Cost, Work, moved
-from graphacct.operators.operator import Operator
+from graphacct.operators.operator import Application, Operator
 from graphacct.operators.signature import Term
 from graphacct.tensors import TensorSpec
 
@@ -111,7 +111,15 @@ def _closed(
 
 def exact_cost(operator: Operator, record: NodeCost) -> Cost:
     """Returns what one pass through the node costs, before any convention."""
-    return operator.apply([operand.spec for operand in record.node.inputs], record.node.attributes).cost
+    return _application(operator, record).cost
+
+
+def _application(operator: Operator, record: NodeCost) -> Application:
+    """Returns the node's operator applied; the node's own if a part of attention's pairs is counted."""
+    known = record.node.application
+    if known is not None and known.share is not None:
+        return known
+    return operator.apply([operand.spec for operand in record.node.inputs], record.node.attributes)
 
 
 class _Sizes:
@@ -126,7 +134,7 @@ class _Sizes:
     ) -> None:
         self.operator, self.attributes = operator, record.node.attributes
         specs = [operand.spec for operand in record.node.inputs]
-        self.application = operator.apply(specs, self.attributes)
+        self.application = _application(operator, record)
         self.trace = Trace()
         self.changed = changed or {}
         self.values: dict[str, Dim] = {}
@@ -147,7 +155,7 @@ class _Sizes:
 
     def cost(self) -> Cost:
         """Returns the cost."""
-        work = self.operator.work(self.dims, self.batch, self.specs, self.outputs, self.attributes)
+        work = self._counted(self.operator.work(self.dims, self.batch, self.specs, self.outputs, self.attributes))
         found = moved(work, self.specs, self.outputs, self.application.view)
         return attrs.evolve(found, activation_bytes=0) if self.application.in_place else found
 
@@ -156,10 +164,21 @@ class _Sizes:
         work = Work()
         if part.stated is not None:
             sizes = (self.dims, self.batch, self.specs, self.outputs)
-            work = self.operator.call(part.stated, *sizes, self.attributes, part.asked)
+            work = self._counted(self.operator.call(part.stated, *sizes, self.attributes, part.asked), True)
         if part.contracted:
-            work = work.plus(Work(self.operator.contraction(self.dims, self.batch)))
+            work = work.plus(self._counted(Work(self.operator.contraction(self.dims, self.batch))))
         return self.operator.in_real_numbers(work, self.specs)
+
+    def _counted(self, work: Work, gradient: bool = False) -> Work:
+        """Returns work in proportion to the pairs of positions that are counted: times `pairs` / `all_pairs`."""
+        share = self.application.share
+        if share is None or share.stated:
+            return work
+        part = self._one("pairs", share.pairs) / self._one("all_pairs", share.of)
+        if gradient and not same(self.application.cost.matmul_flops, 0):
+            return attrs.evolve(work, matmul_flops=work.matmul_flops * part)
+        figures = {name: getattr(work, name) * part for name in (*WORK, "transcendentals")}
+        return attrs.evolve(work, **figures)
 
     def _spec(self, term: Term, spec: TensorSpec, index: int) -> TensorSpec:
         front, back = len(term.front), len(term.back)

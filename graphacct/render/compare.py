@@ -10,7 +10,7 @@ from graphacct.dims import same
 from graphacct.graph.paths import depth, last, parent
 from graphacct.render.json import heading
 from graphacct.render.json import to_json as json_text
-from graphacct.render.notes import key_notes, partial, warning, workload_words
+from graphacct.render.notes import key_notes, mask_note, partial, warning, workload_words
 from graphacct.render.printable import printable
 from graphacct.render.records import plain_value, quantities, ratios_of, workload_texts
 from graphacct.render.sheet import UNCOSTED, Column, Line, Sheet, title
@@ -58,7 +58,7 @@ def records(found: Comparison) -> list[dict[str, Any]]:
         {
             "model": report.model,
             **_at(found, place).get("at", {}),
-            "convention": report.convention,
+            "convention": report.counted,
             "nodes_costed": report.coverage.costed,
             "nodes_total": report.coverage.total,
             KEYS[found.by]: path,
@@ -230,7 +230,8 @@ def _workloads(found: Comparison) -> list[str]:
 def _terms(found: Comparison) -> str:
     nodes = [f"{report.coverage.costed} of {report.coverage.total}" for report in found.reports]
     nodes = nodes if found.over is None else [*dict.fromkeys(nodes)]
-    return f"convention {printable(found.reports[0].convention)}; nodes costed: {', '.join(nodes)}"
+    first = found.reports[0]
+    return f"convention {printable(first.convention)}{mask_note(first)}; nodes costed: {', '.join(nodes)}"
 
 
 def _of_keys(found: Comparison) -> list[str]:

@@ -177,7 +177,7 @@ def compare(
     """
     if not reports:
         raise ConfigError("there is nothing to compare: give at least one report")
-    conventions = {report.convention for report in reports}
+    conventions = {report.counted for report in reports}
     if len(conventions) > 1:
         raise ConfigError(f"the reports are under several conventions ({', '.join(sorted(conventions))}): use one")
     sums = reports[0].quantity(quantity).adds_up

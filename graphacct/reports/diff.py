@@ -200,8 +200,8 @@ def _parts(
 def _check_alike(first: Report, other: Report) -> None:
     for report in (first, other):
         report.check_one_step("a diff")
-    if first.convention != other.convention:
-        raise ConfigError(f"the reports are under two conventions, {first.convention} and {other.convention}: use one")
+    if first.counted != other.counted:
+        raise ConfigError(f"the reports are under two conventions, {first.counted} and {other.counted}: use one")
     check_one_workload((first, other), ("A", "B"))
     if first.total.keys() != other.total.keys():
         lacking = ", ".join(sorted(first.total.keys() ^ other.total.keys()))

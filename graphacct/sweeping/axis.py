@@ -23,6 +23,7 @@ OPTIONS = (
     "logits",
     "loss",
     "convention",
+    "mask",
     "profile",
     "recompute",
     "optimizer",
