@@ -15,13 +15,11 @@ import attrs
 from graphacct.dims import Dim, is_traced, prod, same
 from graphacct.errors import GraphacctError
 from graphacct.explanations.branches import Branches
-from graphacct.formulas.collect import Collector
 from graphacct.formulas.conditions import condition_text, told
-from graphacct.formulas.forms import Operation
 from graphacct.formulas.guards import Guard
-from graphacct.formulas.text import text, written
+from graphacct.formulas.text import text
 from graphacct.formulas.trace import Trace
-from graphacct.formulas.traced_size import RATIO, value_of
+from graphacct.formulas.traced_size import value_of
 from graphacct.operators.cost import Cost, Work, moved
 from graphacct.operators.operator import Application, Operator
 from graphacct.operators.signature import Term
@@ -68,10 +66,7 @@ def ratio_formula(report: Report, name: str, figures: Mapping[str, Dim]) -> tupl
         except (TypeError, GraphacctError):
             return "", ""
         if is_traced(found) and (values == figures or not trace.decisions):
-            form = Collector(trace.atoms).of(found)
-            formula = written(form)
-            lone = isinstance(form, Operation) and form.kind == RATIO  # which as a part of others has brackets
-            return _shown(trace, formula[1:-1] if lone else formula, figures)
+            return _shown(trace, text(found), figures)
     return "", ""
 
 

@@ -74,6 +74,14 @@ def test_quotients_are_products_where_they_are_whole():
     assert (s / 3).value == pytest.approx(1000 / 3)
 
 
+def test_one_of_two_neighbours_is_even():
+    trace, s, b = traced(s=10, b=3)
+    assert (str(s * (s + 1) // 2), (s * (s + 1) // 2).value) == ("s · (s + 1) / 2", 55)
+    assert (str((s * s + s) % 2), (b * s**3 - b * s) % 2) == ("0", 0)
+    assert str(s * (s + b) // 2) == "floor(s · (s + b) / 2)"
+    assert not trace.decisions
+
+
 def test_the_largest_leaves_out_what_is_never_larger():
     trace, s, h, d = traced(s=10, h=2, d=5)
     most = trace.largest(s * h, s, s * h * d, 3)
@@ -109,3 +117,13 @@ def test_the_bits_of_a_size_hold_it_between_two_powers():
     trace, n = traced(n=24)
     assert (n - 1).bit_length() == 5
     assert guards(trace) == ["16 − n < 0", "n − 33 < 0"]
+
+
+def test_a_float_that_rounds_holds_the_size():
+    """1536 · 5.833333333333333 is 8960.0 in floats, and 8959.99… exactly: a report has what floats give."""
+    trace, d = traced(d=1536)
+    assert d * 4.0 == 4 * d
+    assert not trace.decisions
+    assert int(d * 5.833333333333333) == 8960
+    assert guards(trace) == ["d − 1,536 == 0"]
+    assert (d / 0.3, 0.1 / d) == (1536 / 0.3, 0.1 / 1536)
