@@ -17,7 +17,8 @@ from typing import Any
 
 import attrs
 
-from graphacct.answers import noting, same_again
+from graphacct.answers import Answers, noting, same_again
+from graphacct.decisions import active
 from graphacct.dims import Dim, check_dim, prod
 from graphacct.errors import OperatorError, ShapeError, suggest
 from graphacct.layout import ordered
@@ -170,7 +171,7 @@ class Operator:
     starts_gradient: bool = False
     writes_through: bool = False
     role: str = ""
-    _applications: dict[Any, tuple[Application, Mapping[tuple[Any, ...], bool]]] = attrs.field(
+    _applications: dict[Any, tuple[Application, Answers]] = attrs.field(
         factory=dict, init=False, repr=False
     )
     _plans: dict[Any, Plan] = attrs.field(factory=dict, init=False, repr=False)
@@ -209,9 +210,9 @@ class Operator:
             known = self._applications.get(key)
         except (TypeError, ValueError):  # arrays and lists have no hash
             return self._apply(specs, attributes)
-        if known is not None and (not known[1] or same_again(known[1])):
+        if known is not None and (not known[1] or same_again(known[1], active())):
             return known[0]
-        with noting() as answers:
+        with noting(active()) as answers:
             made = self._apply(specs, attributes)
         sizes = [size for spec in specs for size in (*spec.shape, *(spec.strides or ()))]
         if any(getattr(size, "is_Integer", False) for size in sizes):
