@@ -155,9 +155,6 @@ class _OperatorsOfProfile(Mapping[str, Operator]):
     def __contains__(self, name: object) -> bool:
         return name in self._profile.kernels or name in self._registered
 
-    def get(self, name: str, default: Any = None) -> Any:
-        return self[name] if name in self else default
-
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys((*self._registered, *self._profile.kernels)))
 

@@ -171,9 +171,7 @@ class Operator:
     starts_gradient: bool = False
     writes_through: bool = False
     role: str = ""
-    _applications: dict[Any, tuple[Application, Answers]] = attrs.field(
-        factory=dict, init=False, repr=False
-    )
+    _applications: dict[Any, tuple[Application, Answers]] = attrs.field(factory=dict, init=False, repr=False)
     _plans: dict[Any, Plan] = attrs.field(factory=dict, init=False, repr=False)
     _contracted: tuple[str, ...] = attrs.field(init=False, repr=False)
     _batched: bool = attrs.field(init=False, repr=False)
@@ -204,7 +202,7 @@ class Operator:
         formula gives what is no work.
         """
         try:
-            key: tuple[Any, ...] = tuple([(spec.shape, spec.dtype, spec.strides) for spec in specs])
+            key: tuple[Any, ...] = tuple(specs)
             if attributes:  # 4.0 equals 4 and True equals 1, but neither is a size
                 key += (*attributes.items(), *map(_types, attributes.values()))
             known = self._applications.get(key)
