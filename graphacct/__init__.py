@@ -48,6 +48,7 @@ NAMES = {
     "operators.cost": "Cost Work",
     "operators.decorator": "operator",
     "operators.lazy_operator": "LazyOperator",
+    "operators.mask": "Mask",
     "operators.operator": "Operator Saved",
     "readers.weight_keys": "stated_weights",
     "reports.report": "Report",

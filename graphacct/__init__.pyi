@@ -90,6 +90,7 @@ from graphacct.operators.cost import Cost as Cost
 from graphacct.operators.cost import Work as Work
 from graphacct.operators.decorator import operator as operator
 from graphacct.operators.lazy_operator import LazyOperator as LazyOperator
+from graphacct.operators.mask import Mask as Mask
 from graphacct.operators.operator import Operator as Operator
 from graphacct.operators.operator import Saved as Saved
 from graphacct.readers.weight_keys import stated_weights as stated_weights

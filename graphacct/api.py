@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, Unpack
 
 import attrs
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from graphacct.explanations.explanation import Explanation
     from graphacct.footprint.memory import Memory
     from graphacct.operators.operator import Operator
-    from graphacct.reports.comparison import Chosen, Comparison, Over
+    from graphacct.reports.comparison import Chosen, Comparison
     from graphacct.reports.diff import Diff
     from graphacct.reports.reconcile import Reconciliation
     from graphacct.reports.rows import ParameterRow
@@ -77,6 +78,7 @@ def account(
     model: Model,
     *,
     convention: str | Convention = DEFAULTS["convention"],
+    mask: str | None = None,
     unknown: str = DEFAULTS["unknown"],
     quantities: Sequence[str] | None = None,
     plugins: Plugins | None = None,
@@ -87,6 +89,8 @@ def account(
     Args:
         model: As for `build`.
         convention: The convention, or its name: it says what is counted.
+        mask: Which of attention's pairs of positions it counts: `full`, `causal`, `half` or `window`; the convention's
+            own unless given, which of most is `full`.
         unknown: What to do with a node whose operator is not registered: `error` raises, `report` leaves it out of
             every sum and names it in the coverage.
         quantities: The names of the quantities to count, besides `flops`; all unless given. A training step without
@@ -105,19 +109,19 @@ def account(
         if name not in plugins.quantities:
             raise unknown_name("quantity", name, plugins.quantities)
     asked, others = separated(options)
+    counted = find_convention(convention, plugins.conventions, mask)
     found = find_model(model, plugins, others.get("set") or {})
     if others.get("phase") == GENERATE:
         from graphacct.models.generate import generation
         from graphacct.reports.generation import generated
 
         check_no_training(asked, untrainable(found))
-        counted = find_convention(convention, plugins.conventions)
         return generated(
             generation(found, others, plugins),
             lambda graph: rollup(annotate(graph, counted, unknown=unknown, plugins=plugins), plugins, quantities),
         )
     graph = build_graph(found, plugins=plugins, **others)
-    annotated = annotate(graph, find_convention(convention, plugins.conventions), unknown=unknown, plugins=plugins)
+    annotated = annotate(graph, counted, unknown=unknown, plugins=plugins)
     if graph.workload.get("phase") == "train":
         from graphacct.costs.step_quantities import needs_memory
         from graphacct.reports.step import train
@@ -178,6 +182,7 @@ def reconcile(
     *,
     between: str | Convention = DEFAULTS["convention"],
     and_: str | Convention,
+    mask: str | None = None,
     unknown: str = DEFAULTS["unknown"],
     plugins: Plugins | None = None,
     **options: Unpack[AccountKeywords],
@@ -188,6 +193,7 @@ def reconcile(
         model: As for `build`.
         between: The convention, or its name, from which the difference counts.
         and_: The other one.
+        mask: As for `account`, of both; one alone has it behind its name, `matmul:causal`.
         unknown: As for `account`.
         plugins: Those in use; all that are installed unless given.
         options: As for `account`.
@@ -206,7 +212,7 @@ def reconcile(
     if others.pop("phase", None) not in (None, TRAIN):
         raise ConfigError(f"phase {options['phase']!r}: the figures of a training step are reconciled")
     graph = build_graph(model, plugins=plugins, **others, phase=TRAIN)
-    first, other = (find_convention(convention, plugins.conventions) for convention in (between, and_))
+    first, other = (find_convention(convention, plugins.conventions, mask) for convention in (between, and_))
     return reconciled(graph, first, other, resolved(asked, plugins), plugins, unknown)
 
 
@@ -220,6 +226,7 @@ def solve(
     min: bool = False,
     range_: str | range | None = None,
     convention: str | Convention = DEFAULTS["convention"],
+    mask: str | None = None,
     unknown: str = DEFAULTS["unknown"],
     plugins: Plugins | None = None,
     **options: Unpack[AccountKeywords],
@@ -237,6 +244,7 @@ def solve(
         range_: The sizes that may be the answer, `START:STOP` or `START:STOP:STEP` with STOP included, or a range of
             Python; all unless given.
         convention: As for `account`.
+        mask: As for `account`.
         unknown: As for `account`.
         plugins: Those in use; all that are installed unless given.
         options: Those of `account`.
@@ -260,7 +268,8 @@ def solve(
     size = find_size(found, for_, given)
     names = [*workload_sizes(found), *config_sizes(found, given.get("set") or {})]
     asked = Asked(conditions, names, given.get("phase") or "", plugins)
-    counted: Any = {"convention": convention, "unknown": unknown, "plugins": plugins, "quantities": asked.quantities}
+    counted: Any = {"convention": convention, "mask": mask, "unknown": unknown, "plugins": plugins}
+    counted["quantities"] = asked.quantities
     solver = Solver(size, asked, lambda sizes: account(found, **counted, **sizes), given, found, goal)
     return solver.solution(sizes_of(range_) if isinstance(range_, str) else range_)
 
@@ -282,6 +291,7 @@ def sweep(
     scheduler: str = "",
     progress: Callable[[int, int, int], None] | None = None,
     convention: str | Convention = DEFAULTS["convention"],
+    mask: str | None = None,
     unknown: str = DEFAULTS["unknown"],
     plugins: Plugins | None = None,
     **options: Unpack[AccountKeywords],
@@ -304,9 +314,11 @@ def sweep(
         format: The format of an open file.
         first: How many rows to hold in memory, of all that are counted; all unless given.
         workers: How many processes evaluate the grid, on a Dask cluster of this machine's own; this one unless given.
+            A script that asks for them has its code below `if __name__ == "__main__":`, since each process imports it.
         scheduler: The address of a Dask scheduler whose workers do.
         progress: Called with the points done, the rows so far, and all points.
         convention: As for `account`.
+        mask: As for `account`.
         unknown: As for `account`.
         plugins: Those in use; all that are installed unless given.
         options: Those of `account`.
@@ -327,12 +339,17 @@ def sweep(
 
     plugins = plugins or default()
     conditions = [where] if isinstance(where, str) else list(where)
-    given: dict[str, Any] = {**options, "convention": convention, "unknown": unknown}
+    given: dict[str, Any] = {**options, "convention": convention, "mask": mask, "unknown": unknown}
     plan = make_plan(model, over, conditions, split(keep), split(pareto), exact, account, given, plugins)
-    engine = embedded
 
     def ran(sink: Any, stopped: Callable[[str], Any] | None = None) -> Sweep:
-        return run(plan, engine, sink, strict=strict, progress=progress, stopped=stopped)
+        how: Any = {"strict": strict, "progress": progress, "stopped": stopped}
+        if not (workers or scheduler):
+            return run(plan, embedded, sink, **how)
+        from graphacct.sweeping.cluster import connected
+
+        with connected(workers, scheduler) as (engine, threads):
+            return run(plan, engine, sink, workers=threads, **how)
 
     if output is not None:
         from graphacct.render.row_files import written
@@ -408,6 +425,7 @@ def compare(
     by: str = "scope",
     depth: int | None = None,
     convention: str | Convention = DEFAULTS["convention"],
+    mask: str | None = None,
     unknown: str = DEFAULTS["unknown"],
     plugins: Plugins | None = None,
     **options: Unpack[AccountKeywords],
@@ -426,6 +444,7 @@ def compare(
             experts, router, norms, head, loss, other.
         depth: Levels of scopes to show; up to 3, as many as fit in 30 lines, unless given.
         convention: As for `account`; of reports their own.
+        mask: As for `account`; of reports their own.
         unknown: As for `account`.
         plugins: Those in use; all that are installed unless given.
         options: As for `account`, of all models.
@@ -439,7 +458,7 @@ def compare(
     from graphacct.reports.comparison import compare as compared
 
     plugins = plugins or default()
-    how: dict[str, Any] = {"convention": convention, "unknown": unknown, "plugins": plugins}
+    how: dict[str, Any] = {"convention": convention, "mask": mask, "unknown": unknown, "plugins": plugins}
     found: Sequence[Any] = reports
     more: dict[str, Any] = {"operators": plugins.operators}
     whole = [model for model in reports if isinstance(model, Report)]
@@ -449,7 +468,11 @@ def compare(
     if over is not None:
         if len(reports) != 1:
             raise ConfigError(f"over is of one model, and {len(reports)} are given: leave the others out, or over=")
-        found, more["over"] = _over(reports[0], over, quantity, by, how, {**options})
+        from graphacct.solving.over import account_over
+
+        model = find_model(reports[0], plugins, options.get("set") or {})
+        account_one = partial(account, model, **how)
+        found, more["over"] = account_over(model, over, {**options}, account_one, (quantity, by), plugins.operators)
     elif not whole:
         found, more["chosen"] = _under_one_workload(reports, how, {**options})
     return compared([_reported(each, plugins) for each in found], quantity, by, depth, **more)
@@ -463,6 +486,7 @@ def diff(
     quantity: str = "flops",
     fail_if: Sequence[str] = (),
     convention: str | Convention = DEFAULTS["convention"],
+    mask: str | None = None,
     unknown: str = DEFAULTS["unknown"],
     plugins: Plugins | None = None,
     **options: Unpack[AccountKeywords],
@@ -476,6 +500,7 @@ def diff(
         fail_if: Conditions on the changes of totals, `flops > +3%`, or of parts, `flops(attention) > 0`; the result's
             `failing` has those that hold.
         convention: As for `account`; of reports their own.
+        mask: As for `account`; of reports their own.
         unknown: As for `account`.
         plugins: Those in use; all that are installed unless given.
         options: As for `account`, of both models.
@@ -500,7 +525,7 @@ def diff(
             reports.append(model)
             continue
         try:
-            found = account(model, convention=convention, unknown=unknown, plugins=plugins, **options)
+            found = account(model, convention=convention, mask=mask, unknown=unknown, plugins=plugins, **options)
         except GraphacctError as error:
             error.args = (f"{error} (of {side})",)
             raise
@@ -598,34 +623,6 @@ def _under_one_workload(
         reports.append(account(model, **how, **{**options, **more}))
     check_one_workload(reports)
     return reports, chosen
-
-
-def _over(
-    model: Model,
-    over: str | Mapping[str, str | Iterable[int]],
-    quantity: str,
-    by: str,
-    how: Mapping[str, Any],
-    options: Mapping[str, Any],
-) -> tuple[list[Report], Over]:
-    """Returns the reports of a model at several sizes, and what became of the sizes."""
-    from graphacct.models.size import find_size, named_sizes
-    from graphacct.reports.comparison import ROLE, Over
-    from graphacct.solving.over import crossings, reports_over
-    from graphacct.solving.sized import SizedModel
-
-    plugins: Plugins = how["plugins"]
-    name, sizes = named_sizes(over)
-    found = find_model(model, plugins, options.get("set") or {})
-    # a step's memory takes nine tenths of its time, and is counted if it is what is compared
-    counted: dict[str, Any] = {"quantities": (quantity, "params")} if options.get("phase") == TRAIN else {}
-    size = find_size(found, name, options, "what the columns differ in")
-    sized = SizedModel(size, lambda given: account(found, **how, **counted, **given), options, beyond=True)
-    reports = reports_over(sized, sizes)
-    refused = tuple(sized.refused.items())
-    summed = by == ROLE and next(iter(reports.values())).quantity(quantity).adds_up
-    crossed = crossings(sized, reports, quantity, plugins.operators) if summed else ()
-    return [*reports.values()], Over(name, size.key, tuple(reports), refused, sized.positions, crossed)
 
 
 def _reported(report: Report | Model, plugins: Plugins, unknown: str = DEFAULTS["unknown"]) -> Report:

@@ -98,6 +98,7 @@ DEFAULTS: Mapping[str, Any] = {
     "dp": 1,
     "zero": 0,
     "convention": "exact",
+    "mask": None,
     "unknown": "error",
 }
 """The defaults of the keywords. Every other one is None, and the architecture fills it in."""

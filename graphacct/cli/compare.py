@@ -8,7 +8,7 @@ import click
 
 from graphacct.cli.options import BYTES, DEPTH, OUTPUT, account_options, arguments, format_option
 from graphacct.cli.output import FORMATS, format_of, give, give_sheet, say_keys
-from graphacct.cli.parameter_types import Named, OneOf
+from graphacct.cli.parameter_types import Named, OneOf, OutputPath
 
 
 @click.command("compare")
@@ -22,7 +22,14 @@ from graphacct.cli.parameter_types import Named, OneOf
 )
 @account_options
 @click.option("--quantity", default="flops", metavar="NAME", help="What to compare.  [default: flops]")
-@click.option("--by", type=OneOf(("scope", "operator", "role")), default="scope", help="[default: scope]")
+@click.option("--by", type=OneOf(("scope", "operator", "role")), help="[default: scope; role with --plot]")
+@click.option(
+    "--plot",
+    type=OutputPath(),
+    metavar="FILE",
+    help="Draw the shares of roles too: bars, or lines over sizes. .png, .svg or .pdf (extra plot).",
+)
+@click.option("--against", metavar="NAME", help="In place of shares, plot the quantity against another one: params.")
 @DEPTH
 @BYTES
 @format_option(*FORMATS)
@@ -31,7 +38,9 @@ def command(
     models: tuple[str, ...],
     over: tuple[tuple[str, str], ...],
     quantity: str,
-    by: str,
+    by: str | None,
+    plot: str | None,
+    against: str | None,
     depth: int | None,
     bytes_: str,
     format_: str | None,
@@ -49,8 +58,17 @@ def command(
     if len(over) > 1:
         names = " and ".join(f"--over {name}" for name, _ in over)
         raise click.UsageError(f"{names}: one size at a time", click.get_current_context(silent=True))
+    if against is not None and plot is None:
+        raise click.UsageError("--against is of a plot: add --plot FILE", click.get_current_context(silent=True))
+    if plot is not None:
+        from graphacct.render.plotting import check_ending
+
+        check_ending(plot)
     sizes = dict(over) or None
+    by = by or ("scope" if plot is None else "role")
     found = compare(*models, over=sizes, quantity=quantity, by=by, depth=depth, **arguments(options))
+    if plot is not None:
+        found.plot(plot, against)
     if form == "csv":
         for report in found.reports if sizes is None else found.reports[:1]:
             say_keys(report.model, report.config_keys)

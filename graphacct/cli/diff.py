@@ -13,6 +13,9 @@ from graphacct.cli.output import FORMATS, format_of, give, give_sheets, say_keys
 if TYPE_CHECKING:
     from graphacct.reports.diff import Diff
 
+PICTURES = (".svg", ".png", ".pdf", ".dot", ".gv")
+"""The endings of files that are pictures."""
+
 
 @click.command("diff")
 @click.argument("models", nargs=-1, required=True, metavar="A B")
@@ -46,15 +49,19 @@ def command(
     flops("*.mlp") that of scopes: in per cent of A's if a percentage stands in the comparison, else in its own unit.
     With --since, each of the files given is B, and its version in the commit is A.
     """
-    form = format_of(format_, output)
+    picture = format_ is None and output is not None and output.lower().endswith(PICTURES)
+    form = "picture" if picture else format_of(format_, output)
     if since is None and len(models) != 2:
         raise _usage(f"give two models, A and B (or files, and --since), not {len(models)}")
-    if len(models) > 1 and since is not None and form in ("json", "csv"):
+    if len(models) > 1 and since is not None and form in ("json", "csv", "picture"):
         raise _usage(f"{form} is of one diff: give one file")
     given = {"quantity": quantity, "fail_if": fail_if, **arguments(options)}
     diffs = [_diff(models[0], models[1], given)] if since is None else [*_since(since, models, given)]
     if diffs:
-        _give(diffs, form, output, depth, bytes_ == "binary")
+        if picture:
+            diffs[0].draw(output, depth, given["plugins"])
+        else:
+            _give(diffs, form, output, depth, bytes_ == "binary")
     return _say(diffs)
 
 

@@ -15,7 +15,7 @@ from graphacct.render.printable import printable
 
 TRACEBACK_VARIABLE = "GRAPHACCT_TRACEBACK"
 OTHERS = (
-    *("convention", "unknown", "on", "depth", "unroll", "views", "expand", "where", "max", "min", "by"),
+    *("convention", "mask", "unknown", "on", "depth", "unroll", "views", "expand", "where", "max", "min", "by"),
     *("over", "keep", "pareto", "exact", "strict", "output", "workers", "scheduler"),
 )
 LINE = 600

@@ -9,6 +9,7 @@ import click
 
 from graphacct.cli.parameter_types import ImageSize, Integer, Named, OneOf, OutputPath, Seconds, Setting
 from graphacct.keywords import DEFAULTS
+from graphacct.operators.mask import MASKS
 from graphacct.phases import GENERATE, PHASES
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -119,7 +120,11 @@ UNKNOWN = _keyword(
     "Operators without a cost are an error, or left out of every sum and named.",
     type=OneOf(("error", "report")),
 )
-ACCOUNT = (*MODEL, *TRAINING, _keyword("--convention", "What is counted.", metavar="NAME"), UNKNOWN)
+MASK = _keyword(
+    "--mask", "Which of attention's pairs are counted.", "the convention's own, full of most", type=OneOf(MASKS)
+)
+CONVENTION = _keyword("--convention", "What is counted.", metavar="NAME")
+ACCOUNT = (*MODEL, *TRAINING, CONVENTION, MASK, UNKNOWN)
 MEMORY = (*MODEL, *TRAINING, UNKNOWN)
 OUTPUT = click.option(
     "-o", "--output", type=OutputPath(), metavar="FILE", help="Write to a file; its ending gives the format."

@@ -6,15 +6,16 @@ from typing import Any
 
 import click
 
-from graphacct.cli.options import OUTPUT, arguments, format_option, memory_options
+from graphacct.cli.options import MASK, OUTPUT, arguments, format_option, memory_options
 from graphacct.cli.output import FORMATS, format_of, give, give_sheet
 
 
 @click.command("reconcile")
 @click.argument("model")
 @click.option("--between", default="exact", metavar="NAME", help="A convention.  [default: exact]")
-@click.option("--and", "and_", required=True, metavar="NAME", help="Another one (graphacct list conventions).")
+@click.option("--and", "and_", required=True, metavar="NAME", help="Another one (list conventions), or NAME:MASK.")
 @memory_options
+@MASK
 @format_option(*FORMATS)
 @OUTPUT
 def command(model: str, between: str, and_: str, format_: str | None, output: str | None, **options: Any) -> None:

@@ -25,6 +25,7 @@ from graphacct.graph.places import Place, nodes
 from graphacct.graph.sharing import check_apart, check_repeats
 from graphacct.hooks.manager import Plugins, default
 from graphacct.operators.cost import Cost
+from graphacct.operators.mask import FULL
 from graphacct.operators.operator import Operator
 from graphacct.operators.other_names import suggest_operator
 from graphacct.operators.shape_inference import check_outputs
@@ -105,11 +106,17 @@ def annotate(
 
     `unknown` says what to do with a node that nothing can cost: `error` raises UnknownNameError, which names it;
     `report` leaves it out of every sum and records it.
-    Raises ShapeError if the operands do not fit the operator, OperatorError if its formula fails.
+    Raises ShapeError if the operands do not fit the operator, OperatorError if its formula fails, ConfigError if the
+    convention counts a part of attention's pairs and a node has masks that do not agree.
     """
     if unknown not in ("error", "report"):
         raise UnknownNameError(f"unknown is 'error' or 'report', not {unknown!r}")
-    annotation = _Annotation(plugins or default(), convention, unknown == "report")
+    plugins = plugins or default()
+    annotation = _Annotation(plugins, convention, unknown == "report")
+    if convention.mask != FULL:
+        from graphacct.costs.masking import masked  # most reports count every pair
+
+        graph = masked(graph, convention.mask, plugins.operators)
     annotation.visit(graph)
     annotation.check_ties()
     return AnnotatedGraph(graph, tuple(annotation.records), convention)

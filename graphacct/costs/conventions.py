@@ -19,6 +19,7 @@ from graphacct.dims import Dim
 from graphacct.errors import ConfigError, OperatorError, PluginError, brief, failure, unknown
 from graphacct.graph.graph import Node
 from graphacct.operators.cost import Cost, sound
+from graphacct.operators.mask import FULL, counted_pairs
 
 if TYPE_CHECKING:
     from graphacct.costs.counted_node import CountedNode
@@ -39,6 +40,9 @@ class Convention:
             forward pass that is one run of the node's, by term (`graphacct.costs.terms`). A training step counts it
             three times, once forward and twice backward, as all of these formulas do.
         layers_again: Whether such a step runs its layers forward a second time.
+        mask: Which of attention's pairs it counts unless it is told: `full`, `causal`, `half` or `window`
+            (`graphacct.operators.mask`).
+        asked: Whether it was told to count them, in place of those that it counts by itself.
     """
 
     name: str
@@ -48,19 +52,37 @@ class Convention:
     replaces: bool = False
     formula: Callable[[CountedNode], Mapping[str, Dim]] | None = None
     layers_again: bool = False
+    mask: str = FULL
+    asked: bool = False
 
     def __repr__(self) -> str:
-        return f"<Convention {self.name}>"
+        return f"<Convention {self.label}>"
+
+    @property
+    def label(self) -> str:
+        """Its name, and its mask if that is not its own: `matmul:causal`."""
+        return f"{self.name}:{self.mask}" if self.asked else self.name
 
 
-def find_convention(convention: str | Convention, known: Mapping[str, Convention]) -> Convention:
-    """Returns the convention of a name; UnknownNameError suggests the closest."""
+def find_convention(
+    convention: str | Convention, known: Mapping[str, Convention], mask: str | None = None
+) -> Convention:
+    """Returns the convention of a name with a mask of attention's pairs: the one behind the name's colon
+    (`matmul:causal`), or else `mask`, or else its own.
+
+    Raises UnknownNameError, which suggests the closest name, and ConfigError for another mask.
+    """
     if isinstance(convention, Convention):
-        return convention
-    rule = known.get(convention)
-    if rule is None:
-        raise unknown("convention", convention, known)
-    return rule
+        rule = convention
+    else:
+        name, colon, own = convention.partition(":")
+        found = known.get(name)
+        if found is None:
+            raise unknown("convention", name, known)
+        rule, mask = found, own if colon else mask
+    if mask is None or counted_pairs(mask) == rule.mask:
+        return rule
+    return attrs.evolve(rule, mask=mask, asked=True)
 
 
 def adjusted(convention: Convention, node: Node, cost: Cost, ordinal: int, backward: bool = False) -> Cost:

@@ -7,14 +7,16 @@ from functools import cached_property
 
 import attrs
 
-from graphacct.costs.roles import EMBEDDING, HEAD, roles
+from graphacct.costs.roles import EMBEDDING, EXPERTS, HEAD, roles
 from graphacct.costs.terms import product_term
 from graphacct.dims import Dim, exact_div, prod
 from graphacct.errors import ConfigError
 from graphacct.graph.attention_core import WEIGHTS, WHOLE, attention_core
+from graphacct.graph.attention_masks import attention_masks
 from graphacct.graph.graph import Graph, Node, Parameter, Value
 from graphacct.graph.places import nodes
 from graphacct.operators.cost import Cost
+from graphacct.operators.mask import Mask
 from graphacct.operators.operator import Operator
 from graphacct.phases import DECODE, TRAIN
 
@@ -31,12 +33,14 @@ class CountedNode:
         scores: The scores of attention that it turns into weights; 0 if it makes none.
         matrices: The parameters whose storage is attributed to it and that it multiplies by or looks up, each once per
             storage: elements, for one of its runs.
-        vectors: The other parameters attributed to it: biases, gains.
+        vectors: The other parameters attributed to it: biases, of each expert too, and gains.
         tokens: The tokens that the model is given: batch · seq_len; in a decoding step batch.
         table: Whether it looks up a table of embeddings.
         by_position: Whether it does so by position alone.
         shared: Whether a head multiplies by that table.
         training: Whether a training step is counted.
+        mask: Which keys each query sees in the attention core that it is in; None if all, or if it is in none.
+        owned: The parameters attributed to it, buffers left out.
     """
 
     node: Node
@@ -51,9 +55,15 @@ class CountedNode:
     by_position: bool
     shared: bool
     training: bool
+    mask: Mask | None = None
+    owned: tuple[Parameter, ...] = ()
 
     def __repr__(self) -> str:
         return f"<CountedNode {self.node.name}: {self.role}>"
+
+    def adds(self, parameter: Parameter) -> bool:
+        """Returns whether the node adds one of its parameters, or scales by it: a bias, a gain."""
+        return is_vector(parameter, self.node, self.role)
 
     @property
     def product_term(self) -> str:
@@ -85,6 +95,10 @@ class CountedGraph:
         return attention_core(self.graph, self.operators)
 
     @cached_property
+    def masks(self) -> Mapping[str, Mask]:
+        return attention_masks(self.graph, self.operators)
+
+    @cached_property
     def shared(self) -> frozenset[str]:
         """The parameters that others are tied to."""
         return frozenset(
@@ -102,13 +116,13 @@ class CountedGraph:
         role, in_core = self.roles[node.name], node.name in self.core
         matrices: Dim = 0
         vectors: Dim = 0
+        owned = tuple(parameter for parameter in owned if not parameter.buffer)
         for parameter in owned:
-            if not parameter.buffer:
-                elements = _each_run(parameter, node, repeats)
-                if len(parameter.spec.shape) > 1:
-                    matrices = matrices + elements
-                else:
-                    vectors = vectors + elements
+            elements = _each_run(parameter, node, repeats)
+            if is_vector(parameter, node, role):
+                vectors = vectors + elements
+            else:
+                matrices = matrices + elements
         rule = self.operators.get(node.operator)
         table = rule is not None and rule.role == EMBEDDING
         ids = node.values[0].name if table and node.values else ""
@@ -125,17 +139,28 @@ class CountedGraph:
             by_position=bool(ids) and ids.partition(":")[0] in self.by_position,
             shared=table and any(parameter.name in self.shared for parameter in owned),
             training=self.training,
+            mask=self.masks.get(node.name) if in_core else None,
+            owned=owned,
         )
 
     def _scores(self, node: Node) -> Dim:
         rule = self.operators.get(node.operator)
         if rule is None or node.name not in self.core:
             return 0
+        scores: Dim = 0
         if rule.attention == WEIGHTS:
-            return node.outputs[0].spec.elements
-        if rule.attention == WHOLE:  # queries (…, s, d) and keys (…, t, d)
-            return prod(node.inputs[0].spec.shape[:-1]) * node.inputs[1].spec.shape[-2]
-        return 0
+            scores = node.outputs[0].spec.elements
+        elif rule.attention == WHOLE:  # queries (…, s, d) and keys (…, t, d)
+            scores = prod(node.inputs[0].spec.shape[:-1]) * node.inputs[1].spec.shape[-2]
+        share = None if node.application is None else node.application.share
+        return scores if share is None else share.part(scores)
+
+
+def is_vector(parameter: Parameter, node: Node, role: str) -> bool:
+    """Returns whether a node adds a parameter, or scales by it, and does not multiply by it as a matrix. Experts have a
+    row of biases each."""
+    rank = len(parameter.spec.shape)
+    return rank < 2 or (role == EXPERTS and rank < max(len(each.spec.shape) for each in node.parameters))
 
 
 def _each_run(parameter: Parameter, node: Node, repeats: tuple[Dim, ...]) -> Dim:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 from graphacct.costs.quantities import Quantity
-from graphacct.dims import Dim, is_array, is_symbol
+from graphacct.dims import Dim, is_array, is_symbol, is_traced
 from graphacct.errors import PluginError, brief, failure
 
 
@@ -45,6 +46,10 @@ def _one(quantity: Quantity, plugin: str, values: Mapping[str, Any]) -> Any:
     if is_symbol(found):
         sympy = sys.modules["sympy"]
         return None if found.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo) else found
+    if is_traced(found):
+        return found
+    if isinstance(found, Fraction):  # of traced sizes that cancel out
+        return float(found)
     if isinstance(found, bool) or not isinstance(found, (int, float)):
         raise PluginError(f"{who} returned {brief(found)}, which is no number")
     return found if found - found == 0 else None  # infinity or NaN, which the function made of floats

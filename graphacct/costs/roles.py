@@ -43,6 +43,7 @@ class _Roles:
         self.found: dict[str, str] = {}
         self.core = attention_core(graph, operators)
         self._declared()
+        self._gains()
         self._scopes(self.core, ATTENTION)
         self._scopes([node.name for node in self.nodes if self.found.get(node.name) == EXPERTS], EXPERTS)
         self._projections()
@@ -57,6 +58,20 @@ class _Roles:
                 self.found[node.name] = ATTENTION
             elif rule is not None and rule.role:
                 self.found[node.name] = rule.role
+
+    def _gains(self) -> None:
+        """Gives a norm's role to what makes its gain of a parameter alone, such as the weight plus 1."""
+        made: dict[str, Node] = {}
+        users: dict[str, set[str]] = {}
+        for node in self.nodes:
+            for value in node.values:
+                users.setdefault(value.name, set()).add(node.name)
+            if all(value.name in made for value in node.values) and (node.parameters or node.values):
+                made |= {value.name: node for value in node.outputs}
+        for node in reversed(list(made.values())):
+            using = {name for value in node.outputs for name in users.get(value.name, ())}
+            if node.name not in self.found and using and all(self.found.get(name) == NORMS for name in using):
+                self.found[node.name] = NORMS
 
     def _scopes(self, names: Iterable[str], role: str) -> None:
         """Gives a role to the nodes that share a module with one that has it. A whole layer is no such module."""

@@ -15,7 +15,7 @@ PRODUCTS, CORE, ELEMENTWISE, BIASES, EMBEDDINGS, POSITIONS, MASK, GRADIENTS, REC
 TERMS: Mapping[str, str] = {
     PRODUCTS: "products of activations with weights",
     CORE: "attention's scores and weighted values",
-    MASK: "pairs of positions that a causal mask hides",
+    MASK: "pairs of positions that a mask hides",
     EMBEDDINGS: "tables of embeddings",
     POSITIONS: "tables of learned positions",
     HEAD: "the head",

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from graphacct.decisions import Conditions, condition_text, recording_in
-from graphacct.dims import Dim, prod
+from graphacct.dims import Dim, prod, same
 from graphacct.errors import GraphacctError
 from graphacct.operators.cost import Cost, Work, full_cost
-from graphacct.operators.operator import Operator
+from graphacct.operators.operator import Application, Operator
 from graphacct.operators.signature import Term
 from graphacct.tensors import TensorSpec
 
@@ -106,7 +108,15 @@ def _readings(operator: Operator, record: NodeCost) -> Iterator[tuple[bool, tupl
 
 def exact_cost(operator: Operator, record: NodeCost) -> Cost:
     """Returns what one pass through the node costs, before any convention."""
-    return operator.apply([operand.spec for operand in record.node.inputs], record.node.attributes).cost
+    return _application(operator, record).cost
+
+
+def _application(operator: Operator, record: NodeCost) -> Application:
+    """Returns the node's operator applied; the node's own if a part of attention's pairs is counted."""
+    known = record.node.application
+    if known is not None and known.share is not None:
+        return known
+    return operator.apply([operand.spec for operand in record.node.inputs], record.node.attributes)
 
 
 class _Symbols:
@@ -119,7 +129,7 @@ class _Symbols:
     def __init__(self, operator: Operator, record: NodeCost, collapse: bool, alike: tuple[str, str] = ("", "")) -> None:
         self.operator, self.attributes = operator, record.node.attributes
         specs = [operand.spec for operand in record.node.inputs]
-        self.application = operator.apply(specs, self.attributes)
+        self.application = _application(operator, record)
         self.values: dict[str, Dim] = {}
         self.collapse = collapse
         self.dims: dict[str, Any] = {}
@@ -140,7 +150,7 @@ class _Symbols:
 
     def cost(self) -> Cost:
         """Returns the cost in symbols."""
-        work = self.operator.work(self.dims, self.batch, self.specs, self.outputs, self.attributes)
+        work = self._counted(self.operator.work(self.dims, self.batch, self.specs, self.outputs, self.attributes))
         return full_cost(work, self.specs, self.outputs, self.application.view)
 
     def gradient(self, part: GradientPart) -> Work:
@@ -148,10 +158,21 @@ class _Symbols:
         work = Work()
         if part.stated is not None:
             sizes = (self.dims, self.batch, self.specs, self.outputs)
-            work = self.operator.call(part.stated, *sizes, self.attributes, part.asked)
+            work = self._counted(self.operator.call(part.stated, *sizes, self.attributes, part.asked), True)
         if part.contracted:
-            work = work.plus(Work(self.operator.contraction(self.dims, self.batch)))
+            work = work.plus(self._counted(Work(self.operator.contraction(self.dims, self.batch))))
         return self.operator.in_real_numbers(work, self.specs)
+
+    def _counted(self, work: Work, gradient: bool = False) -> Work:
+        """Returns work in proportion to the pairs of positions that are counted: times `pairs` / `all_pairs`."""
+        share = self.application.share
+        if share is None or share.stated:
+            return work
+        part = self._one("pairs", share.pairs) / self._one("all_pairs", share.of)
+        if gradient and not same(self.application.cost.matmul_flops, 0):
+            return attrs.evolve(work, matmul_flops=work.matmul_flops * part)
+        figures = {name: getattr(work, name) * part for name in (*WORK, "transcendentals")}
+        return attrs.evolve(work, **figures)
 
     def _spec(self, term: Term, spec: TensorSpec, index: int) -> TensorSpec:
         front, back = len(term.front), len(term.back)

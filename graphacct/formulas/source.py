@@ -44,7 +44,7 @@ class Source:
     def of(self, figure: TracedSize | Number) -> str:
         """Returns the expression of a figure."""
         if not isinstance(figure, TracedSize):
-            return _literal(figure)
+            return _literal(figure, self.exact)
         is_whole = type(figure.value) is int
         return self._quotient(figure.terms, is_whole)
 
@@ -71,7 +71,7 @@ class Source:
             for place, power in powers(product):
                 places.setdefault(place, []).append(power)
         if not places:
-            return _literal(terms.get(0, 0))
+            return _literal(terms.get(0, 0), self.exact)
         outer = min(places, key=lambda place: (max(places[place]), -len(places[place]), place))
         by_power: dict[int, Terms] = {}
         for product, number in terms.items():
@@ -86,7 +86,7 @@ class Source:
 
     def _times(self, expression: str, place: int, power: int) -> str:
         variable = " * ".join([self._atom(place)] * power)
-        if expression == "1":
+        if expression in ("1", "1.0"):
             return variable
         return f"({expression}) * {variable}" if " " in expression else f"{expression} * {variable}"
 
@@ -103,5 +103,6 @@ class Source:
         return self._atoms[place]
 
 
-def _literal(number: Number) -> str:
-    return str(number) if isinstance(number, int) else repr(float(number))
+def _literal(number: Number, exact: bool) -> str:
+    """Returns a number: as a float where sizes are, since numpy has no floats that multiply by large ints."""
+    return str(number) if exact and isinstance(number, int) else repr(float(number))

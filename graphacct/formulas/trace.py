@@ -50,7 +50,9 @@ class Trace:
         guards: The decisions.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, as_values: bool = False) -> None:
+        """`as_values` writes sizes as their values, in messages say, and not as formulas."""
+        self.as_values = as_values
         self.atoms: list[Atom] = []
         self.guards = Guards()
         self._known: dict[Any, TracedSize] = {}
@@ -146,8 +148,8 @@ class Trace:
         return self._extreme(MIN, parts)
 
     def text(self, size: Part) -> str:
-        """Returns a formula in the names of its sizes."""
-        return text(size)
+        """Returns how a size is written: as a formula in the names of its sizes, or as its value."""
+        return str(value_of(size)) if self.as_values else text(size)
 
     def worth(self, terms: Terms) -> Number:
         """Returns the value of a formula."""

@@ -208,7 +208,8 @@ class TracedSize:
         return self.trace.text(self)
 
     def __format__(self, how: str) -> str:
-        return str(self)
+        text = str(self)
+        return format(int(text), how) if how and text.lstrip("-").isdigit() else text
 
     @property
     def key(self) -> frozenset[tuple[int, Number]]:

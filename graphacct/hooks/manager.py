@@ -62,6 +62,8 @@ class Plugins:
         manager: The pluggy manager; `manager.hook` calls hooks.
         loaded: The plugins in the order in which they were registered.
         left_out: The names of installed plugins that were asked to be left out.
+        asked: What `load` was asked to leave out and which files to load, so that another process can do the same;
+            None for plugins that were registered otherwise.
     """
 
     def __init__(self) -> None:
@@ -71,6 +73,7 @@ class Plugins:
             trace.watch(self.manager)
         self.loaded: list[Plugin] = []
         self.left_out: tuple[str, ...] = ()
+        self.asked: tuple[tuple[str, ...], tuple[str, ...]] | None = None
 
     def register(self, module: Any, name: str, origin: str) -> None:
         """Registers one plugin. Raises PluginError, which names it, if its name is taken or a hook is misspelt."""
@@ -91,6 +94,7 @@ class Plugins:
                 text = f"{type(error).__name__}: {text}"
             raise PluginError(f"plugin {name!r} ({origin}) does not fit the hooks: {text}") from error
         self.loaded.append(Plugin(name, origin, module))
+        self.asked = None
         if trace.asked():
             hooks = self.manager.get_hookcallers(module) or ()
             trace.loaded(self.loaded[-1].title, [hook.name for hook in hooks])
@@ -215,6 +219,7 @@ def load(
     A plugin that cannot be loaded is an error, unless `failed` is a list, which gets its name, origin and error.
     """
     plugins = Plugins()
+    block, files = tuple(block), tuple(files)
     for name in CORE_MODULES:
         plugins.register(importlib.import_module(name), name, "graphacct")
     entries = _installed()
@@ -240,6 +245,7 @@ def load(
             if failed is None:
                 raise
             failed.append((name, origin, error))
+    plugins.asked = block, files
     return plugins
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import attrs
 
-from graphacct.dims import check_dim
 from graphacct.errors import ConfigError, UnknownNameError, brief, suggest
 from graphacct.graph.graph import Graph
 from graphacct.keywords import DEFAULTS
@@ -21,8 +20,6 @@ from graphacct.sizes import parse_size
 
 OF_THE_WORKLOAD = ("batch", *SIZES, "cache_len", *GENERATION_SIZES, "dp")
 """What may be asked for besides keys of the configuration."""
-MOST = 1_000
-"""The most sizes that one model is built at."""
 POSITIONS = "max_position_embeddings"
 """How most families call the positions that a model has learned."""
 
@@ -160,57 +157,3 @@ def sizes_of(text: str) -> range:
     if start < 1 or step < 1 or stop < start:
         raise ConfigError(f"{brief(text)} has no sizes: it goes up from 1 or more, by 1 or more")
     return range(start, stop + 1, step)
-
-
-def named_sizes(over: str | Mapping[str, str | Iterable[int]]) -> tuple[str, tuple[int, ...]]:
-    """Returns the name of a size and several values of it, of `NAME=SIZES` or a mapping with one name.
-
-    Raises ConfigError for another form, and what `listed_sizes` raises.
-
-    >>> named_sizes("batch=1:8:1") == named_sizes({"batch": range(1, 9)})
-    True
-    """
-    if isinstance(over, str):
-        name, equals, text = (part.strip() for part in over.partition("="))
-        if not (name and equals and text):
-            raise ConfigError(f"over={brief(over)} is not of the form NAME=SIZES, as seq_len=1k,4k,16k or batch=1:8:1")
-        return name, listed_sizes(name, text)
-    if len(over) != 1:
-        raise ConfigError(f"over takes one size, and {', '.join(over) or 'none'} is given: leave the others out")
-    ((name, sizes),) = over.items()
-    return name, listed_sizes(name, sizes)
-
-
-def listed_sizes(name: str, given: str | Iterable[int]) -> tuple[int, ...]:
-    """Returns several sizes of one name: of a text with commas between sizes and ranges, or of ints.
-
-    Raises ConfigError for another text, a size below 1, one that is given twice, and for none or more than MOST.
-
-    >>> listed_sizes("seq_len", "1k,4k:16k:4k")
-    (1024, 4096, 8192, 12288, 16384)
-    """
-    parts: Iterable[Any] = given.split(",") if isinstance(given, str) else [given] if type(given) is range else given
-    try:
-        ranges = [_range(part) for part in parts]
-    except ConfigError as error:
-        raise ConfigError(f"{name}: {error}; several sizes are given as 1k,4k,16k or 1k:16k:512") from None
-    count = sum((part[-1] - part[0]) // part.step + 1 for part in ranges if part)
-    if not 1 <= count <= MOST:
-        raise ConfigError(f"{name} takes from 1 to {MOST:,} sizes here, not {count:,}: give some as 1k,4k,16k")
-    sizes = [size for part in ranges for size in part]
-    twice = next((size for size in sizes if sizes.count(size) > 1), None)
-    if twice is not None:
-        raise ConfigError(f"{name} takes {twice:,} twice: give each size once")
-    return tuple(check_dim(size, name) for size in sizes)  # type: ignore[misc]
-
-
-def _range(part: Any) -> range:
-    """Returns the sizes of one part of a list."""
-    if isinstance(part, range):
-        return part
-    if isinstance(part, str) and ":" in part:
-        return sizes_of(part)
-    size = parse_size(part.strip()) if isinstance(part, str) else part
-    if type(size) is not int or size < 1:
-        raise ConfigError(f"{brief(part)} is no size: a size is a whole number from 1")
-    return range(size, size + 1)

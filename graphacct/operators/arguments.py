@@ -1,8 +1,8 @@
 """The arguments of an operator's functions: each asks by name for what it needs of a call.
 
 A positional argument is a dimension of the signature, `batch`, an operand or an output; those of gradients may also be
-`which` and `wanted`. A keyword-only argument is an attribute, with its default. Where each comes from is found once,
-when the operator is made.
+`which` and `wanted`, and those of attention `pairs`. A keyword-only argument is an attribute, with its default. Where
+each comes from is found once, when the operator is made.
 """
 
 from __future__ import annotations
@@ -20,14 +20,21 @@ Plan: TypeAlias = tuple[tuple[tuple[str, str, int], ...], tuple[str, ...]]
 """Where each positional argument of a function comes from, and the names of its other arguments."""
 ASKED = {"which": ("which", "asked", 0), "wanted": ("wanted", "asked", 1)}
 """What only the functions of gradients may ask for."""
+PAIRS = "pairs"
+"""The pairs of a query and a key that are counted; what an operator that declares its `pairs` may ask for."""
 
 
-def plan(function: Callable[..., Any], signature: Signature, operator: str, gradient: bool = False) -> Plan:
-    """Returns the plan of a function of an operator, of the work of gradients or another.
+def plan(
+    function: Callable[..., Any], signature: Signature, operator: str, gradient: bool = False, pairs: str = ""
+) -> Plan:
+    """Returns the plan of a function of an operator, of the work of gradients or another. `pairs` are the two
+    dimensions whose pairs a mask hides.
 
     Raises SignatureError for an argument that neither a dimension nor an operand is named.
     """
     known = {**ASKED, **signature.sources} if gradient else signature.sources
+    if pairs:
+        known = {**known, PAIRS: (pairs, PAIRS, 0)}
     code: CodeType = function.__code__
     names = code.co_varnames[: code.co_argcount]
     for name in names:
@@ -61,6 +68,8 @@ def arguments(
             values.append(outputs[index])
         elif kind == "asked":
             values.append(asked[index])
+        elif kind == PAIRS:
+            values.append(dims[PAIRS] if PAIRS in dims else prod([dims[dim] for dim in name.split()]))
         else:
             values.append(tuple(specs[index:]))
     return values

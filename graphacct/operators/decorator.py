@@ -9,6 +9,7 @@ from graphacct.dims import Dim
 from graphacct.errors import SignatureError
 from graphacct.operators.arguments import keywords_of
 from graphacct.operators.cost import Work
+from graphacct.operators.mask import Mask
 from graphacct.operators.operator import Operator, Saved
 from graphacct.operators.signature import parse
 
@@ -43,6 +44,8 @@ def operator(
     starts_gradient: bool = False,
     writes_through: bool = False,
     role: str = "",
+    pairs: str = "",
+    sees: Callable[..., Mask | None] | None = None,
 ) -> Callable[[Callable[..., Work | None]], Operator]:
     """Makes the decorated formula an Operator. Its name is the function's unless `name` is given.
 
@@ -55,6 +58,9 @@ def operator(
     parsed = parse(signature)
     if attention not in PARTS:
         raise SignatureError(f"an operator's part in attention is 'weights' or 'whole', not {attention!r}")
+    for dim in pairs.split():
+        if ("dim" not in parsed.sources.get(dim, ())) or len(pairs.split()) != 2:
+            raise SignatureError(f"pairs are two dimensions of the signature, not {pairs!r}: {signature!r}")
     saved = tuple(Saved(*item) for item in saves.items()) if isinstance(saves, Mapping) else tuple(saves)
     terms = {term.name for term in parsed.inputs}
     known = terms | {term.name for term in parsed.outputs}
@@ -77,7 +83,8 @@ def operator(
                     f"operator {title!r} has a gradient of {operand!r}, which {signature!r} does not have"
                 )
         kept = [item.dims for item in saved]
-        for function in (infer, view, recomputes, caches, caches_next, *(gradients or {}).values(), *kept, formula):
+        others = (infer, view, recomputes, sees, caches, caches_next, *(gradients or {}).values(), *kept)
+        for function in (*others, formula):
             if callable(function):
                 attributes.update(keywords_of(function))
         for dim in parsed.unbound():
@@ -113,6 +120,8 @@ def operator(
             starts_gradient,
             writes_through,
             role,
+            pairs,
+            sees,
         )
 
     return decorate

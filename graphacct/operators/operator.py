@@ -19,12 +19,13 @@ import attrs
 
 from graphacct.answers import Answers, noting, same_again
 from graphacct.decisions import active
-from graphacct.dims import Dim, check_dim, prod
+from graphacct.dims import Dim, check_dim, exact_div, prod, same
 from graphacct.errors import OperatorError, ShapeError, suggest
 from graphacct.layout import ordered
-from graphacct.operators.arguments import REQUIRED, Plan, arguments, plan
+from graphacct.operators.arguments import PAIRS, REQUIRED, Plan, arguments, plan
 from graphacct.operators.cost import Cost, Work, full_cost
 from graphacct.operators.in_place import IN_PLACE, in_place_asked, overwritten
+from graphacct.operators.mask import Mask, Share
 from graphacct.operators.shape_inference import as_specs, check_specs, result_dtype
 from graphacct.operators.signature import Signature
 from graphacct.tensors import COMPLEX, FLOATING, TensorSpec
@@ -75,6 +76,7 @@ class Application:
         view: Whether the outputs share the first operand's storage.
         cost: What it costs, under the convention `exact`.
         in_place: Whether the output overwrites the first operand.
+        share: The part of attention's pairs that is counted; None if all are.
     """
 
     dims: dict[str, Dim]
@@ -83,6 +85,24 @@ class Application:
     view: bool
     cost: Cost
     in_place: bool = False
+    share: Share | None = None
+
+    def counted(self, evaluate: Callable[[Mapping[str, Dim]], Work], gradient: bool = False) -> Work:
+        """Returns the counted part of the work that `evaluate(dims)` gives. What the gradient of a product has besides
+        products (sums over what was broadcast) is of no pairs."""
+        share = self.share
+        if share is None:
+            return evaluate(self.dims)
+        if not share.stated:
+            work = evaluate(self.dims)
+            work = attrs.evolve(work, matmul_flops=share.of_products(work.matmul_flops))
+            if gradient and not same(self.cost.matmul_flops, 0):
+                return work
+            vector, functions = share.part(work.vector_flops), share.part(work.transcendentals)
+            return attrs.evolve(work, vector_flops=vector, transcendentals=functions)
+        work = evaluate({**self.dims, PAIRS: share.pairs})
+        products = evaluate({**self.dims, PAIRS: share.twice}).matmul_flops
+        return attrs.evolve(work, matmul_flops=exact_div(products, 2))
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -140,6 +160,11 @@ class Operator:
         more_operands: What to do with more operands than it takes, for the error: write a product of three as two.
         role: What it is for in a model, if it is always for the same: `embedding`, `norms`, `experts`, `loss`
             (`graphacct/costs/roles.py`).
+        pairs: For an operator that is `whole` attention: its dimensions of queries and keys. Its functions may then ask
+            for `pairs`, those of them that are counted, and its products are in proportion to them. Without it all its
+            work is.
+        sees: For an operator that makes a mask, or applies one by itself: which keys each query sees, a Mask, as a
+            function like the formula; None for all of them.
     """
 
     name: str
@@ -171,6 +196,8 @@ class Operator:
     starts_gradient: bool = False
     writes_through: bool = False
     role: str = ""
+    pairs: str = ""
+    sees: Callable[..., Mask | None] | None = None
     _applications: dict[Any, tuple[Application, Answers]] = attrs.field(factory=dict, init=False, repr=False)
     _plans: dict[Any, Plan] = attrs.field(factory=dict, init=False, repr=False)
     _contracted: tuple[str, ...] = attrs.field(init=False, repr=False)
@@ -186,11 +213,11 @@ class Operator:
         object.__setattr__(self, "_batched", any(term.ellipsis is True for term in terms))
         cached = (self.caches, self.caches_next)
         kept = [item.dims for item in self.saves]
-        for function in (self.formula, self.infer, self.view, self.recomputes, *cached, *kept):
+        for function in (self.formula, self.infer, self.view, self.recomputes, self.sees, *cached, *kept):
             if callable(function):
-                self._plans[function] = plan(function, self.signature, self.name)
+                self._plans[function] = plan(function, self.signature, self.name, pairs=self.pairs)
         for function in self.gradients.values():
-            self._plans[function] = plan(function, self.signature, self.name, gradient=True)
+            self._plans[function] = plan(function, self.signature, self.name, gradient=True, pairs=self.pairs)
 
     def apply(self, specs: Sequence[TensorSpec], attributes: Mapping[str, Any]) -> Application:
         """Returns the operator applied to operands of these specs, computed once for equal operands and attributes.
@@ -277,6 +304,26 @@ class Operator:
             flops = self.contraction(dims, batch)
             work = Work(flops) if work is NOTHING else attrs.evolve(work, matmul_flops=work.matmul_flops + flops)
         return self.in_real_numbers(work, specs)
+
+    def masked(self, specs: Sequence[TensorSpec], attributes: Mapping[str, Any], share: Share) -> Application:
+        """Returns the operator applied to operands of these specs, of which a part of attention's pairs is counted."""
+        whole = self.apply(specs, attributes)
+        made = attrs.evolve(whole, share=attrs.evolve(share, stated=bool(self.pairs)))
+        if self.pairs:
+            made = attrs.evolve(made, dims={**whole.dims, PAIRS: share.pairs})
+        work = made.counted(lambda dims: self.work(dims, whole.batch, specs, whole.outputs, attributes))
+        figures = {name: getattr(work, name) for name in ("matmul_flops", "vector_flops", "transcendentals")}
+        return attrs.evolve(made, cost=attrs.evolve(whole.cost, **figures))
+
+    def seen(self, specs: Sequence[TensorSpec], attributes: Mapping[str, Any]) -> Mask | None:
+        """Returns the mask that the operator says it makes or applies; None if it has none."""
+        if self.sees is None:
+            return None
+        made = self.apply(specs, attributes)
+        mask = self.call(self.sees, made.dims, made.batch, specs, made.outputs, attributes)
+        if mask is not None and not isinstance(mask, Mask):
+            raise OperatorError(f"its mask is {mask!r}; sees returns a Mask, or None")
+        return mask
 
     def in_real_numbers(self, work: Work, specs: Sequence[TensorSpec]) -> Work:
         """Returns work on operands of these specs with the multiply-adds of complex numbers as those of real ones."""

@@ -10,7 +10,7 @@ from graphacct.dims import same
 from graphacct.graph.paths import depth, last, parent
 from graphacct.render.json import heading
 from graphacct.render.json import to_json as json_text
-from graphacct.render.notes import key_notes, partial, warning, workload_words
+from graphacct.render.notes import key_notes, mask_note, partial, warning, workload_words
 from graphacct.render.printable import printable
 from graphacct.render.records import plain_value, quantities, ratios_of, workload_texts
 from graphacct.render.sheet import UNCOSTED, Column, Line, Sheet, title
@@ -29,7 +29,7 @@ KEYS = {SCOPE: "path", OPERATOR: "operator", ROLE: "role"}
 ALONE = "one model alone: name others beside it, or several sizes of it (--over seq_len=1k,4k,16k)"
 _NONE = object()
 WIDE = 4
-"""The most columns of models in a table by role: with more, each model has a line of its own."""
+"""The most columns of models in a table by role, or of sizes: with more, each model or size has a line of its own."""
 
 
 def to_dict(found: Comparison) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def records(found: Comparison) -> list[dict[str, Any]]:
         {
             "model": report.model,
             **_at(found, place).get("at", {}),
-            "convention": report.convention,
+            "convention": report.counted,
             "nodes_costed": report.coverage.costed,
             "nodes_total": report.coverage.total,
             KEYS[found.by]: path,
@@ -108,14 +108,14 @@ def to_html(found: Comparison) -> str:
 def sheet(found: Comparison, binary: bool = False) -> Sheet:
     """Returns a comparison as a table's lines; bytes in GiB instead of GB when `binary`.
 
-    Rows in which every model has 0 are left out, and a note gives their number. More than WIDE models by role have a
-    line each, with their shares, or their figures if these do not add up.
+    Rows in which every model has 0 are left out, and a note gives their number. More than WIDE models by role, or
+    sizes, have a line each, with their shares, or their figures if these do not add up.
     """
     quantity = found.reports[0].quantity(found.quantity)
     rows = [row for row in _rows(found) if any(row[3]) or not all(_nothing(value) for value in row[1])]
     empty = len(found.paths) - len(rows)
     left_out = [f"{empty} {'row' if empty == 1 else 'rows'} of 0 not shown"] if empty else []
-    turned = found.by == ROLE and len(found.reports) > WIDE
+    turned = (found.by == ROLE or found.over is not None) and len(found.reports) > WIDE
     parts = _turned(found, rows, quantity, binary) if turned else _columns(found, rows, quantity, binary)
     subject = "" if found.over is None else f"{printable(found.reports[0].model)}: "
     missing = [f"{printable(report.model)}: {warning(report)}" for report in found.reports if warning(report)]
@@ -230,7 +230,8 @@ def _workloads(found: Comparison) -> list[str]:
 def _terms(found: Comparison) -> str:
     nodes = [f"{report.coverage.costed} of {report.coverage.total}" for report in found.reports]
     nodes = nodes if found.over is None else [*dict.fromkeys(nodes)]
-    return f"convention {printable(found.reports[0].convention)}; nodes costed: {', '.join(nodes)}"
+    first = found.reports[0]
+    return f"convention {printable(first.convention)}{mask_note(first)}; nodes costed: {', '.join(nodes)}"
 
 
 def _of_keys(found: Comparison) -> list[str]:

@@ -29,7 +29,7 @@ def csv(report: Report, by: str = "scope", columns: Sequence[str] | None = None)
     ratios."""
     terms = {
         "model": report.model,
-        "convention": report.convention,
+        "convention": report.counted,
         "nodes_costed": report.coverage.costed,
         "nodes_total": report.coverage.total,
         "workload": " ".join(f"{name}={_joined(value)}" for name, value in workload_texts(report.workload).items()),

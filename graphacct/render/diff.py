@@ -66,7 +66,7 @@ def sheet(found: Diff, depth: int | None = None, binary: bool = False) -> Sheet:
     """
     check_depth(depth)
     changes = {change.path: change for change in found.changes}
-    inside = _inside(found.changes)
+    inside = inside_of(found.changes)
     idle = {path for path, change in changes.items() if depth is None and _costs_nothing(change, found)}
     reports = (found.first, found.other)
     rows = [{row.path: row.values[found.quantity] for row in report.by_scope} for report in reports]
@@ -122,7 +122,7 @@ def holding(found: Diff) -> list[str]:
         figures = []
         whole = [(name, *found.total[name]) for name in condition.names]
         for name, one, other in [*whole, *((called(*call), *found.parts[call]) for call in condition.calls)]:
-            share = _relative(one, other)
+            share = relative(one, other)
             figures.append(f"{name} {one:,} in A, {other:,} in B: {other - one:+,}" + (f" ({share})" if share else ""))
         said.append(f"{condition.text} holds: {'; '.join(figures)}")
     return said
@@ -192,7 +192,7 @@ def _is_known(side: Side | None) -> bool:
     return side is None or side.values is not None
 
 
-def _inside(changes: Iterable[Change]) -> dict[str, dict[str, int]]:
+def inside_of(changes: Iterable[Change]) -> dict[str, dict[str, int]]:
     """Returns how many changes of each kind each scope and node holds."""
     found: dict[str, dict[str, int]] = {}
     for change in changes:
@@ -239,11 +239,11 @@ def _cells(one: Any, other: Any, quantity: Quantity, binary: bool) -> tuple[str,
     shown = [NOTHING if value is None else human(value, quantity.unit, binary) for value in (one, other)]
     difference = (0 if other is None else other) - (0 if one is None else one)
     sign = "+" if isinstance(difference, int) and difference > 0 else ""
-    share = "" if one is None or other is None else _relative(one, other)
+    share = "" if one is None or other is None else relative(one, other)
     return (*shown, "0" if same(difference, 0) else sign + human(difference, quantity.unit, binary), share)
 
 
-def _relative(one: Any, other: Any) -> str:
+def relative(one: Any, other: Any) -> str:
     """Returns a change in per cent; empty where there is none, or none in per cent."""
     if is_symbol(one) or is_symbol(other) or not isinstance(one, int) or not isinstance(other, int):
         return ""
@@ -252,6 +252,12 @@ def _relative(one: Any, other: Any) -> str:
     text = percent(abs(other - one) / one)
     sign = "-" if other < one else "+"
     return f"{sign}{text}" if text[0] != "<" else f"{text} {'less' if other < one else 'more'}"
+
+
+def difference_text(one: Any, other: Any) -> str:
+    """Returns a change in per cent in brackets; empty where there is none."""
+    share = relative(one, other)
+    return f" ({share})" if share else ""
 
 
 def _counts(found: Diff, idle: int) -> list[str]:

@@ -53,6 +53,7 @@ def heading(report: Report) -> dict[str, Any]:
     return {
         "model": report.model,
         "convention": report.convention,
+        "mask": report.mask,
         "coverage": coverage(report.coverage),
         "workload": {name: plain_value(value, name) for name, value in report.workload.items()},
         **config_keys(report.config_keys),

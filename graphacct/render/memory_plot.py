@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-from io import BytesIO
 
-from graphacct.errors import RenderError, suggest
+from graphacct.errors import RenderError
 from graphacct.execution.kernels import BACKWARD, FORWARD, RECOMPUTE
-from graphacct.files import write
 from graphacct.footprint.memory import Memory
-from graphacct.render.printable import printable
+from graphacct.render.plotting import check_ending, figure, literal, save
 from graphacct.render.units import bytes_
 
-FORMATS = ("png", "svg", "pdf")
 COLORS = {FORWARD: "tab:blue", BACKWARD: "tab:orange", RECOMPUTE: "tab:green"}
 """The colour of each pass."""
 
@@ -23,21 +20,16 @@ def plot(memory: Memory, path: str | os.PathLike[str], binary: bool = False) -> 
     Raises RenderError if matplotlib is not installed, the ending is another one, or sizes are symbols; WriteError if
     the file cannot be written.
     """
-    ending = os.fspath(path).rpartition(".")[2].lower()
-    if ending not in FORMATS:
-        raise RenderError(f"a plot is a .png, .svg or .pdf, not {os.fspath(path)!r}{suggest(ending, FORMATS)}")
+    ending = check_ending(path)
     if not memory.peak_at:
         raise RenderError(f"the timeline of {memory.model!r} has symbols or arrays in it: a plot needs numbers")
-    try:
-        from matplotlib.figure import Figure
-        from matplotlib.ticker import FuncFormatter
-    except ImportError as error:
-        raise RenderError(f"a plot needs matplotlib ({error}): pip install 'graphacct[plot]'") from error
+    drawn = figure(9, 4)
+    from matplotlib.ticker import FuncFormatter
+
     alive = [int(row.live_bytes) for row in memory.timeline]
     peak = max(alive)
     at = alive.index(peak)
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    axes = figure.add_subplot()
+    axes = drawn.add_subplot()
     names = [row.run for row in memory.timeline]
     for name, color in COLORS.items():
         if name in names:
@@ -48,7 +40,7 @@ def plot(memory: Memory, path: str | os.PathLike[str], binary: bool = False) -> 
         axes.legend(loc="upper left", frameon=False)
     axes.plot([at], [peak], "o", color="black", markersize=4)
     axes.annotate(
-        f"{_literal(memory.peak_at)}: {bytes_(peak, binary)}",
+        f"{literal(memory.peak_at)}: {bytes_(peak, binary)}",
         (at, peak),
         xytext=(-6, 6),
         textcoords="offset points",
@@ -59,12 +51,5 @@ def plot(memory: Memory, path: str | os.PathLike[str], binary: bool = False) -> 
     axes.set_xlim(0, max(len(alive) - 1, 1))
     axes.set_xlabel("kernel (a block's middle repetitions are one)")
     axes.set_ylabel("activations and their gradients alive" if BACKWARD in names else "activations alive")
-    axes.set_title(f"{_literal(memory.model)}, {memory.phase}, {_literal(memory.profile)}")
-    content = BytesIO()
-    figure.savefig(content, format=ending, dpi=144)
-    write(path, content.getvalue())
-
-
-def _literal(name: str) -> str:
-    """Returns a name that matplotlib does not take for a formula."""
-    return printable(name).replace("$", r"\$")
+    axes.set_title(f"{literal(memory.model)}, {memory.phase}, {literal(memory.profile)}")
+    save(drawn, path, ending)

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from graphacct.dims import dim_text, same
+from graphacct.operators.mask import FULL
 from graphacct.phases import GENERATE
 from graphacct.render.printable import printable
 from graphacct.render.records import conditions_text, workload_texts
@@ -40,7 +41,12 @@ def terms(report: Report) -> str:
     """Returns the convention and the coverage, which every figure depends on."""
     coverage = report.coverage
     whole = f"{coverage.costed} of {coverage.total} nodes costed{conditions_text(report.conditions)}"
-    return f"convention {printable(report.convention)}; {whole}{by_rule(coverage)}"
+    return f"convention {printable(report.convention)}{mask_note(report)}; {whole}{by_rule(coverage)}"
+
+
+def mask_note(report: Report) -> str:
+    """Returns which of attention's pairs are counted, to follow the convention; empty if all are."""
+    return "" if report.mask == FULL else f", mask {report.mask}"
 
 
 def by_rule(coverage: Coverage) -> str:

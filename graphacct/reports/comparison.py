@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -138,6 +139,10 @@ class Comparison:
         """Returns the comparison as a table's lines; bytes in GiB instead of GB when `binary`."""
         return display("comparison.sheet", self, binary)
 
+    def plot(self, path: str | os.PathLike[str], against: str | None = None) -> None:
+        """Plots it to a .png, .svg or .pdf: the shares of roles, or the compared quantity `against` another one."""
+        display("comparison.plot", self, path, against)
+
     def __str__(self) -> str:
         return str(display("comparison.table", self))
 
@@ -172,7 +177,7 @@ def compare(
     """
     if not reports:
         raise ConfigError("there is nothing to compare: give at least one report")
-    conventions = {report.convention for report in reports}
+    conventions = {report.counted for report in reports}
     if len(conventions) > 1:
         raise ConfigError(f"the reports are under several conventions ({', '.join(sorted(conventions))}): use one")
     sums = reports[0].quantity(quantity).adds_up

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
@@ -16,6 +17,11 @@ from graphacct.operators.operator import Operator
 from graphacct.reports.report import Report
 from graphacct.reports.rows import adder
 from graphacct.reports.workloads import check_one_workload
+
+if TYPE_CHECKING:
+    import graphviz
+
+    from graphacct.hooks.manager import Plugins
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 _ABSENT = object()
@@ -122,6 +128,14 @@ class Diff:
         found: dict[str, Any] = display("diff.dict", self)
         return found
 
+    def draw(
+        self, path: str | os.PathLike[str] | None = None, depth: int | None = None, plugins: Plugins | None = None
+    ) -> graphviz.Digraph:
+        """Returns the picture of both models with what differs marked, written to a .svg, .png, .pdf or .dot too if a
+        path is given. `depth` opens so many levels of scopes; as many as are readable unless given."""
+        picture: graphviz.Digraph = display("diff.draw", self, path, depth, plugins)
+        return picture
+
     def __str__(self) -> str:
         return str(display("diff.table", self))
 
@@ -186,8 +200,8 @@ def _parts(
 def _check_alike(first: Report, other: Report) -> None:
     for report in (first, other):
         report.check_one_step("a diff")
-    if first.convention != other.convention:
-        raise ConfigError(f"the reports are under two conventions, {first.convention} and {other.convention}: use one")
+    if first.counted != other.counted:
+        raise ConfigError(f"the reports are under two conventions, {first.counted} and {other.counted}: use one")
     check_one_workload((first, other), ("A", "B"))
     if first.total.keys() != other.total.keys():
         lacking = ", ".join(sorted(first.total.keys() ^ other.total.keys()))

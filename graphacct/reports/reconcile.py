@@ -10,15 +10,17 @@ import attrs
 from graphacct.costs.annotate import AnnotatedGraph, NodeCost, annotate
 from graphacct.costs.conventions import Convention, by_formula
 from graphacct.costs.counted_node import CountedGraph
+from graphacct.costs.masking import masked
 from graphacct.costs.roles import in_layer, roles
 from graphacct.costs.step_quantities import step_of
-from graphacct.costs.terms import GRADIENTS, RECOMPUTE, TERMS, terms_of
+from graphacct.costs.terms import GRADIENTS, MASK, RECOMPUTE, TERMS, terms_of
 from graphacct.dims import Dim, same
 from graphacct.display import display
 from graphacct.graph.attention_core import attention_core
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins
 from graphacct.operators.cost import Work
+from graphacct.operators.mask import FULL
 from graphacct.reports.step import train
 from graphacct.training.options import Training
 
@@ -94,8 +96,8 @@ def reconcile(
     return Reconciliation(
         graph.name,
         graph.workload,
-        between.name,
-        and_.name,
+        between.label,
+        and_.label,
         sum(first.values()),
         sum(other.values()),
         tuple(term for term in found if not same(term.flops, 0)),
@@ -112,23 +114,37 @@ class _Side:
         self.training, self.plugins, self.unknown = training, plugins, unknown
 
     def terms(self) -> dict[str, Dim]:
+        """Returns the terms with every pair of positions counted, and in a term of its own what the mask hides."""
+        found = self._counted(self.exact, attrs.evolve(self.convention, mask=FULL))
+        if self.convention.mask != FULL:
+            left = annotate(
+                masked(self.exact.graph, self.convention.mask, self.plugins.operators),
+                unknown=self.unknown,
+                plugins=self.plugins,
+            )
+            counted = self._counted(left, self.convention)
+            found[MASK] = found.get(MASK, 0) + sum(counted.values()) - sum(found.values())
+        return found
+
+    def _counted(self, exact: AnnotatedGraph, convention: Convention) -> dict[str, Dim]:
         found: dict[str, Dim] = {}
-        for name, flops in self._formula() if self.convention.formula is not None else self._adjusted():
+        terms = self._formula if convention.formula is not None else self._adjusted
+        for name, flops in terms(exact, convention):
             found[name] = found.get(name, 0) + flops
         return found
 
-    def _formula(self) -> Iterator[tuple[str, Dim]]:
-        counted = CountedGraph(self.exact.graph, self.plugins.operators, self.convention.name)
-        for record in self.exact.costs:
+    def _formula(self, exact: AnnotatedGraph, convention: Convention) -> Iterator[tuple[str, Dim]]:
+        counted = CountedGraph(exact.graph, self.plugins.operators, convention.name)
+        for record in exact.costs:
             if record.cost is not None:
                 part = counted.counted(record.node, record.cost, record.owned, record.repeats)
-                for name, flops in by_formula(self.convention, part).items():
+                for name, flops in by_formula(convention, part).items():
                     yield name, PASSES * flops * record.times
-                    if self.convention.layers_again and in_layer(record.node.name):
+                    if convention.layers_again and in_layer(record.node.name):
                         yield RECOMPUTE, flops * record.times
 
-    def _adjusted(self) -> Iterator[tuple[str, Dim]]:
-        annotated = annotate(self.exact.graph, self.convention, unknown=self.unknown, plugins=self.plugins)
+    def _adjusted(self, exact: AnnotatedGraph, convention: Convention) -> Iterator[tuple[str, Dim]]:
+        annotated = annotate(exact.graph, convention, unknown=self.unknown, plugins=self.plugins)
         step = train(annotated, self.training, self.plugins, self.unknown, memory=False)
         found = roles(step.graph, self.plugins.operators)
         core = attention_core(step.graph, self.plugins.operators)

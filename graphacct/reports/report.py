@@ -58,6 +58,16 @@ class Report:
         return self.annotated.convention.name
 
     @property
+    def mask(self) -> str:
+        """Which of attention's pairs are counted: `full`, `causal`, `half` or `window`."""
+        return self.annotated.convention.mask
+
+    @property
+    def counted(self) -> str:
+        """The convention and its mask, `matmul:causal`: figures under two of them do not compare."""
+        return self.annotated.convention.label
+
+    @property
     def workload(self) -> Mapping[str, Any]:
         """The sizes that the graph was built for."""
         return self.annotated.graph.workload

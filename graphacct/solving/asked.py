@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from graphacct.costs.quantities import Quantity, not_there
+from graphacct.dims import is_traced
 from graphacct.errors import ConfigError, UnknownNameError
 from graphacct.expressions.expression import COMPARISONS, Expression
 from graphacct.hooks.manager import Plugins
@@ -157,6 +158,6 @@ class Figures:
         return self._number(f"{name}({argument})", self.parts.figure(name, argument))
 
     def _number(self, name: str, value: Any) -> Any:
-        if isinstance(value, bool) or not isinstance(value, (int, float, Fraction)):
+        if isinstance(value, bool) or not (isinstance(value, (int, float, Fraction)) or is_traced(value)):
             raise ConfigError(f"{name} of {self.report.model!r} is no number but {value}: give every size as a number")
         return value

@@ -2,31 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
+from typing import Any
 
 from graphacct.costs.roles import ATTENTION, EXPERTS, MLP
-from graphacct.errors import ConfigError
+from graphacct.errors import ConfigError, brief
+from graphacct.graph.graph import Graph
+from graphacct.models.find import ModelChoice
+from graphacct.models.read_choice import ReadChoice
+from graphacct.models.size import find_size
+from graphacct.models.values import Values, parse_values, values_of
 from graphacct.operators.operator import Operator
-from graphacct.reports.comparison import Crossing
+from graphacct.phases import TRAIN
+from graphacct.reports.comparison import ROLE, Crossing, Over
 from graphacct.reports.parts import Parts
 from graphacct.reports.report import Report
 from graphacct.reports.rows import share
 from graphacct.solving.search import Search
 from graphacct.solving.sized import SizedModel
 
+MOST = 1_000
+"""The most sizes that are compared."""
 PAIRS = ((ATTENTION, MLP), (ATTENTION, EXPERTS))
 """The roles whose crossing is looked for: attention grows with the square of the length, a network with the length."""
 
 
-def reports_over(model: SizedModel, sizes: Sequence[int]) -> dict[int, Report]:
-    """Returns the report of each size that the model accepts. Raises ConfigError if it accepts none."""
-    found = {size: report for size in sizes if (report := model.report(size)) is not None}
-    if not found:
-        size, reason = next(iter(model.refused.items()))
+def named_values(over: str | Mapping[str, Any]) -> tuple[str, Values]:
+    """Returns the name of a size and its values, of `NAME=VALUES` or a mapping with one name.
+
+    Raises ConfigError for another form, and for more than MOST values.
+
+    >>> named_values("batch=1:8:1") == named_values({"batch": range(1, 9)})
+    True
+    """
+    if isinstance(over, str):
+        name, equals, text = (part.strip() for part in over.partition("="))
+        if not (name and equals and text):
+            raise ConfigError(
+                f'over={brief(over)} is not of the form NAME=VALUES: over="seq_len=1k,4k,16k" or over="batch=1:8:1"'
+            )
+        over = {name: text}
+    if len(over) != 1:
+        raise ConfigError(f"over takes one size, and {', '.join(over) or 'none'} is given: leave the others out")
+    ((name, given),) = over.items()
+    try:
+        values = parse_values(given) if isinstance(given, str) else values_of(given)
+    except ConfigError as error:
+        raise ConfigError(f"over {name}: {error}") from error
+    if values.count > MOST:
+        raise ConfigError(f"over {name}: {values.count:,} columns, and the most are {MOST:,}; a sweep takes as many")
+    return name, values
+
+
+def account_over(
+    found: Graph | ModelChoice | ReadChoice,
+    over: str | Mapping[str, str | Iterable[int]],
+    options: Mapping[str, Any],
+    report: Callable[..., Report],
+    compared: tuple[str, str],
+    operators: Mapping[str, Operator],
+) -> tuple[list[Report], Over]:
+    """Returns the reports of a model at several sizes, and what became of the sizes.
+
+    Args:
+        found: The model.
+        over: The sizes: `NAME=SIZES`, or a mapping with one name.
+        options: The other options of the reports.
+        report: Returns the report of options.
+        compared: The quantity that is compared, and by what. Crossings are looked for by role.
+        operators: Those of the model, by name.
+
+    Raises ConfigError for what names no sizes, and if the model refuses all of them.
+    """
+    quantity, by = compared
+    name, values = named_values(over)
+    sizes = list(values)
+    size = find_size(found, name, options, "what the columns differ in")
+    # a step's memory takes nine tenths of its time: it is counted if it is what is compared
+    counted = {"quantities": (quantity, "params")} if options.get("phase") == TRAIN else {}
+    model = SizedModel(size, lambda given: report(**counted, **given), options, beyond=True)
+    reports = {size: made for size in sizes if (made := model.report(size)) is not None}
+    refused = tuple(model.refused.items())
+    if not reports:
         which = "it" if len(sizes) == 1 else f"each of the {len(sizes):,} sizes"
-        raise ConfigError(f"{model.size.name}: the model refuses {which}, as {size:,}: {reason}")
-    return found
+        raise ConfigError(f"{name}: the model refuses {which}, as {refused[0][0]:,}: {refused[0][1]}")
+    summed = by == ROLE and next(iter(reports.values())).quantity(quantity).adds_up
+    crossed = crossings(model, reports, quantity, operators) if summed else ()
+    return [*reports.values()], Over(name, size.key, tuple(reports), refused, model.positions, crossed)
 
 
 def crossings(

@@ -11,8 +11,8 @@ from graphacct.errors import ConfigError, UnknownNameError, brief
 from graphacct.keywords import DEFAULTS
 from graphacct.models.find import ModelChoice
 from graphacct.models.size import Size, config_sizes, find_size, unknown_name, workload_sizes
+from graphacct.models.values import Values, parse_values, values_of
 from graphacct.sizes import parse_size
-from graphacct.sweeping.values import Values, parse_values, values_of
 
 OPTIONS = (
     "phase",
@@ -23,6 +23,7 @@ OPTIONS = (
     "logits",
     "loss",
     "convention",
+    "mask",
     "profile",
     "recompute",
     "optimizer",

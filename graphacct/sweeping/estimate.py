@@ -14,7 +14,7 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB")
 
 
 def check(plan: Plan, first: Rows, sink: Sink, workers: int) -> None:
-    """Raises ConfigError for a grid that takes longer than MOST_DAYS at the speed of its first slab, and for one of
+    """Raises ConfigError for a grid that takes longer than MOST_DAYS at the speed of one of its first slabs, and one of
     which every point is a row, if there is no room for them."""
     points = plan.grid.points
     each = first.seconds / max(1, first.points) / max(1, workers)

@@ -10,13 +10,13 @@ import attrs
 from graphacct.sweeping.columns import Evaluator
 from graphacct.sweeping.grid import Slab
 from graphacct.sweeping.question import Question
-from graphacct.sweeping.report_evaluator import ReportEvaluator
 from graphacct.sweeping.selection import Rows, Selection
+from graphacct.sweeping.traced_evaluator import TracedEvaluator
 
 
 def evaluator_of(question: Question) -> Evaluator:
     """Returns the fastest evaluator that can answer a question."""
-    return ReportEvaluator(question)
+    return TracedEvaluator(question)
 
 
 @attrs.frozen(slots=False, eq=False)

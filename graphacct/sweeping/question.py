@@ -53,7 +53,7 @@ class Question:
         """Returns the report of a point, whose sizes may be whatever sizes may be. Raises what `account` raises."""
         return self.account(self.found, quantities=self.quantities, plugins=self.plugins, **self.given(point))
 
-    def answer(self, point: Sequence[int]) -> list[Any]:
+    def answer(self, point: Sequence[Any]) -> list[Any]:
         """Returns the figures of a point. Raises ConfigError or GraphError if the model refuses it."""
         report = self.report(point)
         assert self.plugins is not None

@@ -10,10 +10,8 @@ import numpy
 from graphacct.errors import ConfigError, GraphError
 from graphacct.sweeping.columns import Columns, Refusal, Refusals
 from graphacct.sweeping.grid import Slab
+from graphacct.sweeping.partition import HALF_UNIT
 from graphacct.sweeping.question import Question
-
-HALF_UNIT = 2.0**-53
-"""The relative error of an integer's nearest float64."""
 
 
 class ReportEvaluator:

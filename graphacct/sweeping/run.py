@@ -20,6 +20,8 @@ MOST_FRONT = 1_000_000
 """The most rows of a Pareto front."""
 GATHERED = 65_536
 """After so many new rows the front is found anew."""
+TIMED = 4
+"""So many slabs say how long the grid takes and how much room it needs: the first ones trace formulas too."""
 Progress: TypeAlias = Callable[[int, int, int], None]
 """Called after each slab with the points done, the rows so far, and all points of the grid."""
 Engine: TypeAlias = Callable[[Plan, Callable[[], bool]], Iterator[Rows]]
@@ -71,9 +73,12 @@ def run(
     """
     collector = _Collector(plan, sink, strict)
     try:
-        for number, rows in enumerate(engine(plan, collector.wants_closest)):
-            if not number:
-                check(plan, rows, sink, workers)
+        fastest: Rows | None = None
+        for number, rows in enumerate(engine(plan, collector.wants_closest), 1):
+            if number <= TIMED:
+                fastest = rows if fastest is None else min(fastest, rows, key=lambda slab: slab.seconds / slab.points)
+                if number == TIMED:
+                    check(plan, fastest, sink, workers)
             collector.take(rows)
             if progress is not None:
                 progress(collector.points, collector.rows, plan.grid.points)
@@ -110,8 +115,9 @@ class _Collector:
             self._gather(rows)
         elif rows.count:
             room = self.sink.room()
-            if room is not None and self.points and room < 2 * self.sink.bytes_of(rows):
-                raise Stopped(f"there is no room for more rows {self.sink.place()}")
+            if room is not None and room < 2 * self.sink.bytes_of(rows):
+                reason = f"there is no room for more rows {self.sink.place()}"
+                raise Stopped(reason) if self.rows else ConfigError(reason)
             self.sink.write(rows)
             self.rows += rows.count
         self.points += rows.points

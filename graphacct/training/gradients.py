@@ -6,7 +6,7 @@ A gradient with respect to a value is an input gradient, one with respect to a p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
@@ -105,7 +105,7 @@ def gradient_parts(operator: Operator, node: Node, wanted: Sequence[bool]) -> li
         elif not contracted and not application.view:
             return None
         if contracted:
-            product = Work(operator.contraction(application.dims, application.batch))
+            product = application.counted(lambda dims: Work(operator.contraction(dims, application.batch)))
             work = work.plus(operator.in_real_numbers(product, specs))
         kind = WEIGHT_GRAD if isinstance(node.inputs[index], Parameter) else INPUT_GRAD
         found.append(GradientPart(kind, (operand_name(operator, index),), contracted, stated, work, asked))
@@ -127,8 +127,11 @@ def _evaluated(
     asked: tuple[int, tuple[bool, ...]] = (0, ()),
 ) -> Work:
     specs = [operand.spec for operand in node.inputs]
-    dims, batch = application.dims, application.batch
-    work = operator.call(function, dims, batch, specs, application.outputs, node.attributes, asked)
-    if not isinstance(work, Work):
-        raise OperatorError(f"its gradient returned {work!r}; a gradient returns Work(...)")
-    return operator.in_real_numbers(work, specs)
+
+    def evaluated(dims: Mapping[str, Dim]) -> Work:
+        work = operator.call(function, dims, application.batch, specs, application.outputs, node.attributes, asked)
+        if not isinstance(work, Work):
+            raise OperatorError(f"its gradient returned {work!r}; a gradient returns Work(...)")
+        return work
+
+    return operator.in_real_numbers(application.counted(evaluated, gradient=True), specs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,3 +50,21 @@ def test_mistakes_are_said(run: Any, arguments: tuple[str, ...], status: int, me
     result = run("compare", *arguments)
     assert (result.exit_code, result.stdout) == (status, "")
     assert message in result.stderr
+
+
+def test_the_command_plots_beside_its_table(run: Any, tmp_path: Path) -> None:
+    """Rows are roles then; a wrong ending is said before a model is built; `--against` needs a file."""
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "a.pdf"
+    for more in ((), ("--against", "params")):
+        result = run("compare", "gpt2", "gpt2-xl", "--plot", str(path), *more)
+        assert (result.exit_code, "attention" in result.stdout) == (0, True)
+        assert path.read_bytes().startswith(b"%PDF")
+        path.unlink()
+    result = run("compare", "no-such-model", "--plot", "a.jpg")
+    assert (result.exit_code, "a plot is a .png, .svg or .pdf, not 'a.jpg'" in result.stderr) == (1, True)
+    result = run("compare", "gpt2", "--plot", "a.png")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "or sizes of it, --over seq_len=1k,4k,16k" in result.stderr
+    result = run("compare", "gpt2", "gpt2-xl", "--against", "params")
+    assert (result.exit_code, "add --plot FILE" in result.stderr) == (2, True)

@@ -123,3 +123,15 @@ def test_mistakes_are_said(run: Any, pair: tuple[str, str], tmp_path: Path) -> N
     assert "broken.json" in run("diff", str(broken), pair[1]).stderr
     assert run("diff", "gpt2").exit_code == 2
     assert "give --seq-len for both" in run("diff", "gpt2", "llama-3-8b").stderr
+
+
+def test_a_picture_by_its_ending(run: Any, pair: tuple[str, str], tmp_path: Path) -> None:
+    """Written in place of the table; conditions are said as ever; one picture is of one diff."""
+    path = tmp_path / "diff.svg"
+    result = run("diff", *pair, "--seq-len", "64", "--depth", "1", "-o", str(path), "--fail-if", "params > 0")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "params > 0 holds" in result.stderr
+    assert path.read_text(encoding="utf-8").lstrip().startswith("<?xml")
+    result = run("diff", *pair, "--since", "HEAD", "-o", str(path))
+    assert (result.exit_code, "picture is of one diff: give one file" in result.stderr) == (2, True)
+    assert run("diff", *pair, "--seq-len", "64", "-o", str(tmp_path / "a.html")).exit_code == 2

@@ -49,6 +49,7 @@ def test_the_keys_are_those_of_the_contract(xl: dict[str, Any]) -> None:
         "schema",
         "model",
         "convention",
+        "mask",
         "coverage",
         "workload",
         "config_keys",

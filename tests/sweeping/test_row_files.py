@@ -56,7 +56,7 @@ def test_exact_integers_of_any_size(tmp_path: Path) -> None:
     each = graphacct.account("gpt2", seq_len=8).total["flops"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ours, "GROUP", 1)
-        patch.setattr("graphacct.sweeping.report_evaluator.ReportEvaluator.most", 1)
+        patch.setattr("graphacct.sweeping.traced_evaluator.TracedEvaluator.most", 1)
         graphacct.sweep("gpt2", output=tmp_path / "rows.parquet", **LARGE)
     table = parquet.read_table(tmp_path / "rows.parquet")
     assert [str(kind) for kind in table.schema.types] == ["int64", "decimal128(38, 0)", "int64"]
@@ -99,15 +99,15 @@ def disk(free: Any) -> Any:
 
 
 def test_a_disk_that_gets_full_keeps_what_was_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("graphacct.sweeping.report_evaluator.ReportEvaluator.most", 2)
-    monkeypatch.setattr(row_file.shutil, "disk_usage", disk(iter([10**9, 10**9, 10**9, 0])))
+    monkeypatch.setattr("graphacct.sweeping.traced_evaluator.TracedEvaluator.most", 2)
+    monkeypatch.setattr(row_file.shutil, "disk_usage", disk(iter([10**9] * 5 + [0])))
     path = tmp_path / "rows.csv"
-    says = "no room for more rows in '.*rows.csv': 4 rows of the first 4 points of 20 are in '.*rows.unfinished.csv'"
+    says = "no room for more rows in '.*rows.csv': 8 rows of the first 8 points of 20 are in '.*rows.unfinished.csv'"
     with pytest.raises(WriteError, match=says):
         graphacct.sweep("gpt2", over={"n_layer": "1:20"}, output=path, **PARAMS)
     assert not path.exists()
     lines = (tmp_path / "rows.unfinished.csv").read_text().splitlines()
-    assert [line.split(",")[0] for line in lines] == ["n_layer", "1", "2", "3", "4"]
+    assert [line.split(",")[0] for line in lines] == ["n_layer", *map(str, range(1, 9))]
 
 
 PARAMS: dict[str, Any] = {"keep": "params", "seq_len": 8}

@@ -87,7 +87,7 @@ def test_words_are_the_outermost_axes() -> None:
 def test_a_front_over_many_slabs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wide and shallow against deep and narrow: no other row has fewer parameters and a wider model."""
     monkeypatch.setattr(running, "GATHERED", 4)
-    monkeypatch.setattr("graphacct.sweeping.report_evaluator.ReportEvaluator.most", 3)
+    monkeypatch.setattr("graphacct.sweeping.traced_evaluator.TracedEvaluator.most", 3)
     over = {"n_layer": "1:6", "d_model": "96:480:96", "n_head": "4,8"}
     found = graphacct.sweep("gpt2", over=over, pareto="params,-d_model", **PARAMS)
     assert [*zip(found["n_layer"], found["d_model"], found["n_head"], strict=True)] == [

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from graphacct.errors import ConfigError
 from graphacct.models.size import Size
+from graphacct.models.values import Values, common, parse_values, values_of
 from graphacct.sweeping.axis import Axis, WordAxis
 from graphacct.sweeping.grid import Grid
-from graphacct.sweeping.values import Values, common, parse_values, values_of
 
 RANGES = st.builds(lambda start, count, step: range(start, start + count * step, step), *[st.integers(1, 60)] * 3)
 

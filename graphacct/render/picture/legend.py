@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from graphacct.costs.quantities import Quantity
 from graphacct.dims import same
-from graphacct.render.notes import workload_text
+from graphacct.render.notes import mask_note, workload_text
 from graphacct.render.picture.amounts import Amounts
 from graphacct.render.picture.labels import TEXT_SIZE, cell, clean, escape, font, numeric, row, table
 from graphacct.render.picture.palette import ALARM, INK, MUTED, RESIDUAL, TIED, heat
@@ -52,7 +52,7 @@ def facts(report: Report, scene: Scene, quantity: Quantity) -> list[str]:
     """Returns the caption in words."""
     coverage = report.coverage
     costed = f"{coverage.costed} of {coverage.total} nodes costed"
-    parts = [f"convention {report.convention}", costed, workload_text(report)]
+    parts = [f"convention {report.convention}{mask_note(report)}", costed, workload_text(report)]
     repeats = [item.repeat for item in scene.scopes.values()] + [box.repeat for box in scene.boxes]
     if not all(same(repeat, 1) for repeat in repeats):
         largest = quantity.combine == "max"

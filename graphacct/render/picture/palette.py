@@ -17,6 +17,10 @@ PAPER = "#ffffff"
 RESIDUAL = "#0969da"
 TIED = "#8250df"
 ALARM = "#a40e26"
+ADDED, REMOVED, CHANGED = "#006b4d", "#b34700", "#8a6100"
+ADDED_FILL, REMOVED_FILL, CHANGED_FILL = "#d6f0e6", "#fbe2d3", "#fff0c9"
+"""Of a diff: bluish green, vermilion and orange of Okabe and Ito (2008), darker for text and lines, and pale. Lines of
+other kinds and signs before names say the same in grey print."""
 CLUSTERS = ("#fbfcfd", "#f3f5f8", "#fbfcfd", "#f3f5f8")
 """Backgrounds of nested scopes, by level; they alternate so that neighbours differ without a strong line."""
 

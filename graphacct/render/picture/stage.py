@@ -8,7 +8,7 @@ add up to its total.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
 import attrs
@@ -32,20 +32,27 @@ DEEPEST = 50
 """The most levels of scopes that can be open; anything deeper is collapsed, whatever `depth` says."""
 
 
-def scene(report: Report, plugins: Plugins, depth: int | None = None, views: bool = False) -> Scene:
+def scene(
+    report: Report,
+    plugins: Plugins,
+    depth: int | None = None,
+    views: bool = False,
+    closed: Callable[[str], bool] | None = None,
+) -> Scene:
     """Returns the content of a report's picture.
 
-    `depth` None takes the deepest level at which the picture fits a screen (LONGEST, MOST), at least 1.
+    `closed` says of the path of a scope whether it is one box, whatever the depth. `depth` None takes the deepest level
+    at which the picture fits a screen (LONGEST, MOST), at least 1.
     Raises ConfigError when `depth` is below 1.
     """
     if depth is not None and depth < 1:
         raise ConfigError(f"the depth of a picture is at least 1 (top-level scopes), not {depth}")
     content = Content(report)
     if depth is not None:
-        return _Stage(report, plugins, content, min(depth, DEEPEST), views).scene()
-    best = _Stage(report, plugins, content, 1, views).scene()
+        return _Stage(report, plugins, content, min(depth, DEEPEST), views, closed).scene()
+    best = _Stage(report, plugins, content, 1, views, closed).scene()
     for deeper in range(2, min(content.levels, DEEPEST) + 1):
-        trial = _Stage(report, plugins, content, deeper, views).scene()
+        trial = _Stage(report, plugins, content, deeper, views, closed).scene()
         if len(trial.boxes) > MOST or trial.length > LONGEST:
             break
         best = trial
@@ -88,12 +95,20 @@ _Sources: TypeAlias = dict[str, tuple[_Source, ...]]
 class _Stage:
     """The state of setting one scene."""
 
-    def __init__(self, report: Report, plugins: Plugins, content: Content, depth: int, views: bool) -> None:
+    def __init__(
+        self,
+        report: Report,
+        plugins: Plugins,
+        content: Content,
+        depth: int,
+        views: bool,
+        closed: Callable[[str], bool] | None,
+    ) -> None:
         self.graph = report.annotated.graph
         self.operators = plugins.operators
         self.summed = [index for index, item in enumerate(report.quantities) if item.combine == "sum"]
         self.content = content
-        self.depth = depth
+        self.depth, self.closed = depth, closed
         self.views = views
         self.boxes: dict[str, Box] = {}
         self.collapsed: dict[Chain, str] = {}
@@ -125,7 +140,7 @@ class _Stage:
             chain, record = self.content.chains[self.index], self.content.records[self.index]
             figures = self.content.figures[self.index]
             self.index += 1
-            scope = chain[: self.depth] if len(chain) > self.depth else ()
+            scope = self._around(chain[:-1])
             arriving = [(value, source) for value in node.values for source in sources[value.name]]
             if arriving and not self.views and self._is_free_view(node, record, figures):
                 passed = {(source.box, source.name): source for _, source in arriving}.values()
@@ -147,7 +162,7 @@ class _Stage:
 
     def _block(self, block: Block, chain: Chain, sources: _Sources) -> None:
         """Adds the body between its entries and the edges that carry values back."""
-        open_ = len(chain) < self.depth
+        open_ = not self._around(chain)
         inner: _Sources = {}
         entries: list[str] = []
         count = len(block.carry)
@@ -170,6 +185,14 @@ class _Stage:
                         self.edges.append(Edge(source.box, entries[index], "loop", inside.spec, source.views))
             for value in values:
                 sources[value.name] = tuple(attrs.evolve(source, spec=value.spec) for source in results)
+
+    def _around(self, chain: Chain) -> Chain:
+        """Returns the outermost collapsed scope of a chain of scopes; empty if all are open."""
+        deep = self.depth if len(chain) >= self.depth else 0
+        if self.closed is not None:
+            levels = range(1, len(chain) + 1)
+            deep = next((level for level in levels if level == deep or self.closed(chain[level - 1])), 0)
+        return chain[:deep]
 
     def _is_free_view(self, node: Node, record: NodeCost, figures: Figures) -> bool:
         if record.cost is None or not all(same(figures[index], 0) for index in self.summed):

@@ -6,7 +6,7 @@ differ, because the fused kernel never stores the scores.
 
 from typing import Any
 
-from graphacct import Saved, ShapeError, TensorSpec, Work, dense_like, equal, has_value, less, operator
+from graphacct import Mask, Saved, ShapeError, TensorSpec, Work, dense_like, equal, has_value, less, operator
 from graphacct_operators.strides import strided
 
 EITHER_SIDE = "the gradients of the two products need it, and the scores are computed again"
@@ -40,6 +40,7 @@ def all_operands(
     t: Any,
     d: Any,
     e: Any,
+    pairs: Any,
     *,
     scale: float | None = None,
     softcap: bool = False,
@@ -48,14 +49,14 @@ def all_operands(
 ) -> Work:
     """Returns the work of the gradients of q, k and v, which the kernel computes together whichever are wanted."""
     shared = 0 if equal(g, h) else b * h * t * (d + e)
-    return of_each_head(b, h, s, t, d, e, scale, softcap, dropout_p).plus(Work(vector_flops=shared))
+    return of_each_head(b, h, s, d, e, pairs, scale, softcap, dropout_p).plus(Work(vector_flops=shared))
 
 
 def of_each_head(
-    b: Any, h: Any, s: Any, t: Any, d: Any, e: Any, scale: float | None, softcap: bool, dropout_p: float
+    b: Any, h: Any, s: Any, d: Any, e: Any, pairs: Any, scale: float | None, softcap: bool, dropout_p: float
 ) -> Work:
     """Returns the work of the gradients, before those of the heads that share a key or a value are added."""
-    scores = b * h * s * t
+    scores = b * h * pairs
     steps = 2 + (scale != 1) + (5 if softcap else 0) + (2 if dropout_p else 0)
     return Work(matmul_flops=4 * scores * d + 4 * scores * e, vector_flops=steps * scores + 2 * b * h * s * e)
 
@@ -63,9 +64,8 @@ def of_each_head(
 def scores_again(
     b: Any,
     h: Any,
-    s: Any,
-    t: Any,
     d: Any,
+    pairs: Any,
     mask: TensorSpec | None,
     *,
     causal: bool = False,
@@ -76,10 +76,16 @@ def scores_again(
 ) -> Work:
     """Returns the work of the scores, and of the weights made of them and the logsumexp: the forward kernel stored
     neither."""
-    scores = b * h * s * t
+    scores = b * h * pairs
     steps = 2 + (scale != 1) + (3 if softcap else 0) + (causal or mask is not None) + (2 if dropout_p else 0)
     functions = 2 if softcap else 1
     return Work(matmul_flops=2 * scores * d, vector_flops=steps * scores, transcendentals=functions * scores)
+
+
+def causal_only(s: Any, t: Any, *, causal: bool = False) -> Mask | None:
+    """Returns which keys each query sees if the operator is causal by itself; a mask that it is given says so of its
+    own."""
+    return Mask(s, t) if causal else None
 
 
 @operator(
@@ -88,6 +94,8 @@ def scores_again(
     gradients={"*": all_operands},
     recomputes=scores_again,
     attention="whole",
+    pairs="s t",
+    sees=causal_only,
     saves=(
         Saved("q", EITHER_SIDE),
         Saved("k", EITHER_SIDE),
@@ -102,10 +110,9 @@ def scores_again(
 def scaled_dot_product_attention(
     b: Any,
     h: Any,
-    s: Any,
-    t: Any,
     d: Any,
     e: Any,
+    pairs: Any,
     mask: TensorSpec | None,
     *,
     causal: bool = False,
@@ -120,7 +127,7 @@ def scaled_dot_product_attention(
     positions whether or not a mask hides it, as torch's counter has it. Per score, as the operators of the written-out
     chain: 1 for the scale (none when `scale` is 1; None stands for 1/√d), 1 for the mask, given or causal (one that is
     both counts once, as one table), 5 for the softmax with one exp, 2 for dropout; with `softcap` 3 more, one of them a
-    tanh: cap · tanh(scores / cap) before the mask (Gemma 2, arXiv:2408.00118).
+    tanh: cap · tanh(scores / cap) before the mask (Gemma 2, arXiv:2408.00118). `--mask` counts fewer pairs than s t.
 
     With `broadcast`, one head of k and v is given as it is for torch to broadcast, instead of being declared shared;
     it changes the kernels that a profile runs, and no count here.
@@ -140,7 +147,7 @@ def scaled_dot_product_attention(
     for the weights from the logsumexp (subtract, exp), 1 each for scale and mask, 2 for dropout, 3 for the softcap. The
     hardware does that and the model does not ask for it; torch's counter has all 5 products.
     """
-    scores = b * h * s * t
+    scores = b * h * pairs
     steps = 5 + (scale != 1) + (3 if softcap else 0) + (causal or mask is not None) + (2 if dropout_p else 0)
     products, functions = 2 * scores * d + 2 * scores * e, 2 if softcap else 1
     return Work(matmul_flops=products, vector_flops=steps * scores, transcendentals=functions * scores)

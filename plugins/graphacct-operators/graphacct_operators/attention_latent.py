@@ -9,7 +9,7 @@ from typing import Any
 
 from graphacct import Saved, ShapeError, TensorSpec, Work, has_value, operator
 from graphacct_operators import attention as plain
-from graphacct_operators.attention import EITHER_SIDE, of_each_head, scores_again
+from graphacct_operators.attention import EITHER_SIDE, causal_only, of_each_head, scores_again
 
 SAVES = plain.scaled_dot_product_attention.saves
 _of_heads: Any = plain.scaled_dot_product_attention.formula
@@ -27,6 +27,7 @@ def _all_operands(
     s: Any,
     t: Any,
     d: Any,
+    pairs: Any,
     *,
     values: Any,
     scale: float | None = None,
@@ -36,22 +37,21 @@ def _all_operands(
     """As fused attention whose heads share keys and values, and the sum of a row's gradients as a key and as a
     value."""
     summed = b * h * t * (d + values) + b * t * values
-    return of_each_head(b, h, s, t, d, values, scale, False, dropout_p).plus(Work(vector_flops=summed))
+    return of_each_head(b, h, s, d, values, pairs, scale, False, dropout_p).plus(Work(vector_flops=summed))
 
 
 def _scores_again(
     b: Any,
     h: Any,
-    s: Any,
-    t: Any,
     d: Any,
+    pairs: Any,
     *,
     values: Any,
     causal: bool = False,
     scale: float | None = None,
     dropout_p: float = 0.0,
 ) -> Work:
-    return scores_again(b, h, s, t, d, None, causal=causal, scale=scale, dropout_p=dropout_p)
+    return scores_again(b, h, d, pairs, None, causal=causal, scale=scale, dropout_p=dropout_p)
 
 
 @operator(
@@ -60,6 +60,8 @@ def _scores_again(
     gradients={"*": _all_operands},
     recomputes=_scores_again,
     attention="whole",
+    pairs="s t",
+    sees=causal_only,
     saves=(
         Saved("q", EITHER_SIDE),
         Saved("latents", EITHER_SIDE),
@@ -69,9 +71,8 @@ def _scores_again(
 def latent_attention(
     b: Any,
     h: Any,
-    s: Any,
-    t: Any,
     d: Any,
+    pairs: Any,
     *,
     values: Any,
     causal: bool = False,
@@ -91,4 +92,4 @@ def latent_attention(
     per score as many operations as there; 1 per head and element to sum the latents' gradients over the heads, and 1
     per element of a value to add what a row gets as a key and as a value. The scores are computed again, as there.
     """
-    return _of_heads(b, h, s, t, d, values, None, causal=causal, scale=scale, dropout_p=dropout_p)
+    return _of_heads(b, h, d, values, pairs, None, causal=causal, scale=scale, dropout_p=dropout_p)

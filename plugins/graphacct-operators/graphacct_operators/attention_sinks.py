@@ -7,17 +7,27 @@ from typing import Any
 
 from graphacct import Saved, TensorSpec, Work, operator
 from graphacct_operators import attention as plain
-from graphacct_operators.attention import all_operands, attended, scores_again
+from graphacct_operators.attention import all_operands, attended, causal_only, scores_again
 
 SAVES = plain.scaled_dot_product_attention.saves
 _without_sinks: Any = plain.scaled_dot_product_attention.formula
 
 
 def _all_operands(
-    b: Any, h: Any, g: Any, s: Any, t: Any, d: Any, e: Any, *, scale: float | None = None, dropout_p: float = 0.0
+    b: Any,
+    h: Any,
+    g: Any,
+    s: Any,
+    t: Any,
+    d: Any,
+    e: Any,
+    pairs: Any,
+    *,
+    scale: float | None = None,
+    dropout_p: float = 0.0,
 ) -> Work:
     """As without sinks, and per row 2 for the sink's: its weight times sum(g * out), added up."""
-    work = all_operands(b, h, g, s, t, d, e, scale=scale, dropout_p=dropout_p)
+    work = all_operands(b, h, g, s, t, d, e, pairs, scale=scale, dropout_p=dropout_p)
     return work.plus(Work(vector_flops=2 * b * h * s))
 
 
@@ -25,8 +35,8 @@ def _scores_again(
     b: Any,
     h: Any,
     s: Any,
-    t: Any,
     d: Any,
+    pairs: Any,
     mask: TensorSpec | None,
     *,
     causal: bool = False,
@@ -34,7 +44,7 @@ def _scores_again(
     dropout_p: float = 0.0,
 ) -> Work:
     """As without sinks, and per row 2 for the sink's weight: subtract the logsumexp, exp."""
-    work = scores_again(b, h, s, t, d, mask, causal=causal, scale=scale, dropout_p=dropout_p)
+    work = scores_again(b, h, d, pairs, mask, causal=causal, scale=scale, dropout_p=dropout_p)
     return work.plus(Work(vector_flops=2 * b * h * s, transcendentals=b * h * s))
 
 
@@ -44,15 +54,17 @@ def _scores_again(
     gradients={"*": _all_operands},
     recomputes=_scores_again,
     attention="whole",
+    pairs="s t",
+    sees=causal_only,
     saves=(*SAVES, Saved("sinks", "the sink's weight is computed again")),
 )
 def scaled_dot_product_attention_with_sinks(
     b: Any,
     h: Any,
     s: Any,
-    t: Any,
     d: Any,
     e: Any,
+    pairs: Any,
     mask: TensorSpec | None,
     *,
     causal: bool = False,
@@ -68,5 +80,5 @@ def scaled_dot_product_attention_with_sinks(
     Backward: per row 2 more for the sinks' gradient, -sum(sink weight · sum(g * out)), and 2 more, one of them an
     exp, to compute its weight again. Source: the derivative of the softmax.
     """
-    work = _without_sinks(b, h, s, t, d, e, mask, causal=causal, scale=scale, dropout_p=dropout_p)
+    work = _without_sinks(b, h, d, e, pairs, mask, causal=causal, scale=scale, dropout_p=dropout_p)
     return work.plus(Work(vector_flops=5 * b * h * s, transcendentals=b * h * s))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from graphacct import TensorSpec, Work, operator
+from graphacct import Mask, TensorSpec, Work, operator
 from graphacct_operators.gradient import nothing
 from graphacct_operators.strides import in_dtype
 
@@ -19,23 +19,51 @@ def _mask_spec(*, seq: Any, keys: Any = None, batch: Any = 1, dtype: str = "floa
     return TensorSpec(shape, dtype)
 
 
-@operator("-> rows columns", infer=_mask_spec)
+def _seen(
+    *,
+    seq: Any,
+    keys: Any = None,
+    window: Any = None,
+    chunk: Any = None,
+    both_ways: bool = False,
+    ahead: Any = None,
+    shared: Any = 0,
+    prefix: Any = 0,
+) -> Mask | None:
+    if both_ways and window is None:
+        return None
+    return Mask(seq, seq if keys is None else keys, not both_ways, window, ahead, chunk, shared, prefix)
+
+
+@operator("-> rows columns", infer=_mask_spec, sees=_seen)
 def causal_mask() -> Work:
     """Which key each query may see. A bool mask is (seq, keys), as many keys as queries unless said; a float mask, 0
     or the dtype's lowest value, is (batch, 1, seq, keys), as the transformers library makes it. Comparisons of
-    indices are not counted as FLOPs."""
+    indices are not counted as FLOPs.
+
+    What it hides is the positions after a query, and those outside a `window` of so many, its own included, or outside
+    its `chunk`. With `both_ways` it hides those after a query from the first that is not among the next `ahead`, or
+    else outside the window, and none without one. The last `shared` keys are seen
+    by all, and the first `prefix` positions see one another. `--mask` reads that."""
     return Work()
 
 
-@operator("-> any", infer=lambda *, shape, dtype="float32": TensorSpec(tuple(shape), dtype), view=True)
+def _causal(*, shape: Any, causal: bool = False, window: Any = None) -> Mask | None:
+    """Returns the mask that a table of (…, queries, keys) is, if it is one."""
+    return Mask(shape[-2], shape[-1], window=window) if causal else None
+
+
+@operator("-> any", infer=lambda *, shape, dtype="float32": TensorSpec(tuple(shape), dtype), view=True, sees=_causal)
 def constant() -> Work:
-    """A table that was computed when the model was made (a buffer that is not saved): no work, no new storage."""
+    """A table that was computed when the model was made (a buffer that is not saved): no work, no new storage. `causal`
+    says that it is a mask of (…, queries, keys), within a `window` if there is one."""
     return Work()
 
 
-@operator("-> any", infer=lambda *, shape, dtype="float32": TensorSpec(tuple(shape), dtype))
+@operator("-> any", infer=lambda *, shape, dtype="float32": TensorSpec(tuple(shape), dtype), sees=_causal)
 def full() -> Work:
-    """One value everywhere, made when the model runs. No arithmetic: the bytes are written."""
+    """One value everywhere, made when the model runs. No arithmetic: the bytes are written. `causal` says that what is
+    made of it is a mask, as for `constant`."""
     return Work()
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from graphacct import Convention, Cost, CountedNode, Dim, Node, evolve, exact_div
+from graphacct_operators.quantities import active_params
 
 Terms: TypeAlias = Mapping[str, Dim]
 
@@ -26,7 +27,7 @@ def of_parameters(part: CountedNode) -> dict[str, Dim]:
 
 
 def core(part: CountedNode) -> dict[str, Dim]:
-    """Returns the scores and weighted values, 4 · batch · heads · width of a head · seq_len², all pairs counted."""
+    """Returns the scores and weighted values, 4 · batch · heads · width of a head · seq_len² if all pairs count."""
     return {"attention": part.cost.matmul_flops} if part.in_core else {}
 
 
@@ -44,8 +45,12 @@ def nanogpt(part: CountedNode) -> Terms:
 
 def torchtitan(part: CountedNode) -> Terms:
     terms = _without(palm(part), "positions", "embeddings")
-    if part.role == "experts":  # those that a token is sent to
-        terms["experts"] = part.cost.matmul_flops
+    if part.role == "experts":  # those that a token is sent to, with their biases
+        for term in ("experts", "biases"):
+            terms.pop(term, None)
+        for parameter in part.owned:
+            term = "biases" if part.adds(parameter) else "experts"
+            terms[term] = terms.get(term, 0) + 2 * part.tokens * active_params(parameter, part.node)
     return terms
 
 
@@ -55,22 +60,14 @@ def hf_trainer(part: CountedNode) -> Terms:
 
 
 def kaplan(part: CountedNode) -> Terms:
-    """Returns the same, and of a forward pass alone the causal half of the scores and values as well."""
-    terms = dict(hf_trainer(part))
-    if part.in_core and not part.training:
-        terms["attention"] = part.cost.matmul_flops
-        terms["mask"] = -exact_div(part.cost.matmul_flops, 2)
-    return terms
+    """Returns the same, and of a forward pass alone the scores and values as well, of which a mask leaves half."""
+    return hf_trainer(part) if part.training else {**hf_trainer(part), **core(part)}
 
 
 def products(part: CountedNode) -> Terms:
-    """Returns the contractions, each as it is: 2 · tokens · inputs · outputs of a matrix."""
-    return {part.product_term: part.cost.matmul_flops}
-
-
-def megatron_causal(part: CountedNode) -> Terms:
-    halved = {"mask": -exact_div(part.cost.matmul_flops, 2)} if part.in_core else {}
-    return {**products(part), **halved}
+    """Returns the contractions, each as it is: 2 · tokens · inputs · outputs of a matrix. Megatron-LM's formula has the
+    experts that a token is sent to, and not the router that sends it."""
+    return {} if part.role == "router" else {part.product_term: part.cost.matmul_flops}
 
 
 def chinchilla(part: CountedNode) -> Terms:
@@ -78,7 +75,7 @@ def chinchilla(part: CountedNode) -> Terms:
     each score of attention."""
     terms: dict[str, Dim] = {part.product_term: part.cost.matmul_flops, "element-wise": 3 * part.scores}
     if part.table:
-        terms = {"embeddings": 2 * part.matrices * part.tokens}
+        terms = {"positions" if part.by_position else "embeddings": 2 * part.matrices * part.tokens}
     return terms
 
 
@@ -147,6 +144,7 @@ PUBLISHED = (
         "6 N a token with N less tables of embeddings; a forward pass alone is 2 N + 2 L n_ctx d_attn: Kaplan et al. "
         "(2020, section 2.1).",
         formula=kaplan,
+        mask="half",
     ),
     Convention(
         "chinchilla",
@@ -171,7 +169,10 @@ PUBLISHED = (
         layers_again=True,
     ),
     Convention(
-        "megatron-2025", "Contractions, of attention the causal half: Megatron-LM of 2025.", formula=megatron_causal
+        "megatron-2025",
+        "Contractions, of attention the causal half: Megatron-LM of 2025.",
+        formula=products,
+        mask="half",
     ),
     Convention(
         "fvcore",

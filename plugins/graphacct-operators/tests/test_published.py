@@ -122,3 +122,104 @@ def test_one_layer_that_runs_twelve_times_is_counted_once() -> None:
         "albert-base-v2", convention="6nd", seq_len=8, phase="train", quantities=["step_flops", "params"]
     )
     assert report.total["step_flops"] == 6 * report.total["params"] * 8
+
+
+def attention(layers: int, width: int, share: int = 1) -> int:
+    """12 L H Q T a token, of S tokens; a part of it."""
+    return 12 * layers * width * S * S // share
+
+
+S = 1024
+BY_HAND: list[tuple[str, str, str, dict[str, int]]] = [
+    # grouped queries, biases of q, k and v alone, a head that shares the table: 24 layers of 896, 49 norms
+    ("qwen2.5-0.5b", "matmul", "palm-mfu", {"norms": 6 * S * 49 * 896, "biases": 6 * S * 24 * (896 + 2 * 128)}),
+    (
+        "qwen2.5-0.5b",
+        "matmul",
+        "hf-trainer",
+        {
+            "attention": -attention(24, 896),
+            "head": -6 * S * 151_936 * 896,
+            "norms": 6 * S * 49 * 896,
+            "biases": 6 * S * 24 * (896 + 2 * 128),
+        },
+    ),
+    # a table and a head apart, biases everywhere: 24 layers of 1,024
+    (
+        "pythia-410m",
+        "matmul",
+        "6nd",
+        {
+            "attention": -attention(24, 1024),
+            "embeddings": 6 * S * 50_304 * 1024,
+            "norms": 6 * S * 49 * 2 * 1024,
+            "biases": 6 * S * 24 * 9 * 1024,
+        },
+    ),
+    # 2,050 learned positions: PaLM's N has them, nanoGPT's has not
+    (
+        "opt-125m",
+        "nanogpt",
+        "palm-mfu",
+        {"positions": 6 * S * 2050 * 768},
+    ),
+    # a norm of the embeddings
+    ("bloom-560m", "matmul", "torchtitan", {"norms": 6 * S * 50 * 2 * 1024, "biases": 6 * S * 24 * 9 * 1024}),
+    # a bias of the head
+    ("phi-2", "hf-trainer", "torchtitan", {"attention": attention(32, 2560)}),
+    (
+        "phi-2",
+        "megatron",
+        "torchtitan",
+        {"norms": 6 * S * 33 * 2 * 2560, "biases": 6 * S * (32 * 9 * 2560 + 51_200)},
+    ),
+    # gains that are a weight plus 1, four norms a layer; heads wider than the stream; 26 layers
+    ("gemma-2-2b", "matmul", "torchtitan", {"norms": 6 * S * (26 * 4 + 1) * 2304}),
+    ("gemma-2-2b", "matmul", "megatron-2025", {"mask": -attention(26, 8 * 256, 2)}),
+    # 2 of 8 experts: Megatron's formula has no router, 6N has all experts
+    ("mixtral-8x7b", "matmul", "megatron", {"router": -6 * S * 32 * 8 * 4096}),
+    (
+        "mixtral-8x7b",
+        "megatron",
+        "torchtitan",
+        {"router": 6 * S * 32 * 8 * 4096, "norms": 6 * S * 65 * 4096},
+    ),
+    (
+        "mixtral-8x7b",
+        "torchtitan",
+        "6nd",
+        {
+            "attention": -attention(32, 4096),
+            "embeddings": 6 * S * 32_000 * 4096,
+            "experts": 6 * S * 32 * 6 * 3 * 4096 * 14_336,
+        },
+    ),
+    # 4 of 32 experts with biases, sinks, biases of attention and router: 24 layers of 2,880
+    (
+        "gpt-oss-20b",
+        "megatron",
+        "torchtitan",
+        {
+            "router": 6 * S * 24 * 32 * 2880,
+            "norms": 6 * S * 49 * 2880,
+            "biases": 6 * S * 24 * (64 * 64 + 2 * 8 * 64 + 2880 + 32 + 64 + 4 * (2 * 2880 + 2880)),
+        },
+    ),
+    ("gpt2", "megatron", "megatron-recompute", {"recompute": 2 * S * 12 * 12 * 768**2 + attention(12, 768, 3)}),
+    ("llama-3-8b", "megatron", "megatron:causal", {"mask": -12 * 32 * 4096 * (S * S - S * (S + 1) // 2)}),
+    # each table looked up as a product, 3 for each score
+    (
+        "gpt2",
+        "matmul",
+        "chinchilla",
+        {"embeddings": 6 * S * 50_257 * 768, "positions": 6 * S * 1024 * 768, "element-wise": 9 * 12 * 12 * S * S},
+    ),
+]
+
+
+@pytest.mark.parametrize(("model", "between", "and_", "terms"), BY_HAND)
+def test_the_terms_by_hand(model: str, between: str, and_: str, terms: dict[str, int]) -> None:
+    """Why two formulas differ on a model: each term by arithmetic, all of them, and none besides."""
+    found = graphacct.reconcile(model, between=between, and_=and_, seq_len=S)
+    assert {term.name: term.flops for term in found.terms} == terms
+    assert found.difference == step(model, and_, seq_len=S) - step(model, between, seq_len=S)

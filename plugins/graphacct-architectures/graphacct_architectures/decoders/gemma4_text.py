@@ -188,6 +188,7 @@ def describe(config: Gemma4TextConfig) -> Decoder:
             qk_norm="head",
             scaled=False,
             causal=not both,
+            reach=(config.window, config.window) if both else None,
             unmasked=both,
             dropout=config.attention_dropout,
             values_norm=GAINLESS,

@@ -121,6 +121,7 @@ def describe(config: Llama4TextConfig) -> Decoder:
             position_scaled=config.attn_temperature_tuning and not turned,
             position_scaled_wide=True,
             window=config.attention_chunk_size if kinds[index] == CHUNKED else None,
+            chunked=kinds[index] == CHUNKED,
             upcast="",
         )
         return Layer(attention, experts if index in sparse else dense)

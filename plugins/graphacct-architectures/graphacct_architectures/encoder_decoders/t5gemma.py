@@ -98,10 +98,16 @@ def encoder_of(config: T5GemmaConfig) -> Decoder:
     """Returns the encoder, whose attention goes both ways."""
     d = stack(config, config.encoder, "encoder")
     assert isinstance(d.layer, tuple)
-    change: dict[str, Any] = {"causal": False}
+
+    def layer(kind: Layer) -> Layer:
+        assert isinstance(kind.attention, Attention)
+        window = kind.attention.window
+        reach = None if window is None else (window, window)
+        return attrs.evolve(kind, attention=attrs.evolve(kind.attention, causal=False, reach=reach))
+
     return attrs.evolve(
         d,
-        layer=tuple(attrs.evolve(kind, attention=attrs.evolve(kind.attention, **change)) for kind in d.layer),
+        layer=tuple(map(layer, d.layer)),
         classifier=classifier_of(config),
     )
 

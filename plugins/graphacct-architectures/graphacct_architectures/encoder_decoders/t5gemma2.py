@@ -24,6 +24,7 @@ from graphacct import (
     differ,
     equal,
     fields,
+    floor_div,
     frozen,
     prod,
 )
@@ -113,7 +114,9 @@ def stack(config: T5Gemma2Config, own: SubModel, module: str, *, encoder: bool) 
     def layer(kind: Layer) -> Layer:
         assert isinstance(kind.attention, Attention)
         assert isinstance(kind.feed_forward, Mlp)
-        changes: dict[str, Any] = {"causal": False} if encoder else {}
+        window = kind.attention.window
+        reach = None if window is None else (floor_div(window + 1, 2) - 1, floor_div(window, 2))
+        changes: dict[str, Any] = {"causal": False, "reach": reach} if encoder else {}
         kind = attrs.evolve(
             kind,
             attention=attrs.evolve(kind.attention, dropout=config.attention_dropout, **changes),

@@ -20,7 +20,8 @@ def words(config: BertKeys, workload: Workload, b: Builder, *, masked: bool) -> 
     """Returns the last layer's states of each text, (batch, seq, width). The other model's mask of pairs is added to
     written-out scores if the text is `masked`; a fused kernel is given it."""
     described = attrs.evolve(of_class(config, MODEL), pooled=False)
-    described = attrs.evolve(described, causal=True) if masked and workload.attention == "eager" else described
+    if masked and workload.attention == "eager":
+        described = attrs.evolve(described, causal=True, both_ways=True)
     found = encode(described, workload, b)
     assert isinstance(found, Value)
     return found

@@ -158,7 +158,7 @@ def stream(config: Any, workload: Workload, b: Builder) -> Value:
     x = unpadded(b, "unpadded", x, mask)
     seen = mask
     if config.causal:
-        seen = b.apply("full", name="causal_mask", shape=(batch, seq, seq), dtype="bool")
+        seen = b.apply("full", name="causal_mask", shape=(batch, seq, seq), dtype="bool", causal=True)
     b.hold(mask, seen)
     for index in range(count):
         x = layer(config, workload, b, x, mask, seen, index)

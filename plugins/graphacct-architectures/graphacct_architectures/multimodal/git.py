@@ -85,7 +85,10 @@ def stream(config: GitConfig, workload: Workload, b: Builder, root: str) -> Valu
             x = b.apply("concat", seen(config, workload, b), x, name="image_and_text", dim=1)
         batch, seq, _ = x.spec.shape
         keys = workload.positions if workload.phase == "decode" else seq
-        mask = b.apply("causal_mask", name="causal_mask", batch=batch, seq=seq, keys=keys, dtype=b.dtype)
+        sizes: dict[str, Any] = {"batch": batch, "seq": seq, "keys": keys}
+        if workload.phase != "decode" and workload.seq_len is not None:
+            sizes["prefix"] = seq - workload.seq_len
+        mask = b.apply("causal_mask", name="causal_mask", **sizes, dtype=b.dtype)
         b.hold(mask)
         return b.repeat(e.names.stack, e.count, partial(layer, e, workload), x, constants=(mask,))
 

@@ -63,7 +63,7 @@ def unpadded(c: TextCfg, workload: Workload, b: Builder, ids: Value, count: Dim)
     x = b.apply("repeat", x, name="of_each_head", times=(1, c.heads, 1, 1))
     if c.no_causal_mask:
         return x
-    causal = b.apply("constant", name="attn_mask", shape=(count, count), dtype=b.dtype)
+    causal = b.apply("constant", name="attn_mask", shape=(count, count), dtype=b.dtype, causal=True)
     found: Value = b.apply("add", causal, x, name="mask")
     return found
 

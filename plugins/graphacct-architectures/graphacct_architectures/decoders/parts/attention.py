@@ -199,7 +199,8 @@ def eager(
         scores = b.apply("add", scores, tables[ALIBI], name="alibi")
     if a.window_stored:
         shape = (1, 1, *scores.spec.shape[-2:])
-        seen = b.apply("constant", name="seen", shape=shape, dtype="bool")
+        hidden = {"causal": True} if a.window is None else {"causal": True, "window": a.window}
+        seen = b.apply("constant", name="seen", shape=shape, dtype="bool", **hidden)
         scores = b.apply("masked_fill", scores, seen, name="within_window")
     if a.window is not None or not a.unmasked:
         mask = tables[mask_name(a, workload)]

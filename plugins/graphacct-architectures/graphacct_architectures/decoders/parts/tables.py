@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from graphacct import Builder, Dim, Value, Workload, equal, exact_div, less, minimum
 from graphacct_architectures.decoders.parts.description.attention import Attention, Mixing
@@ -57,14 +58,16 @@ def masks(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
         )
         if name in found or (whole and plain):
             continue
+        hidden = {} if within else what_hides(a)
         if whole and not a.alibi:
-            found[name] = seen(b, name, workload.batch, seq, keys)
+            found[name] = seen(b, name, workload.batch, seq, keys, hidden)
             continue
         kind = {
             "batch": workload.batch,
             "seq": seq,
             "keys": keys,
             "dtype": "bool" if a.mask_filled and not whole else b.dtype,
+            **hidden,
         }
         found[name] = b.apply("causal_mask", name=name, **kind)
         if a.alibi:
@@ -74,10 +77,22 @@ def masks(d: Decoder, workload: Workload, b: Builder) -> dict[str, Value]:
     return found
 
 
-def seen(b: Builder, name: str, batch: Dim, seq: Dim | None, keys: Dim) -> Value:
+def what_hides(a: Attention) -> dict[str, Any]:
+    """Returns what of a mask hides positions besides those after a query: the layer's window or chunk."""
+    if a.causal:
+        return {} if a.window is None else {"chunk" if a.chunked else "window": a.window}
+    if a.window is None or a.reach is None:
+        return {"both_ways": True} if a.window is None else {"both_ways": True, "window": a.window}
+    before, after = a.reach
+    return {"both_ways": True, "window": before + 1, "ahead": after}
+
+
+def seen(
+    b: Builder, name: str, batch: Dim, seq: Dim | None, keys: Dim, hidden: Mapping[str, Any] | None = None
+) -> Value:
     """Returns which keys each query sees, as bools, once for all sequences; each layer's attention makes floats of
-    them."""
-    mask = b.apply("causal_mask", name=name, seq=seq, keys=keys, dtype="bool")
+    them. `hidden` is what hides more than the positions after a query."""
+    mask = b.apply("causal_mask", name=name, seq=seq, keys=keys, dtype="bool", **(hidden or {}))
     return b.apply("expand", mask, name=f"{name}_each", shape=(batch, 1, seq, keys))
 
 

@@ -68,7 +68,8 @@ def masks(windows: frozenset[Dim | None], workload: Workload, b: Builder) -> dic
         assert workload.encoder_seq_len is not None
         name = FULL_MASK if window is None else SLIDING_MASK
         sizes = {"batch": workload.batch, "seq": workload.seq_len, "keys": keys + workload.encoder_seq_len}
-        found[name] = b.apply("causal_mask", name=name, **sizes, dtype=b.dtype)
+        hidden = {"shared": workload.encoder_seq_len, **({} if window is None else {"window": window})}
+        found[name] = b.apply("causal_mask", name=name, **sizes, dtype=b.dtype, **hidden)
     return found
 
 

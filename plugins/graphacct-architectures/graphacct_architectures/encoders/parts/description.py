@@ -159,6 +159,8 @@ class Encoder:
         head: A prediction for every token, or None.
         classifier: A classifier, or None.
         causal: Whether a token sees only those before it.
+        both_ways: Whether the mask that is added to written-out scores as if they were causal hides none after it,
+            such as one of a text's phrases.
         crossed: Whether each layer has attention to another model's output too, which runs if there is one.
         boxes: Rows of the tables of a token's box on a page: its sides, height and width; 0 for none.
         types_sliced: Whether token types are a part of a row of zeros, and not read for each position.
@@ -185,6 +187,7 @@ class Encoder:
     head: Head | None = None
     classifier: Classifier | None = None
     causal: bool = False
+    both_ways: bool = False
     output_dropped: bool = True
     head_owns: bool = False
     network_dropped: bool = True

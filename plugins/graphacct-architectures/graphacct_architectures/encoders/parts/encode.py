@@ -74,7 +74,8 @@ def through(
     if e.causal and (workload.attention == "eager" or e.written_out):
         keys = workload.positions
         sizes = {"batch": workload.batch, "seq": workload.seq_len, "keys": keys, "dtype": b.dtype}
-        tables = (b.apply("causal_mask", name="causal_mask", **sizes), *tables)
+        hidden = {"both_ways": True} if e.both_ways else {}
+        tables = (b.apply("causal_mask", name="causal_mask", **sizes, **hidden), *tables)
     if states is not None:
         tables += (states,)
     b.hold(*tables)

@@ -106,9 +106,12 @@ class Attention:
             are made for all elements at once.
         alibi: Whether a slope times the distance is added to the scores (ALiBi).
         window: How many positions back it sees, its own included; None for all.
+        reach: How many positions before and after its own it sees within a window if it goes both ways; None for one
+            less than the window.
         window_stored: Whether written-out attention masks with a buffer of each layer, which has its window, before it
             adds the mask that all layers share.
         window_cached: Whether a cache holds no more than the window.
+        chunked: Whether the window is one of the chunks that the sequence is cut into, and not the last positions.
         qk_norm: `head`: one norm of d_head shared by all heads of q or k; `gains`: the same with a gain for each head;
             `heads`: a norm for each head; `width`: one norm over all heads together.
         qk_norm_names: The norms' names.
@@ -178,8 +181,10 @@ class Attention:
     rotary_repeated: str = ""
     alibi: bool = False
     window: Dim | None = None
+    reach: tuple[Dim, Dim] | None = None
     window_stored: bool = False
     window_cached: bool = True
+    chunked: bool = False
     qk_norm: str = ""
     qk_norm_names: tuple[str, str] = ("q_norm", "k_norm")
     qk_norm_kind: Norm | None = None

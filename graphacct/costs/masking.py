@@ -1,0 +1,61 @@
+"""Masking: a graph in which a part of attention's pairs of positions is counted.
+
+Attention computes every pair of a query and a key, and counts in full by default. Under another mask the scores, the
+softmax and the weighted values of each core count the pairs that its own mask leaves, in the backward pass too. Only
+FLOPs change. The graph's nodes stay the same and remember another application of their operators, so that whatever asks
+a node for its work gets the counted part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from graphacct.dims import Dim, differ
+from graphacct.graph.attention_masks import attention_masks
+from graphacct.graph.graph import Block, Graph, Node
+from graphacct.operators.mask import FULL, Mask, Share
+from graphacct.operators.operator import Operator
+
+
+def masked(graph: Graph, counted: str, operators: Mapping[str, Operator]) -> Graph:
+    """Returns the graph with the pairs counted that a mask (`full`, `causal`, `half`, `window`) leaves.
+
+    Raises ConfigError for attention with several masks that do not agree.
+    """
+    if counted == FULL:
+        return graph
+    masks = attention_masks(graph, operators)
+    return _with_shares(graph, counted, masks, operators) if masks else graph
+
+
+def _with_shares(graph: Graph, counted: str, masks: Mapping[str, Mask], operators: Mapping[str, Operator]) -> Graph:
+    nodes: list[Node | Block] = []
+    for node in graph.nodes:
+        if isinstance(node, Block):
+            nodes.append(attrs.evolve(node, body=_with_shares(node.body, counted, masks, operators)))
+        elif node.name in masks:
+            nodes.append(_with_share(node, counted, masks[node.name], operators[node.operator]))
+        else:
+            nodes.append(node)
+    return attrs.evolve(graph, nodes=tuple(nodes))
+
+
+def _with_share(node: Node, counted: str, mask: Mask, operator: Operator) -> Node:
+    specs = [operand.spec for operand in node.inputs]
+    pairs, twice, keys = mask.pairs(counted), mask.twice(counted), mask.keys
+    width = keys if operator.pairs else _columns(node, keys)
+    if differ(width, keys):  # columns that belong to no key, such as a sink's, are seen by all
+        more = mask.queries * (width - keys)
+        pairs, twice, keys = pairs + more, twice + 2 * more, width
+    share = Share(pairs, twice, mask.queries * keys)
+    return attrs.evolve(node).applied(operator.masked(specs, node.attributes, share))
+
+
+def _columns(node: Node, keys: Dim) -> Dim:
+    """Returns how many columns the scores of a node of a core have: its first operand's, or a product's keys."""
+    made = node.application
+    if made is not None and differ(made.cost.matmul_flops, 0):
+        return keys
+    return node.values[0].spec.shape[-1] if node.values and node.values[0].spec.shape else keys
