@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test fuzz lint bench verify verify-quick goldens certify coverage clean
+.PHONY: demo test fuzz lint bench verify verify-quick goldens certify coverage estimates clean
 
 demo: $(INSTALLED)
 	$(BIN)/graphacct report gpt2-xl --depth 3
@@ -49,6 +49,10 @@ certify: .venv-verify/.installed .venv-certify/.installed .venv-certify/beside
 	TORCHVISION=.venv-verify/torchvision .venv-verify/bin/python tests/certify/classifiers.py docs/torchvision.md
 	BESIDE=.venv-certify/beside .venv-verify/bin/python tests/certify/model_types.py .venv-certify/types.json
 	.venv-verify/bin/python tests/certify/types_page.py .venv-certify/types.json tests/certify/model_types.json docs/model-types.md
+
+# docs/estimates.md anew: how far off 2 N, 4 N and 6 N are for each preset.
+estimates: $(INSTALLED)
+	$(BIN)/python tests/estimates/write_page.py
 
 # docs/coverage.md anew: which of the models that other programs list are read.
 coverage: $(INSTALLED)

@@ -22,11 +22,13 @@ from graphacct.operators.operator import Operator
 def masked(graph: Graph, counted: str, operators: Mapping[str, Operator]) -> Graph:
     """Returns the graph with the pairs counted that a mask (`full`, `causal`, `half`, `window`) leaves.
 
-    Raises ConfigError for attention with several masks that do not agree.
+    Raises ConfigError for attention with several masks that do not agree, and in a captured module for one that is
+    computed by nodes that do not say what it hides.
     """
     if counted == FULL:
         return graph
-    masks = attention_masks(graph, operators)
+    captured = graph.origin is not None  # a family says what its masks hide, and a module does not
+    masks = attention_masks(graph, operators, strict=captured)
     return _with_shares(graph, counted, masks, operators) if masks else graph
 
 

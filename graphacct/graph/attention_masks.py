@@ -9,6 +9,7 @@ all queries, which hides padding.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias
 
 from graphacct.dims import same
 from graphacct.errors import ConfigError
@@ -17,29 +18,33 @@ from graphacct.graph.graph import Block, Graph, Node
 from graphacct.operators.mask import Mask
 from graphacct.operators.operator import Operator
 
+Sources: TypeAlias = frozenset[Mask | str]
+"""What a value comes from: masks, and the names of nodes that compare queries with keys and say nothing of it."""
 
-def attention_masks(graph: Graph, operators: Mapping[str, Operator]) -> dict[str, Mask]:
+
+def attention_masks(graph: Graph, operators: Mapping[str, Operator], strict: bool = False) -> dict[str, Mask]:
     """Returns the mask of each node of an attention core that has one, by the node's name.
 
-    Raises ConfigError for a core with two masks of which neither is the other with a window.
+    Raises ConfigError for a core with two masks of which neither is the other with a window; if `strict`, also for one
+    whose mask is computed by nodes that do not say what it hides.
     """
-    return dict(_Masks(operators, attention_core(graph, operators)).of(graph, {}))
+    return dict(_Masks(operators, attention_core(graph, operators), strict).of(graph, {}))
 
 
 class _Masks:
     """The masks of one graph."""
 
-    def __init__(self, operators: Mapping[str, Operator], core: frozenset[str]) -> None:
-        self.operators, self.core = operators, core
+    def __init__(self, operators: Mapping[str, Operator], core: frozenset[str], strict: bool) -> None:
+        self.operators, self.core, self.strict = operators, core, strict
 
-    def of(self, graph: Graph, entering: Mapping[str, frozenset[Mask]]) -> Iterator[tuple[str, Mask]]:
-        """Yields the names and masks of the nodes in a body, blocks inside it too. `entering` are the masks that the
-        body's inputs come from."""
-        behind: dict[str, frozenset[Mask]] = dict(entering)
+    def of(self, graph: Graph, entering: Mapping[str, Sources]) -> Iterator[tuple[str, Mask]]:
+        """Yields the names and masks of the nodes in a body, blocks inside it too. `entering` is what the body's inputs
+        come from."""
+        behind: dict[str, Sources] = dict(entering)
         makers: dict[str, Node] = {}
         for node in graph.nodes:
             if isinstance(node, Block):
-                given = [frozenset().union(*(behind.get(v.name, _NONE) for v in group)) for group in node.entering]
+                given = [_NONE.union(*(behind.get(v.name, _NONE) for v in group)) for group in node.entering]
                 names = [value.name for value in node.body.inputs]
                 yield from self.of(node.body, dict(zip(names, given, strict=True)))
                 continue
@@ -48,35 +53,54 @@ class _Masks:
                 behind[value.name] = found
                 makers[value.name] = node
         for component in _components([node for node in graph.nodes if self._in_core(node)], makers, self.core):
-            masks = frozenset().union(*(self._applied(node, behind) for node in component))
+            sources = _NONE.union(*(self._applied(node, behind) for node in component))
+            masks = [source for source in sources if isinstance(source, Mask)]
+            name = next((n.name for n in component if self.operators[n.operator].attention), component[0].name)
             if masks:
-                mask = _one(masks, component[0].name)
+                mask = _one(masks, name)
                 yield from ((node.name, mask) for node in component)
+            elif sources and self.strict:
+                raise ConfigError(
+                    f"node {name!r}: its attention's mask is computed by node {min(map(str, sources))!r}, "
+                    "which does not say what it hides (an operator does with sees=, docs/writing-a-plugin.md); "
+                    "mask='full' counts all pairs"
+                )
 
     def _in_core(self, node: Node | Block) -> bool:
         return isinstance(node, Node) and node.name in self.core
 
-    def _behind(self, node: Node, behind: Mapping[str, frozenset[Mask]]) -> frozenset[Mask]:
-        """Returns the masks that what a node makes comes from: its own, or those of its operands. What is multiplied or
-        attended to is a mask no more."""
+    def _behind(self, node: Node, behind: Mapping[str, Sources]) -> Sources:
+        """Returns what a node's results come from: a mask of its own, or what its operands come from. What is
+        multiplied or attended to is a mask no more."""
         rule = self.operators.get(node.operator)
         if rule is None or rule.attention == WHOLE:
             return _NONE
         own = rule.seen([operand.spec for operand in node.inputs], node.attributes)
         if own is not None:
             return frozenset((own,))
-        found = frozenset().union(*(behind.get(value.name, _NONE) for value in node.values))
-        return _NONE if found and _contracts(node, rule) else found
+        found = _NONE.union(*(behind.get(value.name, _NONE) for value in node.values))
+        if found:
+            return _NONE if _contracts(node, rule) else found
+        return frozenset((node.name,)) if rule.sees is None and _compares(node) else _NONE
 
-    def _applied(self, node: Node, behind: Mapping[str, frozenset[Mask]]) -> frozenset[Mask]:
-        """Returns the masks that a node of a core applies: its own, and those that its operands come from."""
+    def _applied(self, node: Node, behind: Mapping[str, Sources]) -> Sources:
+        """Returns what a node of a core applies: a mask of its own, and what its operands come from."""
         rule = self.operators[node.operator]
-        found = frozenset().union(*(behind.get(value.name, _NONE) for value in node.values))
+        found = _NONE.union(*(behind.get(value.name, _NONE) for value in node.values))
         own = rule.seen([operand.spec for operand in node.inputs], node.attributes)
         return found if own is None else found | {own}
 
 
-_NONE: frozenset[Mask] = frozenset()
+def _compares(node: Node) -> bool:
+    """Returns whether a node makes a bool for each of many rows and columns of something that is not the same for all
+    rows."""
+    spec = node.outputs[0].spec
+    if spec.dtype != "bool" or any(same(size, 1) for size in spec.shape[-2:]) or len(spec.shape) < 2:
+        return False
+    return any(len(value.spec.shape) > 1 and not same(value.spec.shape[-2], 1) for value in node.values)
+
+
+_NONE: Sources = frozenset()
 
 
 def _components(

@@ -10,6 +10,7 @@ import pytest
 import sympy
 
 import graphacct
+from graphacct.hooks.manager import default
 from graphacct.operators.mask import MASKS, Mask
 from graphacct.reports.unrolled import unrolled
 
@@ -20,7 +21,7 @@ def total(model: Any, mask: str, **options: Any) -> dict[str, Any]:
     return dict(graphacct.account(model, mask=mask, **options).total)
 
 
-def seen(mask: Mask, query: int, key: int) -> bool:
+def seen(mask: Any, query: int, key: int) -> bool:
     """Whether a query sees a key, by the definition."""
     positions = mask.keys - mask.shared
     if key >= positions:
@@ -141,7 +142,7 @@ def test_a_sweep_has_the_ints_figures() -> None:
     lengths = [4097, 5001, 8192]
     for mask in MASKS:
         sizes: dict[str, Any] = {"mask": mask, "convention": "matmul"}
-        found = graphacct.account("mistral-7b", seq_len=numpy.array(lengths, dtype=object), **sizes).total["flops"]
+        found: Any = graphacct.account("mistral-7b", seq_len=numpy.array(lengths, dtype=object), **sizes).total["flops"]
         assert list(found) == [graphacct.account("mistral-7b", seq_len=n, **sizes).total["flops"] for n in lengths]
 
 
@@ -174,3 +175,39 @@ def test_what_the_outputs_say() -> None:
         graphacct.compare(report, graphacct.account("gpt2", seq_len=8))
     with pytest.raises(graphacct.ConfigError, match="two conventions, exact:causal and exact"):
         graphacct.diff(report, graphacct.account("gpt2", seq_len=8))
+
+
+def written(mask: str) -> graphacct.Graph:
+    """Attention of 6 tokens in one operator, with a mask that a comparison makes, or that says what it hides."""
+    b = graphacct.Builder("module", default().operators)
+    q, k, v = (b.input(name, (1, 2, 6, 4)) for name in "qkv")
+    if mask == "compared":
+        rows, columns = b.input("rows", (6, 1), "int64"), b.input("columns", (1, 6), "int64")
+        hidden = b.apply("le", columns, rows, name="seen")
+    else:
+        hidden = b.apply("causal_mask", seq=6, window=2, dtype="bool", name="seen")
+    y = b.apply("scaled_dot_product_attention", q, k, v, hidden, name="sdpa")
+    return b.graph(y)
+
+
+def test_a_mask_that_a_module_computes_is_refused() -> None:
+    """A captured module's comparisons do not say what they hide. A mask that an operator makes does."""
+    with pytest.raises(graphacct.ConfigError, match=r"'sdpa': its attention's mask is computed by node 'seen'"):
+        graphacct.account(captured(written("compared")), mask="causal")
+    assert graphacct.account(captured(written("compared")), convention="matmul").total["flops"] == 2 * 36 * 16
+    assert (
+        graphacct.account(captured(written("made")), convention="matmul", mask="window").total["flops"] == 2 * 11 * 16
+    )
+
+
+def captured(graph: graphacct.Graph) -> graphacct.Graph:
+    return graphacct.evolve(graph, origin=graphacct.Origin(lambda *run: None, lambda loss: None))
+
+
+def test_masks_that_do_not_agree_are_refused() -> None:
+    b = graphacct.Builder("odd", default().operators)
+    q, k, v = (b.input(name, (1, 2, 6, 4)) for name in "qkv")
+    wide, narrow = (b.apply("causal_mask", seq=6, window=width, name=f"mask_{width}") for width in (4, 2))
+    y = b.apply("scaled_dot_product_attention", q, k, v, b.apply("add", wide, narrow, name="both"), name="sdpa")
+    with pytest.raises(graphacct.ConfigError, match=r"'sdpa': its attention has several masks, .*mask='full'"):
+        graphacct.account(b.graph(y), mask="window")

@@ -21,6 +21,7 @@ RUN = (
     "worksheet.md",
     "memory.md",
     "conventions.md",
+    "mfu.md",
     "compare.md",
     "diff.md",
     "solve.md",
