@@ -10,7 +10,10 @@ from typing import Any
 
 __version__ = "0.1.0"
 NAMES = {
-    "api": "account build compare diff draw explain load memory params reconcile save solve sweep verify verify_class",
+    "api": (
+        "account build compare diff draw explain formula load memory params reconcile save solve sweep verify "
+        "verify_class"
+    ),
     "checkpoints.class_measurement": "ClassMeasurement",
     "classes": "frozen",
     "costs.analyses": "Analysis",

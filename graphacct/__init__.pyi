@@ -6,6 +6,7 @@ from graphacct.api import compare as compare
 from graphacct.api import diff as diff
 from graphacct.api import draw as draw
 from graphacct.api import explain as explain
+from graphacct.api import formula as formula
 from graphacct.api import load as load
 from graphacct.api import memory as memory
 from graphacct.api import params as params

@@ -14,6 +14,7 @@ COMMANDS = {
     "report": "What a model costs, by scope, operator or parameter.",
     "draw": "A picture of a model: SVG, PNG, PDF or DOT.",
     "explain": "Where the numbers of one node come from.",
+    "formula": "The closed formula of a figure, in the model's own sizes.",
     "compare": "Models side by side, or one at several sizes, with shares.",
     "diff": "Which nodes of two models differ, and what that costs.",
     "reconcile": "Why two conventions give different FLOPs, term by term.",

@@ -41,8 +41,8 @@ def _one(quantity: Quantity, plugin: str, values: Mapping[str, Any]) -> Any:
         return None
     except Exception as error:
         raise PluginError(failure(who, error)) from error
-    if found is None:
-        return None
+    if found is None or is_traced(found):
+        return found
     if is_symbol(found):
         sympy = sys.modules["sympy"]
         return None if found.has(sympy.zoo, sympy.nan, sympy.oo, -sympy.oo) else found

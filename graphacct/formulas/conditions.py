@@ -37,6 +37,10 @@ def told(trace: Recorder, guards: Sequence[Guard]) -> tuple[Guard, ...]:
             if any(other != place and signs.never_negative(added(some, mine, -1)) for other, some in below.items()):
                 below.pop(place, None)
                 left.pop(place, None)
+    equal = [guard.terms for guard in left.values() if guard.kind == "==" and guard.holds]
+    for place, mine in below.items():
+        if any(signs.always("<", added(mine, each, factor)) for each in equal for factor in (1, -1)):
+            left.pop(place, None)  # s = p says that s ≤ p
     divided = {place: each for place, guard in left.items() if guard.holds and (each := _divides(trace, guard))}
     for place, pair in list(divided.items()):
         if any(other != place and _is_part(trace, pair, each) for other, each in divided.items()):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphacct.formulas.collect import Collector
-from graphacct.formulas.forms import Form, Name, Product, Sum
+from graphacct.formulas.forms import Form, Name, Operation, Product, Sum
 from graphacct.formulas.traced_size import CEIL, FLOOR, MAX, MIN, RATIO, Part, TracedSize
 
-FUNCTIONS = {FLOOR: "floor({})", CEIL: "ceil({})", RATIO: "({})", MAX: "max({})", MIN: "min({})"}
+FUNCTIONS = {FLOOR: "floor({})", CEIL: "ceil({})", RATIO: "{}", MAX: "max({})", MIN: "min({})"}
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 MINUS = "−"
 
@@ -34,7 +34,8 @@ def written(form: Form) -> str:
         return joined([written(part) for part in form.parts], " + ", f" {MINUS} ", MINUS)
     if form.kind in (MAX, MIN):
         return FUNCTIONS[form.kind].format(", ".join(map(written, form.parts)))
-    return FUNCTIONS[form.kind].format(" / ".join(_inner(part, divided=True) for part in form.parts))
+    above, below = form.parts
+    return FUNCTIONS[form.kind].format(f"{_inner(above)} / {_inner(below, divisor=True)}")
 
 
 def joined(parts: Sequence[str], plus: str, minus: str, sign: str) -> str:
@@ -58,12 +59,16 @@ def _product(form: Product) -> str:
 
 
 def _power(form: Form, power: int, lone: bool = False) -> str:
-    base = written(form) if lone and power == 1 and form.__class__ is not Sum else _inner(form)
+    base = written(form) if lone and power == 1 and not isinstance(form, Sum) else _inner(form)
     return base if power == 1 else f"{base}{str(power).translate(SUPERSCRIPTS)}"
 
 
-def _inner(form: Form, divided: bool = False) -> str:
-    """Returns a form as a factor: a sum in brackets; as one side of `/` a product with several factors too."""
+def _inner(form: Form, divisor: bool = False) -> str:
+    """Returns a form as a factor: a sum in brackets; as a divisor a product with several factors too."""
     plain = written(form)
-    several = isinstance(form, Sum) or (isinstance(form, Product) and (divided or form.below) and " " in plain)
+    several = (
+        isinstance(form, Sum)
+        or (isinstance(form, Operation) and form.kind == RATIO)
+        or (isinstance(form, Product) and (divisor or form.below) and " " in plain)
+    )
     return f"({plain})" if several else plain

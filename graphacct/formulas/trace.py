@@ -75,6 +75,11 @@ class Trace:
         """The guards that were kept."""
         return self.guards.found
 
+    @property
+    def whole_quotients(self) -> tuple[Terms, ...]:
+        """The quotients that are whole numbers wherever the guards hold."""
+        return tuple(self._whole)
+
     def decide(self, kind: str, terms: Terms, value: Number) -> bool:
         """Returns whether a formula is 0 (`==`) or below 0 (`<`), which its value says, and keeps it as a guard."""
         truth = self.guards.decide(kind, terms, value)
@@ -210,11 +215,28 @@ class Trace:
 
     def _is_whole(self, terms: Terms) -> bool:
         """Returns whether a formula is a whole number for all sizes that the guards leave."""
-        return all(
-            (type(number) is int and _no_divisor(product))
-            or any(_is_multiple(product, number, quotient) for quotient in self._whole)
+        left = {
+            product: number
             for product, number in terms.items()
-        )
+            if not (type(number) is int and _no_divisor(product))
+            and not any(_is_multiple(product, number, quotient) for quotient in self._whole)
+        }
+        return not left or self._is_even(left)
+
+    def _is_even(self, halves: Terms) -> bool:
+        """Returns whether a sum of halves is whole for all sizes: `s² / 2 + s / 2` is, since s² is odd where s is.
+
+        So a power counts as its base, and each product must be there an even number of times.
+        """
+        odd: set[frozenset[int]] = set()
+        for product, number in halves.items():
+            if number.denominator != 2 or not _no_divisor(product):
+                return False
+            places = frozenset(place for place, _ in powers(product))
+            if any(self.atoms[place].kind == RATIO for place in places):
+                return False
+            odd ^= {places}
+        return not odd
 
     def _operation(self, kind: str, parts: Sequence[Part], value: Number) -> Any:
         key = (kind, *map(_key, parts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from math import isfinite
 from typing import Any, Protocol
 
 import attrs
@@ -12,6 +13,8 @@ from graphacct.formulas.terms import LARGEST_POWER, Number, Terms, added, multip
 
 SIZE, FLOOR, CEIL, RATIO, MAX, MIN = "size", "//", "-(-//)", "/", ">", "<"
 """The kinds of atoms."""
+EXACT = 1 << 20
+"""Floats that are a whole number of parts of this size or larger multiply without rounding."""
 
 
 class Recorder(Protocol):
@@ -84,6 +87,8 @@ class TracedSize:
         return -self + other
 
     def __mul__(self, other: Any) -> Any:
+        if type(other) is float and _is_rounded(other):
+            return float(self) * other
         terms = self.trace.terms_of(other)
         if terms is None:
             return NotImplemented
@@ -111,9 +116,13 @@ class TracedSize:
         return found if power >= 0 else 1 / found
 
     def __truediv__(self, other: Any) -> Any:
+        if type(other) is float and _is_rounded(other):
+            return float(self) / other
         return self.trace.quotient(self, other)
 
     def __rtruediv__(self, other: Any) -> Any:
+        if type(other) is float and _is_rounded(other):
+            return other / float(self)
         return self.trace.quotient(other, self)
 
     def __floordiv__(self, other: Any) -> Any:
@@ -235,6 +244,12 @@ class Atom:
     name: str = ""
     parts: tuple[Part, ...] = ()
     value: Number = 0
+
+
+def _is_rounded(number: float) -> bool:
+    """Returns whether a float has more digits than those of 4.0 or 0.5: its products are rounded, so that 1536 times
+    5.83… may be 8960 where the exact product of that float is a little less. A size that meets one keeps its value."""
+    return not isfinite(number) or number.as_integer_ratio()[1] > EXACT
 
 
 def value_of(part: Any) -> Number:

@@ -61,7 +61,7 @@ class Parts:
         Raises ConfigError if the model has no such part and `absent` is None, and for a glob that names single layers.
         """
         quantity = self.report.quantity(name)
-        chosen = self._of_role(name, argument) if argument in ROLES else self._of_scopes(argument)
+        chosen = self._of_role(name, argument) if argument in ROLES else self.of_scopes(argument)
         if isinstance(chosen, ConfigError):
             if absent is None:
                 raise chosen
@@ -82,7 +82,9 @@ class Parts:
             return ConfigError(f"{name}({role}): {model} has nothing of that role; it has {there}")
         return lambda node: self.role_of.get(node) == role
 
-    def _of_scopes(self, glob: str) -> Callable[[str], bool] | ConfigError:
+    def of_scopes(self, glob: str) -> Callable[[str], bool] | ConfigError:
+        """Returns the function that says whether a node is within the scopes that a glob matches; if none is, the
+        error."""
         graph = self.report.annotated.graph
         known = names(graph, lambda node: (node.name, *outward(node.name)))
         if names_single(glob, known):

@@ -286,6 +286,7 @@ def test_the_version_and_the_help(run: Any) -> None:
         "report",
         "draw",
         "explain",
+        "formula",
         "compare",
         "diff",
         "solve",

@@ -56,6 +56,13 @@ def test_what_follows_from_another_guard_is_not_told():
     assert texts(trace) == ["d > h"]
 
 
+def test_what_follows_from_an_equation_is_not_told():
+    trace, s, p = sizes(s=512, p=512)
+    assert s <= p
+    assert s == p
+    assert texts(trace) == ["s = p"]
+
+
 def test_a_guard_is_divided_by_what_is_positive():
     trace, d, h = sizes(d=64, h=4)
     each = d // h

@@ -38,7 +38,7 @@ def test_quotients_are_fractions():
     assert text(d / h + s / h) == "(s + d) / h"
     assert text(s // 3 + -(-d // 32)) == "floor(s / 3) + ceil(d / 32)"
     assert text(2 * ((s + 5 * d) // (3 * h))) == "2 · floor((s + 5 · d) / (3 · h))"
-    assert text(1 / (s + d)) == "(1 / (s + d))"
+    assert text(1 / (s + d)) == "1 / (s + d)"
 
 
 def test_what_is_taken_away_is_written_after_what_it_is_taken_from():

@@ -74,6 +74,14 @@ def test_quotients_are_products_where_they_are_whole():
     assert (s / 3).value == pytest.approx(1000 / 3)
 
 
+def test_one_of_two_neighbours_is_even():
+    trace, s, b = traced(s=10, b=3)
+    assert (str(s * (s + 1) // 2), (s * (s + 1) // 2).value) == ("s · (s + 1) / 2", 55)
+    assert (str((s * s + s) % 2), (b * s**3 - b * s) % 2) == ("0", 0)
+    assert str(s * (s + b) // 2) == "floor(s · (s + b) / 2)"
+    assert not trace.decisions
+
+
 def test_the_largest_leaves_out_what_is_never_larger():
     trace, s, h, d = traced(s=10, h=2, d=5)
     most = trace.largest(s * h, s, s * h * d, 3)
@@ -103,3 +111,13 @@ def test_a_traced_size_hashes_by_its_formula():
     _, s, d = traced(s=4, d=4)
     assert len({s * d, d * s, s + d}) == 2
     assert isinstance(s * d, TracedSize)
+
+
+def test_a_float_that_rounds_holds_the_size():
+    """1536 · 5.833333333333333 is 8960.0 in floats, and 8959.99… exactly: a report has what floats give."""
+    trace, d = traced(d=1536)
+    assert d * 4.0 == 4 * d
+    assert not trace.decisions
+    assert int(d * 5.833333333333333) == 8960
+    assert guards(trace) == ["d − 1,536 == 0"]
+    assert (d / 0.3, 0.1 / d) == (1536 / 0.3, 0.1 / 1536)

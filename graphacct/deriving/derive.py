@@ -1,0 +1,231 @@
+"""The formulas of a model: of its quantities, in whole, of one part, or by scope."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from graphacct.costs.annotate import NodeCost
+from graphacct.costs.columns import total
+from graphacct.costs.quantities import Quantity
+from graphacct.costs.ratios import ratio
+from graphacct.deriving.blocks import depths, in_blocks
+from graphacct.deriving.formula import TOTAL, Formula
+from graphacct.deriving.symbols import Symbol, chosen, symbols_of
+from graphacct.deriving.traced_report import HELD, SEVERAL, UNIT, Held, TracedReport, traced_report
+from graphacct.errors import ConfigError, UnknownNameError, brief, suggest
+from graphacct.explanations.lookup import resolve
+from graphacct.formulas.conditions import condition_text, names_in, told
+from graphacct.formulas.evaluate import Evaluation
+from graphacct.formulas.guards import Guard
+from graphacct.formulas.trace import Trace
+from graphacct.formulas.traced_size import TracedSize
+from graphacct.graph.paths import depth as depth_of
+from graphacct.graph.paths import outward, pattern
+from graphacct.models.find import ModelChoice
+from graphacct.operators.operator import Operator
+from graphacct.reports.parts import Parts
+from graphacct.reports.report import Report
+
+QUANTITIES = ("params", "flops")
+LINES, LEVELS = 30, 3
+"""Unless a depth is given, scopes are opened up to so many levels, as long as they are so many lines."""
+BY = ("scope",)
+
+Rows = Sequence[tuple[NodeCost, tuple[Any, ...]]]
+"""The nodes with a cost, and their figures."""
+
+
+def derive(
+    account: Callable[..., Report],
+    found: Any,
+    options: Mapping[str, Any],
+    quantities: Sequence[str],
+    node: str | None = None,
+    by: str | None = None,
+    depth: int | None = None,
+    symbols: Sequence[str] | None = None,
+    operators: Mapping[str, Operator] | None = None,
+) -> tuple[Formula, ...]:
+    """Returns the formula of each quantity. `account` returns the report of the model for some options.
+
+    Raises what `account` raises; ConfigError for a model without sizes, and for a size that cannot be a symbol;
+    UnknownNameError for a node, a quantity or a size that the model has not.
+    """
+    if by is not None and by not in BY:
+        raise UnknownNameError(f"unknown grouping {brief(by)}{suggest(by, BY)}; known: {', '.join(BY)}")
+    if not isinstance(found, ModelChoice):
+        symbols_of(found, options, {})
+    plain = account(quantities=("params",), **options)
+    plain.check_one_step("a formula")
+    known = symbols_of(found, options, plain.workload)
+    asked = tuple(symbol.name for symbol in chosen(found, symbols, known)) if symbols is not None else ()
+    traced = [symbol for symbol in known if symbols is None or symbol.name in asked]
+    derivation = _Derivation(account, found.architecture.aliases, {**options, "quantities": quantities}, traced, asked)
+    return tuple(derivation.formula(name, node, by, depth, operators or {}) for name in quantities)
+
+
+class _Derivation:
+    """The traced reports of one model, and the formulas in them."""
+
+    def __init__(
+        self,
+        account: Callable[..., Report],
+        aliases: Mapping[str, str],
+        options: Mapping[str, Any],
+        symbols: Sequence[Symbol],
+        asked: Sequence[str],
+    ) -> None:
+        self.aliases = aliases
+        self.own = {symbol.name: symbol.value for symbol in symbols}
+        units = {s.name: SEVERAL for s in symbols if s.value == UNIT and not s.of_config and not s.given}
+        self.found = traced_report(account, options, symbols, self.own, {**self.own, **units}, asked)
+        self.report, self.trace = self.found.report, self.found.trace
+        at = Evaluation(self.trace, self.own)
+        self.decisions = self.trace.decisions
+        self.failing = [guard for guard in self.decisions if not at.holds(guard)]
+        self.units = {name: UNIT for name in units if name in self.trace.sizes}
+        self.at_one: TracedReport | None = None
+        if self.failing:
+            ones = [Held(name, UNIT, HELD) for name in self.units]
+            self.at_one = traced_report(account, options, symbols, self.own, self.own, (), [*self.found.held, *ones])
+        self._told: dict[bool, tuple[Guard, ...]] = {}
+        self._depths = depths(self.report.annotated.costs, self.trace.atoms)
+
+    def formula(
+        self, name: str, node: str | None, by: str | None, depth: int | None, operators: Mapping[str, Operator]
+    ) -> Formula:
+        """Returns the formula of a quantity: of the whole model, or of a part."""
+        quantity = self.report.quantity(name)
+        path = TOTAL if node is None else self._path(node)
+        chosen = _chooser(self.report, path, operators)
+        whole = self._formula(quantity, path, chosen)
+        if by is None:
+            return whole
+        if quantity.of_row is not None:
+            raise ConfigError(f"{name} is a ratio, which scopes have no sum of: leave by={by!r} out")
+        paths = _scopes(self.report, chosen, path, depth)
+        parts = tuple(self._formula(quantity, each, _chooser(self.report, each, operators)) for each in paths)
+        return attrs.evolve(whole, parts=tuple(part for part in parts if not part.is_zero))
+
+    def _formula(self, quantity: Quantity, path: str, chosen: Callable[[str], bool]) -> Formula:
+        figure = _figure(self.report, quantity, chosen)
+        names = names_in(self.trace, figure.terms) if isinstance(figure, TracedSize) else set()
+        everywhere = self._same_at_one(figure, quantity, chosen)
+        point = self.own if everywhere else {**self.own, **dict.fromkeys(self.units, SEVERAL)}
+        point = {name: point[name] for name in self.trace.sizes}
+        open_ = self.found.workload - names
+        guards = [
+            guard
+            for guard in self._guards(everywhere)
+            if (mine := names_in(self.trace, guard.terms)) & names and not mine & open_
+        ]
+        note = "" if everywhere else self._note(guards)
+        blocks = None
+        if isinstance(figure, TracedSize) and quantity.of_row is None and quantity.combine == "sum":
+            place = [item.name for item in self.report.quantities].index(quantity.name)
+            rows = [(record, values[place]) for record, values in _rows(self.report) if chosen(record.node.name)]
+            blocks = in_blocks(figure.terms, rows, self.trace.atoms)
+        return Formula(
+            self.report.model,
+            quantity.name,
+            quantity.unit,
+            path,
+            {name: value for name, value in point.items() if name in names},
+            tuple(condition_text(self.trace, guard) for guard in guards),
+            self.found.held,
+            note,
+            point,
+            (),
+            figure,
+            self.trace,
+            tuple(guards),
+            blocks,
+            self._depths,
+            self.aliases,
+        )
+
+    def _guards(self, everywhere: bool) -> tuple[Guard, ...]:
+        """Returns the guards that say something; those that keep a batch of 1 out only if that has other formulas."""
+        if everywhere not in self._told:
+            failing = self.failing if everywhere else ()
+            guards = [guard for guard in self.decisions if not any(guard is each for each in failing)]
+            self._told[everywhere] = told(self.trace, guards)
+        return self._told[everywhere]
+
+    def _same_at_one(self, figure: Any, quantity: Quantity, chosen: Callable[[str], bool]) -> bool:
+        """Returns whether a formula that was traced at a batch of 2 is, with 1 put in, the one traced at 1."""
+        if self.at_one is None:
+            return True
+        common = Trace()
+        sizes: dict[str, Any] = {
+            name: self.units.get(name) or common.size(name, value) for name, value in self.own.items()
+        }
+        other = _figure(self.at_one.report, quantity, chosen)
+        return bool(
+            _key(Evaluation(self.trace, sizes).of(figure)) == _key(Evaluation(self.at_one.trace, sizes).of(other))
+        )
+
+    def _note(self, guards: Iterable[Guard]) -> str:
+        names = {name for guard in self.failing for name in names_in(self.trace, guard.terms)} & self.units.keys()
+        return "; ".join(f"{name} 1 has another formula: give {name}=1" for name in sorted(names))
+
+    def _path(self, node: str) -> str:
+        """Returns the path of a node or scope, or a glob of scopes."""
+        try:
+            return resolve(self.report, node)
+        except UnknownNameError as error:
+            if not set("*?[") & set(node):
+                raise
+            chosen = Parts(self.report, {}).of_scopes(node)
+            if isinstance(chosen, ConfigError):
+                raise error from None
+            return node
+
+
+def _chooser(report: Report, path: str, operators: Mapping[str, Operator]) -> Callable[[str], bool]:
+    """Returns the function that says whether a node is in a part of the model."""
+    if path == TOTAL:
+        return lambda name: True
+    if any(row.path == path for row in report.by_scope):
+        return lambda name: pattern(name) == path or pattern(name).startswith(f"{path}.")
+    found = Parts(report, operators).of_scopes(path)
+    if isinstance(found, ConfigError):
+        raise found
+    return found
+
+
+def _rows(report: Report) -> Rows:
+    costed = [record for record in report.annotated.costs if record.cost is not None]
+    return list(zip(costed, report.values, strict=True))
+
+
+def _figure(report: Report, quantity: Quantity, chosen: Callable[[str], bool]) -> Any:
+    """Returns a quantity, or a ratio, of the nodes that are chosen."""
+    rows = [values for record, values in _rows(report) if chosen(record.node.name)]
+    sums = {item.name: (item, [values[place] for values in rows]) for place, item in enumerate(report.quantities)}
+    if quantity.of_row is None:
+        return total(*sums[quantity.name])
+    figures = {name: total(item, values) for name, (item, values) in sums.items()}
+    return ratio(quantity, report.origins.get(quantity.name, ""), figures)
+
+
+def _scopes(report: Report, chosen: Callable[[str], bool], path: str, depth: int | None) -> list[str]:
+    """Returns the paths of the scopes at a depth below a part, and of the nodes above it, in the model's order."""
+    names = list(dict.fromkeys(pattern(name) for record, _ in _rows(report) if chosen(name := record.node.name)))
+    around = 0 if path == TOTAL or any(each in path for each in "?[") else depth_of(path) + 1
+    place = {row.path: index for index, row in enumerate(report.by_scope)}
+
+    def at(levels: int) -> list[str]:
+        found = {next((s for s in (name, *outward(name)) if depth_of(s) < around + levels), name) for name in names}
+        return sorted(found, key=lambda each: place.get(each, len(place)))
+
+    if depth is not None:
+        return at(depth)
+    return next((found for levels in range(LEVELS, 1, -1) if len(found := at(levels)) <= LINES), at(1))
+
+
+def _key(figure: Any) -> Any:
+    return figure.key if isinstance(figure, TracedSize) else figure

@@ -1,0 +1,90 @@
+"""Which sizes of a model are symbols in its formulas: those of the workload and of the configuration, with values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import attrs
+
+from graphacct.errors import ConfigError, brief
+from graphacct.graph.graph import Graph
+from graphacct.models.find import ModelChoice
+from graphacct.models.size import config_sizes, find_size, workload_sizes
+
+IMAGE = "image_size"
+"""The one size of a workload that is two: height and width, of a square one symbol."""
+NOT_SYMBOLS = ("dp",)
+"""How many machines there are, which only training asks for."""
+
+
+@attrs.frozen
+class Symbol:
+    """A size that may be a symbol.
+
+    Attributes:
+        name: What formulas call it: the workload's keyword, or the key of the model's configuration.
+        value: Its value at the model's own point.
+        of_config: Whether it is a key of the configuration.
+        given: Whether the user gave its value.
+    """
+
+    name: str
+    value: int
+    of_config: bool
+    given: bool
+
+
+def symbols_of(found: object, options: Mapping[str, Any], workload: Mapping[str, Any]) -> tuple[Symbol, ...]:
+    """Returns the sizes of a model, those of the workload first; `workload` has the values that the model takes.
+
+    Raises ConfigError for a model whose sizes are fixed.
+    """
+    if not isinstance(found, ModelChoice):
+        name = brief(found.name) if isinstance(found, Graph) else "the model"
+        raise ConfigError(f"{name} is no configuration but a finished graph: its sizes are fixed, so it has no formula")
+    keys = options.get("set") or {}
+    sizes = {
+        name: value
+        for name in workload_sizes(found)
+        if name not in NOT_SYMBOLS and (value := _size(name, workload.get(name))) is not None
+    }
+    return (
+        *(Symbol(name, value, False, options.get(name) is not None) for name, value in sizes.items()),
+        *(Symbol(name, value, True, name in keys) for name, value in config_sizes(found, keys).items() if value > 0),
+    )
+
+
+def chosen(found: Any, names: Iterable[str], symbols: Iterable[Symbol]) -> tuple[Symbol, ...]:
+    """Returns the symbols of these names, which may be in another library's spelling.
+
+    Raises UnknownNameError, which lists those there are, and ConfigError for a size that this workload has not.
+    """
+    known = {symbol.name: symbol for symbol in symbols}
+    wanted = {}
+    for name in names:
+        key = name if name in known else find_size(found, name, {}, "a symbol").key
+        if key not in known:
+            raise ConfigError(f"{name} is no size of this workload: it has {', '.join(known)}")
+        wanted[key] = known[key]
+    return tuple(symbol for symbol in known.values() if symbol.name in wanted)
+
+
+def with_sizes(options: Mapping[str, Any], sizes: Mapping[str, Any], symbols: Iterable[Symbol]) -> dict[str, Any]:
+    """Returns the options of a model with these sizes in place of its own."""
+    of_config = {symbol.name for symbol in symbols if symbol.of_config}
+    keys = dict(options.get("set") or {})
+    found = dict(options)
+    for name, size in sizes.items():
+        if name in of_config:
+            keys[name] = size
+        else:
+            found[name] = (size, size) if name == IMAGE else size
+    return {**found, "set": keys}
+
+
+def _size(name: str, value: Any) -> int | None:
+    """Returns a size of the workload as one number; None for one that is none."""
+    if name == IMAGE and isinstance(value, tuple) and value and all(each == value[0] for each in value):
+        value = value[0]
+    return value if type(value) is int and value > 0 else None

@@ -1,0 +1,183 @@
+"""A report whose figures are formulas: as many sizes traced as the model allows.
+
+A family that lists its layers needs their number, and says so by the key's name: that size stays a number, and the
+report is traced again without it. So does a size that a trace holds at its value: each value has other formulas.
+
+The batch is 1 unless given, and at 1 some rules take a branch of their own. A formula of any batch is worth more: so
+it is traced at 2, and holds at 1 too if what is traced there is the same formula with 1 put in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from typing import Any
+
+import attrs
+
+from graphacct.deriving.symbols import Symbol, with_sizes
+from graphacct.errors import ConfigError, GraphacctError
+from graphacct.formulas.conditions import held
+from graphacct.formulas.trace import Trace
+from graphacct.formulas.traced_size import value_of
+from graphacct.reports.report import Report
+
+UNIT, SEVERAL = 1, 2
+HELD = "each value has formulas of its own"
+BUILT = "the model is built from its value"
+ASKED = re.compile(
+    r"give a number(?: up to [\d,]*\d)?(?:, (?P<after>[^:;]+))?|: (?P<before>[^:;]+?),? so give a number"
+)
+FAILURES = (GraphacctError, TypeError, ValueError, ArithmeticError, AttributeError, LookupError, RecursionError)
+"""What code that was written for numbers raises when it gets a size that it cannot take apart."""
+
+
+@attrs.frozen
+class Held:
+    """A size that stays a number.
+
+    Attributes:
+        name: The size.
+        value: Its value.
+        reason: Why, in a few words.
+    """
+
+    name: str
+    value: int
+    reason: str
+
+
+@attrs.frozen(eq=False)
+class TracedReport:
+    """A report whose figures are formulas.
+
+    Attributes:
+        report: The report.
+        trace: The trace of its sizes.
+        workload: The names of the sizes of the workload that are symbols.
+        held: The sizes that stayed numbers.
+    """
+
+    report: Report
+    trace: Trace
+    workload: frozenset[str]
+    held: tuple[Held, ...]
+
+
+def traced_report(
+    account: Callable[..., Report],
+    options: Mapping[str, Any],
+    symbols: Sequence[Symbol],
+    own: Mapping[str, int],
+    sizes: Mapping[str, int],
+    asked: Sequence[str] = (),
+    held_before: Sequence[Held] = (),
+) -> TracedReport:
+    """Returns the report of a model at some sizes, as many of the symbols traced as it allows.
+
+    Args:
+        account: What returns the report for some options.
+        options: Those of the model.
+        symbols: The sizes to trace.
+        own: The value of each in the model, which those have that stay numbers.
+        sizes: The value at which each is traced.
+        asked: Names of those that must be traced. Raises ConfigError if one of them cannot be.
+        held_before: The sizes that are known to have to stay numbers.
+    """
+    tracing = _Tracing(account, options, symbols, own, sizes, asked)
+    kept = {each.name: each for each in held_before}
+    found = tracing.traced(kept)
+    if tracing.is_exact(found):
+        return found
+    kept = {each.name: each for each in found.held}
+    for group in tracing.groups(kept.keys()):
+        other = tracing.traced({**kept, **{name: tracing.held(name, BUILT) for name in group}})
+        if tracing.is_exact(other):
+            return other
+    raise AssertionError("a report without symbols is itself")
+
+
+@attrs.frozen(eq=False)
+class _Tracing:
+    account: Callable[..., Report]
+    options: Mapping[str, Any]
+    symbols: Sequence[Symbol]
+    own: Mapping[str, int]
+    sizes: Mapping[str, int]
+    asked: Sequence[str]
+
+    def traced(self, held_before: Mapping[str, Held]) -> TracedReport:
+        """Returns the report with all but some sizes traced, and but those that turn out to have to stay numbers."""
+        kept = dict(held_before)
+        while True:
+            trace = Trace()
+            traced = {
+                name: self.own[name] if name in kept else trace.size(name, self.sizes[name]) for name in self._names
+            }
+            try:
+                report = self.account(**with_sizes(self.options, traced, self.symbols))
+            except FAILURES as error:
+                left = [name for name in self._names if name not in kept]
+                if not left:
+                    raise
+                kept |= {name: self.held(name, _reason(error)) for name in _culprits(str(error), left, self.symbols)}
+                continue
+            found = [each for guard in trace.decisions if (each := held(trace, guard)) is not None]
+            if not found:
+                workload = frozenset(symbol.name for symbol in self.symbols if not symbol.of_config)
+                return TracedReport(report, trace, workload, tuple(kept.values()))
+            kept |= {name: self.held(name, HELD) for name, _ in found}
+
+    def held(self, name: str, reason: str) -> Held:
+        """Returns a size that stays a number. Raises ConfigError if it was asked for as a symbol."""
+        if name in self.asked:
+            raise ConfigError(f"{name} cannot be a symbol, {reason}: leave it out of the symbols")
+        return Held(name, self.own[name], reason)
+
+    def is_exact(self, found: TracedReport) -> bool:
+        """Returns whether every figure is the one of a report of plain numbers: a family may ask whether a size is an
+        int, and describe another model if it is none."""
+        kept = {each.name for each in found.held}
+        sizes = {name: (self.own if name in kept else self.sizes)[name] for name in self._names}
+        plain = self.account(**with_sizes(self.options, sizes, self.symbols))
+        ours, theirs = ([record.node.name for record in each.annotated.costs] for each in (found.report, plain))
+        figures = zip(found.report.values, plain.values, strict=False)
+        return ours == theirs and all(value_of(a) == b for mine, its in figures for a, b in zip(mine, its, strict=True))
+
+    def groups(self, kept: Set[str]) -> Iterator[Sequence[str]]:
+        """Yields sizes to leave numbers together: those of one part, images and the like, the batch too, more, all."""
+        left = [symbol for symbol in self.symbols if symbol.name not in kept]
+        parts = dict.fromkeys(symbol.name.rpartition(".")[0] for symbol in left if "." in symbol.name)
+        further = [symbol.name for symbol in left if not symbol.of_config and symbol.name not in ("batch", "seq_len")]
+        for part in parts:
+            yield [symbol.name for symbol in left if symbol.name.rpartition(".")[0] == part]
+        further_and_batch = [symbol.name for symbol in left if not symbol.of_config and symbol.name != "seq_len"]
+        yield further
+        yield further_and_batch
+        yield [*further_and_batch, *(symbol.name for symbol in left if "." in symbol.name)]
+        yield [symbol.name for symbol in left if symbol.of_config]
+        yield [symbol.name for symbol in left]
+
+    @property
+    def _names(self) -> Sequence[str]:
+        return [symbol.name for symbol in self.symbols]
+
+
+def _culprits(message: str, left: Sequence[str], symbols: Sequence[Symbol]) -> Sequence[str]:
+    """Returns the sizes that a message names; if it names none, those of the part that others were kept of, then those
+    of all parts, and then all."""
+    named = [name for name in left if re.search(rf"(?<![\w.]){re.escape(name)}\b", message)]
+    if not named:
+        named = [name for name in left if re.search(rf"\b{re.escape(name.rpartition('.')[2])}\b", message)]
+    if named:
+        return [max(named, key=len)]
+    of_config = [symbol.name for symbol in symbols if symbol.of_config and symbol.name in left]
+    parts = {symbol.name.rpartition(".")[0] for symbol in symbols if symbol.name not in left}
+    beside = [name for name in of_config if "." in name and name.rpartition(".")[0] in parts]
+    return beside or [name for name in of_config if "." in name] or of_config or left
+
+
+def _reason(error: Exception) -> str:
+    found = ASKED.search(str(error))
+    reason = None if found is None else found["before"] or found["after"]
+    return reason.strip() if reason else BUILT

@@ -1,0 +1,70 @@
+"""Figures of a trace at other sizes: exactly, or as formulas of another trace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from graphacct.formulas.guards import Guard
+from graphacct.formulas.terms import Number, powers, whole
+from graphacct.formulas.traced_size import CEIL, FLOOR, MAX, RATIO, SIZE, Part, Recorder, TracedSize
+
+
+class Evaluation:
+    """One trace's formulas, with other sizes put in.
+
+    Attributes:
+        sizes: The size by each name: ints, or traced sizes of one other trace.
+    """
+
+    def __init__(self, trace: Recorder, sizes: Mapping[str, Any]) -> None:
+        self.trace, self.sizes = trace, sizes
+        self._atoms: dict[int, Any] = {}
+
+    def of(self, part: Part) -> Any:
+        """Returns what a figure is at these sizes: an int if it is whole, or else a Fraction; a traced size if they
+        are."""
+        return self.of_terms(part.terms) if isinstance(part, TracedSize) else part
+
+    def of_terms(self, terms: Mapping[int, Number]) -> Any:
+        """Returns what a sum of products is at these sizes."""
+        found: Any = 0
+        for product, number in terms.items():
+            above: Any = number
+            below: Any = 1
+            for place, power in powers(product):
+                if power > 0:
+                    above = above * self.atom(place) ** power
+                else:
+                    below = below * self.atom(place) ** -power
+            found = found + (above if type(below) is int and below == 1 else _quotient(above, below))
+        return whole(found) if isinstance(found, Fraction) else found
+
+    def holds(self, guard: Guard) -> bool:
+        """Returns whether a guard is at these sizes as it was."""
+        value = self.of_terms(guard.terms)
+        return bool(value == 0 if guard.kind == "==" else value < 0) == guard.holds
+
+    def atom(self, place: int) -> Any:
+        """Returns what an atom is at these sizes."""
+        if place not in self._atoms:
+            atom = self.trace.atoms[place]
+            self._atoms[place] = self.sizes[atom.name] if atom.kind == SIZE else self._operation(atom.kind, atom.parts)
+        return self._atoms[place]
+
+    def _operation(self, kind: str, parts: tuple[Part, ...]) -> Any:
+        values = [self.of(part) for part in parts]
+        if kind in (FLOOR, CEIL, RATIO):
+            a, b = values
+            return a // b if kind == FLOOR else -(-a // b) if kind == CEIL else _quotient(a, b)
+        traced = next((value for value in values if isinstance(value, TracedSize)), None)
+        if traced is not None:
+            return traced.trace.largest(*values) if kind == MAX else traced.trace.smallest(*values)
+        return max(values) if kind == MAX else min(values)
+
+
+def _quotient(a: Any, b: Any) -> Any:
+    if isinstance(a, TracedSize) or isinstance(b, TracedSize):
+        return a / b
+    return whole(Fraction(a) / Fraction(b))

@@ -1,0 +1,186 @@
+"""Formulas of models: their figures are those of reports, to the unit."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from deriving.points import points, reported, run
+
+import graphacct
+from graphacct.errors import ConfigError, UnknownNameError
+
+MODELS = {
+    "gpt2": {},
+    "llama-3-8b": {"phase": "prefill"},
+    "bert-base-uncased": {},
+    "t5-small": {},
+    "mixtral-8x7b-v0.1": {"phase": "decode"},
+    "deepseek-v3": {},
+    "gemma-2-9b": {},
+    "mamba-130m": {},
+    "vit-base-patch16-224": {},
+    "clip-vit-base-patch32": {},
+    "resnet-50": {},
+    "whisper-tiny": {},
+    "transformer-lm-xl": {"convention": "worksheet"},
+}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_formula_is_the_report_at_random_sizes(model):
+    chance, options = random.Random(model), MODELS[model]
+    for formula in graphacct.formula(model, **options):
+        assert formula.value == reported(model, formula, {}, options) == run(formula, formula.symbols)
+        for sizes in points(formula, chance, 2):
+            figure = reported(model, formula, sizes, options)
+            assert formula(**sizes) == run(formula, sizes)
+            assert figure is None or formula(**sizes) == figure, sizes
+
+
+def test_the_formulas_of_a_training_step():
+    """Saved bytes round by the block, and peaks are the largest of several sums."""
+    chance = random.Random(1)
+    options = {"phase": "train", "batch": 4, "seq_len": 256}
+    names = ("step_flops", "saved_bytes", "peak_bytes", "backward_peak_bytes")
+    for formula in graphacct.formula("gpt2", quantity=names, **options):
+        assert formula.value == reported("gpt2", formula, {}, options)
+        for sizes in points(formula, chance, 2):
+            assert formula(**sizes) == run(formula, sizes) == reported("gpt2", formula, sizes, options)
+    assert "ceil(seq_len / 32)" in graphacct.formula("gpt2", quantity="saved_bytes", **options).text
+
+
+def test_blocks_stand_before_the_ends():
+    found = graphacct.formula("gpt2-xl", quantity="flops")
+    assert found.text == (
+        "batch · seq_len · (n_layer · (24 · n_embd² + 4 · seq_len · n_embd + 7 · seq_len · n_head + 61 · n_embd + 8)"
+        " + 2 · vocab_size · n_embd + 8 · n_embd + 4)"
+    )
+    assert found.symbols == {
+        "batch": 1,
+        "seq_len": 1024,
+        "vocab_size": 50257,
+        "n_embd": 1600,
+        "n_layer": 48,
+        "n_head": 25,
+    }
+    assert "seq_len ≤ n_positions" in found.conditions
+
+
+def test_layers_that_are_listed_are_blocks_too():
+    """All 61 layers share some terms, 58 of them have experts."""
+    found = graphacct.formula("deepseek-v3", quantity="params")
+    assert "61 · (" in found.text
+    assert "58 · (3 · moe_intermediate_size · n_routed_experts" in found.text
+    assert {each.name: (each.value, each.reason) for each in found.held} == {
+        "num_hidden_layers": (61, "the layers of this model differ"),
+        "first_k_dense_replace": (3, "the layers of this model differ"),
+    }
+
+
+def test_the_worksheet_writes_the_same():
+    found = graphacct.formula("transformer-lm-xl", quantity="flops", convention="worksheet", by="scope", depth=2)
+    assert found.text == (
+        "batch · seq_len · d_model · (n_layer · (6 · d_ff + 8 · d_model + 4 · seq_len + 5) + 2 · vocab_size + 2)"
+    )
+    assert {part.path: part.text for part in found.parts} == {
+        "layers.*.ln1": "2 · n_layer · batch · seq_len · d_model",
+        "layers.*.attn": "n_layer · batch · seq_len · d_model · (8 · d_model + 4 · seq_len + 3)",
+        "layers.*.ffn": "6 · n_layer · batch · seq_len · d_model · d_ff",
+        "ln_final": "2 · batch · seq_len · d_model",
+        "lm_head": "2 · batch · seq_len · vocab_size · d_model",
+    }
+    assert sum(part.value for part in found.parts) == found.value == 4_513_733_017_600
+
+
+def test_a_part_by_its_path_its_end_or_a_glob():
+    mlp = "n_layer · batch · seq_len · n_embd · (16 · n_embd + 41)"
+    for node in ("transformer.h.*.mlp", "h.3.mlp", "mlp", "*.mlp"):
+        assert graphacct.formula("gpt2-xl", node, quantity="flops").text == mlp
+    both = graphacct.formula("gpt2-xl", "*.ln_[12]", quantity="params")
+    assert (both.text, both.path) == ("4 · n_layer · n_embd", "*.ln_[12]")
+    with pytest.raises(UnknownNameError, match="did you mean"):
+        graphacct.formula("gpt2-xl", "mpl", quantity="flops")
+
+
+def test_only_some_sizes_are_symbols():
+    found = graphacct.formula("llama-3-8b", quantity="params", symbols="n_layer,d_model")
+    assert found.text == "hidden_size · (num_hidden_layers · (5 · hidden_size / 2 + 43,010) + 256,513)"
+    assert list(found.symbols) == ["hidden_size", "num_hidden_layers"]
+    assert found(d_model=2048, n_layer=2) == run(found, {"hidden_size": 2048, "num_hidden_layers": 2})
+
+
+def test_a_batch_of_one_may_have_another_formula():
+    """The positions of GPT-2 are added to a batch: at 1 their gradient is no sum."""
+    both = graphacct.formula("gpt2", quantity="weight_grad_flops", phase="train")
+    assert (both.symbols["batch"], both.note) == (1, "")
+    several = graphacct.formula("gpt2", quantity="saved_bytes", phase="train")
+    assert (several.symbols["batch"], several.note) == (2, "batch 1 has another formula: give batch=1")
+    assert "batch > 1" in several.conditions
+    one = graphacct.formula("gpt2", quantity="saved_bytes", phase="train", batch=1)
+    assert "batch" not in one.symbols
+    assert one.value == graphacct.account("gpt2", phase="train", quantities=["saved_bytes"]).total["saved_bytes"]
+
+
+def test_exponents():
+    """The two products of attention grow with the square of the length, all others with the length."""
+    found = graphacct.formula("transformer-lm-xl", quantity="matmul_flops", symbols="seq_len,batch").exponents
+    total, squares = 4_513_336_524_800, 48 * 4 * 1024**2 * 1600
+    assert found["batch"] == 1
+    assert found["seq_len"] == pytest.approx((total + squares) / total, rel=1e-12)
+
+
+def test_latex_and_python():
+    found = graphacct.formula("llama-3-8b", "k_proj", quantity="params")
+    assert found.text == "num_hidden_layers · hidden_size² · num_key_value_heads / num_attention_heads"
+    assert found.latex == (
+        r"\frac{\mathrm{num}_{\mathrm{hidden~layers}} \cdot \mathrm{hidden}_{\mathrm{size}}^{2} \cdot"
+        r" \mathrm{num}_{\mathrm{key~value~heads}}}{\mathrm{num}_{\mathrm{attention~heads}}}"
+    )
+    assert found.python == (
+        "def params_model_layers_self_attn_k_proj(\n"
+        "    hidden_size, num_hidden_layers, num_attention_heads, num_key_value_heads\n"
+        "):\n" + found.python.partition("):\n")[2]
+    )
+    assert (
+        "    hidden_size_per_num_attention_heads = hidden_size // num_attention_heads\n    return (\n" in found.python
+    )
+    assert graphacct.formula("gpt2", quantity="params")._repr_latex_() == (
+        r"$$\begin{aligned} \mathrm{params} &= n_{\mathrm{embd}} \cdot \left( n_{\mathrm{layer}} \cdot \left( 12 \cdot"
+        r" n_{\mathrm{embd}} + 13 \right) + \mathrm{vocab}_{\mathrm{size}} + n_{\mathrm{positions}} + 2 \right)"
+        r" \end{aligned}$$"
+    )
+
+
+def test_a_ratio_is_a_quotient():
+    found = graphacct.formula("gpt2", "mlp.c_fc", quantity="arithmetic_intensity")
+    assert (
+        found.text == "batch · seq_len · (2 · n_embd + 1) / (5 · batch · seq_len + 4 · n_embd + 4)" or "/" in found.text
+    )
+    report = graphacct.account("gpt2")
+    assert found.value == report.figure("arithmetic_intensity", report["transformer.h.*.mlp.c_fc"].values)
+    with pytest.raises(ConfigError, match="which scopes have no sum of"):
+        graphacct.formula("gpt2", quantity="arithmetic_intensity", by="scope")
+
+
+def test_calls_that_do_not_fit():
+    found = graphacct.formula("gpt2", quantity="flops")
+    with pytest.raises(UnknownNameError, match="'n_lyer' is no symbol of this formula; did you mean 'n_layer'"):
+        found(n_lyer=3)
+    with pytest.raises(ConfigError, match="seq_len must be a whole number from 1 on, not 0"):
+        found(seq_len=0)
+    with pytest.raises(ConfigError, match="the formula of flops holds for seq_len ≤ n_positions: not at"):
+        found(seq_len=2048)
+
+
+def test_models_and_names_that_have_no_formula():
+    with pytest.raises(UnknownNameError, match="unknown size 'colour'; known: of the workload batch, seq_len"):
+        graphacct.formula("gpt2", symbols=["colour"])
+    with pytest.raises(ConfigError, match="num_hidden_layers cannot be a symbol, the layers of this model differ"):
+        graphacct.formula("gemma-2-9b", symbols="n_layer")
+    with pytest.raises(ConfigError, match="'gpt2' is no configuration but a finished graph: its sizes are fixed"):
+        graphacct.formula(graphacct.build("gpt2"))
+    with pytest.raises(ConfigError, match="a formula of a generation: it is many steps"):
+        graphacct.formula("gpt2", phase="generate", prompt_len=8, new_tokens=4)
+    with pytest.raises(ConfigError, match="peak_bytes exists only in phase train"):
+        graphacct.formula("gpt2", quantity="peak_bytes")
