@@ -10,7 +10,7 @@ it is traced at 2, and holds at 1 too if what is traced there is the same formul
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import attrs
@@ -19,10 +19,12 @@ from graphacct.deriving.symbols import Symbol, with_sizes
 from graphacct.errors import ConfigError, GraphacctError
 from graphacct.formulas.conditions import held
 from graphacct.formulas.trace import Trace
+from graphacct.formulas.traced_size import value_of
 from graphacct.reports.report import Report
 
 UNIT, SEVERAL = 1, 2
 HELD = "each value has formulas of its own"
+BUILT = "the model is built from its value"
 ASKED = re.compile(
     r"give a number(?: up to [\d,]*\d)?(?:, (?P<after>[^:;]+))?|: (?P<before>[^:;]+?),? so give a number"
 )
@@ -82,34 +84,83 @@ def traced_report(
         asked: Names of those that must be traced. Raises ConfigError if one of them cannot be.
         held_before: The sizes that are known to have to stay numbers.
     """
+    tracing = _Tracing(account, options, symbols, own, sizes, asked)
     kept = {each.name: each for each in held_before}
+    found = tracing.traced(kept)
+    if tracing.is_exact(found):
+        return found
+    kept = {each.name: each for each in found.held}
+    for group in tracing.groups(kept.keys()):
+        other = tracing.traced({**kept, **{name: tracing.held(name, BUILT) for name in group}})
+        if tracing.is_exact(other):
+            return other
+    raise AssertionError("a report without symbols is itself")
 
-    def keep(name: str, reason: str) -> None:
-        if name in asked:
+
+@attrs.frozen(eq=False)
+class _Tracing:
+    account: Callable[..., Report]
+    options: Mapping[str, Any]
+    symbols: Sequence[Symbol]
+    own: Mapping[str, int]
+    sizes: Mapping[str, int]
+    asked: Sequence[str]
+
+    def traced(self, held_before: Mapping[str, Held]) -> TracedReport:
+        """Returns the report with all but some sizes traced, and but those that turn out to have to stay numbers."""
+        kept = dict(held_before)
+        while True:
+            trace = Trace()
+            traced = {
+                name: self.own[name] if name in kept else trace.size(name, self.sizes[name]) for name in self._names
+            }
+            try:
+                report = self.account(**with_sizes(self.options, traced, self.symbols))
+            except FAILURES as error:
+                left = [name for name in self._names if name not in kept]
+                if not left:
+                    raise
+                kept |= {name: self.held(name, _reason(error)) for name in _culprits(str(error), left, self.symbols)}
+                continue
+            found = [each for guard in trace.decisions if (each := held(trace, guard)) is not None]
+            if not found:
+                workload = frozenset(symbol.name for symbol in self.symbols if not symbol.of_config)
+                return TracedReport(report, trace, workload, tuple(kept.values()))
+            kept |= {name: self.held(name, HELD) for name, _ in found}
+
+    def held(self, name: str, reason: str) -> Held:
+        """Returns a size that stays a number. Raises ConfigError if it was asked for as a symbol."""
+        if name in self.asked:
             raise ConfigError(f"{name} cannot be a symbol, {reason}: leave it out of the symbols")
-        kept[name] = Held(name, own[name], reason)
+        return Held(name, self.own[name], reason)
 
-    while True:
-        trace = Trace()
-        traced = {
-            symbol.name: own[symbol.name] if symbol.name in kept else trace.size(symbol.name, sizes[symbol.name])
-            for symbol in symbols
-        }
-        try:
-            report = account(**with_sizes(options, traced, symbols))
-        except FAILURES as error:
-            left = [symbol.name for symbol in symbols if symbol.name not in kept]
-            for name in _culprits(str(error), left, symbols):
-                keep(name, _reason(error))
-            if not left:
-                raise
-            continue
-        found = [each for guard in trace.decisions if (each := held(trace, guard)) is not None]
-        if not found:
-            workload = frozenset(symbol.name for symbol in symbols if not symbol.of_config)
-            return TracedReport(report, trace, workload, tuple(kept.values()))
-        for name, _ in found:
-            keep(name, HELD)
+    def is_exact(self, found: TracedReport) -> bool:
+        """Returns whether every figure is the one of a report of plain numbers: a family may ask whether a size is an
+        int, and describe another model if it is none."""
+        kept = {each.name for each in found.held}
+        sizes = {name: (self.own if name in kept else self.sizes)[name] for name in self._names}
+        plain = self.account(**with_sizes(self.options, sizes, self.symbols))
+        ours, theirs = ([record.node.name for record in each.annotated.costs] for each in (found.report, plain))
+        figures = zip(found.report.values, plain.values, strict=False)
+        return ours == theirs and all(value_of(a) == b for mine, its in figures for a, b in zip(mine, its, strict=True))
+
+    def groups(self, kept: Set[str]) -> Iterator[Sequence[str]]:
+        """Yields sizes to leave numbers together: those of one part, images and the like, the batch too, more, all."""
+        left = [symbol for symbol in self.symbols if symbol.name not in kept]
+        parts = dict.fromkeys(symbol.name.rpartition(".")[0] for symbol in left if "." in symbol.name)
+        further = [symbol.name for symbol in left if not symbol.of_config and symbol.name not in ("batch", "seq_len")]
+        for part in parts:
+            yield [symbol.name for symbol in left if symbol.name.rpartition(".")[0] == part]
+        further_and_batch = [symbol.name for symbol in left if not symbol.of_config and symbol.name != "seq_len"]
+        yield further
+        yield further_and_batch
+        yield [*further_and_batch, *(symbol.name for symbol in left if "." in symbol.name)]
+        yield [symbol.name for symbol in left if symbol.of_config]
+        yield [symbol.name for symbol in left]
+
+    @property
+    def _names(self) -> Sequence[str]:
+        return [symbol.name for symbol in self.symbols]
 
 
 def _culprits(message: str, left: Sequence[str], symbols: Sequence[Symbol]) -> Sequence[str]:
@@ -129,4 +180,4 @@ def _culprits(message: str, left: Sequence[str], symbols: Sequence[Symbol]) -> S
 def _reason(error: Exception) -> str:
     found = ASKED.search(str(error))
     reason = None if found is None else found["before"] or found["after"]
-    return reason.strip() if reason else "the model is built from its value"
+    return reason.strip() if reason else BUILT

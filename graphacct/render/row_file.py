@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from graphacct.render.csv import cell
 from graphacct.render.row_cells import cells
+from graphacct.render.row_lines import lines
 from graphacct.render.sweep import head, tail
 
 if TYPE_CHECKING:
@@ -79,36 +80,38 @@ class CsvFile(RowFile):
     """Rows as CSV: a line of names, then a line a row, figures in full digits."""
 
     def _begin(self, names: Sequence[str]) -> None:
-        self.file.write(_csv([[cell(name) for name in names]]))
+        self.file.write((",".join(map(_field, names)) + "\n").encode())
 
     def _data(self, columns: Mapping[str, Any]) -> bytes:
-        return _csv(zip(*[cells(values, cell) for values in columns.values()], strict=True))
+        return lines([cells(values, _field) for values in columns.values()], ["", *"," * (len(columns) - 1), "\n"])
 
 
 class JsonFile(RowFile):
     """Rows as JSON (docs/json.md): what was asked, the rows, one a line, then what became of the other points."""
 
     def _begin(self, names: Sequence[str]) -> None:
-        lines = [f"  {dumps(key)}: {dumps(value)}" for key, value in head(self.request).items()]
-        self.file.write(("{\n" + ",\n".join(lines) + ',\n  "rows": [\n    ').encode())
+        said = [f"  {dumps(key)}: {dumps(value)}" for key, value in head(self.request).items()]
+        self.file.write(("{\n" + ",\n".join(said) + ',\n  "rows": [').encode())
 
     def _data(self, columns: Mapping[str, Any]) -> bytes:
-        template = "{" + ", ".join(f"{dumps(name).replace('%', '%%')}: %s" for name in columns) + "}"
-        texts = [cells(values, _json) for values in columns.values()]
-        lines = ",\n    ".join([template % row for row in zip(*texts, strict=True)])
-        return ((",\n    " if self.rows else "") + lines).encode()
+        begin, *others = (f"{dumps(name)}: " for name in columns)
+        between = [f"\n    {{{begin}", *(f", {name}" for name in others), "},"]
+        return lines([cells(values, dumps) for values in columns.values()], between)[:-1]
+
+    def write(self, rows: Rows) -> None:
+        """Writes some rows."""
+        if self.rows:
+            self.file.write(b",")
+        super().write(rows)
 
     def finish(self, sweep: Sweep) -> None:
         """Writes the end of the object."""
-        lines = [f"  {dumps(key)}: {dumps(value)}" for key, value in tail(sweep).items()]
-        self.file.write(("\n  ],\n" + ",\n".join(lines) + "\n}\n").encode())
+        said = [f"  {dumps(key)}: {dumps(value)}" for key, value in tail(sweep).items()]
+        self.file.write(("\n  ],\n" + ",\n".join(said) + "\n}\n").encode())
 
 
-def _json(value: Any) -> str:
-    return dumps(value)
-
-
-def _csv(rows: Any) -> bytes:
+def _field(value: Any) -> str:
+    """Returns a value as a field of CSV, in quotes if it needs them."""
     text = StringIO()
-    writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
+    writer(text, lineterminator="").writerow([cell(value), ""])
+    return text.getvalue()[:-1]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from graphacct.render.printable import printable
-from graphacct.render.row_cells import cells
+from graphacct.render.row_cells import plain
 from graphacct.render.sheet import Column, Line, Sheet
 
 if TYPE_CHECKING:
@@ -57,14 +57,14 @@ def tail(sweep: Sweep) -> dict[str, Any]:
 
 def records(sweep: Sweep) -> list[dict[str, Any]]:
     """Returns one dictionary a row, of those that are held in memory."""
-    columns = [cells(values, lambda value: value) for values in sweep.columns.values()]
+    columns = [plain(values, lambda value: value) for values in sweep.columns.values()]
     return [dict(zip(sweep.columns, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def sheet(sweep: Sweep, most: int = SHOWN) -> Sheet:
     """Returns the first rows of a sweep as a table's lines, figures in full digits."""
     request = sweep.request
-    columns = {name: cells(values[:most], str) for name, values in sweep.columns.items()}
+    columns = {name: plain(values[:most], str) for name, values in sweep.columns.items()}
     lines = tuple(Line(tuple(map(_cell, row))) for row in zip(*columns.values(), strict=True))
     return Sheet(
         f"{printable(sweep.model)}: {_rows(sweep.rows)} of {_points(sweep.points)}",

@@ -11,10 +11,11 @@ import re
 import signal
 import socket
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import islice
 from os.path import abspath
 from time import monotonic
 from typing import Any
@@ -35,9 +36,11 @@ ANSWER = 10.0
 """Seconds within which a scheduler answers, and has a worker. A Dask client's own default is 30, and 10 minutes to be
 sure of a worker."""
 AHEAD = 2
-"""Slabs a thread that are under way: one is evaluated, the other waits for its turn."""
+"""Tasks a thread that are under way: one is evaluated, the other waits for its turn."""
+TASK, MOST_SLABS = 0.2, 16
+"""The seconds that a task should take, so that sending it is little of it, and the most slabs of one."""
 COUNTED = 50
-"""After so many slabs the workers are counted again: some may have come or gone."""
+"""After so many tasks the workers are counted again: some may have come or gone."""
 
 
 @contextmanager
@@ -145,7 +148,8 @@ def _threads(client: Any, scheduler: str) -> int:
 def _rows(client: Any, plan: Plan, wanted: Callable[[], bool]) -> Iterator[Rows]:
     """Yields the rows of each slab in the grid's order."""
     waiting: deque[Any] = deque()
-    tasks = _tasks(plan)
+    each = 1  # slabs a task
+    tasks = _tasks(plan, lambda: each)
     most, number = 0, 0
     try:
         while True:
@@ -156,30 +160,34 @@ def _rows(client: Any, plan: Plan, wanted: Callable[[], bool]) -> Iterator[Rows]
             if not waiting:
                 return
             number += 1
-            yield _result(client, waiting.popleft())
+            found = _result(client, waiting.popleft())
+            each = min(MOST_SLABS, max(1, int(TASK / (min(rows.seconds for rows in found) + 1e-9))))
+            yield from found
     finally:
         for future in waiting:
             future.release()
 
 
-def _tasks(plan: Plan) -> Iterator[tuple[bytes, Any, Slab]]:
+def _tasks(plan: Plan, each: Callable[[], int]) -> Iterator[tuple[bytes, Any, list[Slab]]]:
+    """Yields programs with some slabs of theirs, as many as `each` says at the time."""
     for words in plan.grid.combinations():
         program = plan.program(words)
         payload, plugins = _packed(program)
-        for slab in plan.grid.slabs(words, program.evaluator.most):
-            yield payload, plugins, slab
+        slabs = plan.grid.slabs(words, program.evaluator.most)
+        while some := list(islice(slabs, each())):
+            yield payload, plugins, some
 
 
-def _result(client: Any, future: Any) -> Rows:
-    """Returns the rows of a slab when they come. A cluster may be silent for long, but must then answer that it is
+def _result(client: Any, future: Any) -> list[Rows]:
+    """Returns the rows of a task when they come. A cluster may be silent for long, but must then answer that it is
     there, and have workers. Raises Stopped if it is lost."""
     from distributed import KilledWorker
 
     alone_since: float | None = None
     while True:
         try:
-            rows: Rows = future.result(timeout=ANSWER)
-            return rows
+            found: list[Rows] = future.result(timeout=ANSWER)
+            return found
         except KilledWorker as error:
             raise Stopped(
                 "a slab of the grid ended several of the cluster's workers: have they enough memory?"
@@ -223,13 +231,14 @@ def _packed(program: Program) -> tuple[bytes, Any]:
     return payload, (block, tuple(map(abspath, files)))
 
 
-def evaluate(version: str, payload: bytes, plugins: Any, slab: Slab, closest: bool) -> Rows:
-    """Returns the rows of a slab: what a worker runs. Raises ConfigError on a worker with another graphacct."""
+def evaluate(version: str, payload: bytes, plugins: Any, slabs: Sequence[Slab], closest: bool) -> list[Rows]:
+    """Returns the rows of some slabs: what a worker runs. Raises ConfigError on a worker with another graphacct."""
     if version != __version__:
         raise ConfigError(
             f"a worker of the cluster has graphacct {__version__}, and this is {version}: install the same"
         )
-    return _unpacked(payload, plugins).rows(slab, closest)
+    program = _unpacked(payload, plugins)
+    return [program.rows(slab, closest) for slab in slabs]
 
 
 @lru_cache(8)

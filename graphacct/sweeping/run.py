@@ -128,7 +128,7 @@ class _Collector:
             self.front.append(rows)
         self.rows += rows.count
         self.gathered += rows.count
-        if self.gathered >= GATHERED:
+        if self.gathered >= max(GATHERED, self.front[0].count if self.front else 0):
             self._find_front()
 
     def _find_front(self) -> None:

@@ -103,7 +103,7 @@ class Selection:
 
             def column(value: Any) -> Array:
                 full = numpy.broadcast_to(value, shape).reshape(-1)
-                return full.copy() if flat is None else full[flat]
+                return full if flat is None else full[flat]
 
             found: dict[str, Array] = {name: _words(word, count) for name, word in slab.words.items()}
             found |= {name: column(values) for name, values in slab.sizes.items()}

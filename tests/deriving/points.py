@@ -11,7 +11,7 @@ from graphacct.errors import ConfigError, GraphacctError
 from graphacct.models.find import find_model
 from graphacct.models.size import config_sizes
 
-TRIES = 40
+TRIES = 10
 """How many sizes are tried for one at which the conditions hold."""
 
 
