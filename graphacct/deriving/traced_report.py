@@ -151,15 +151,24 @@ class _Tracing:
         """Yields sizes to leave numbers together: those of one part, images and the like, the batch too, more, all."""
         left = [symbol for symbol in self.symbols if symbol.name not in kept]
         parts = dict.fromkeys(symbol.name.rpartition(".")[0] for symbol in left if "." in symbol.name)
-        further = [symbol.name for symbol in left if not symbol.of_config and symbol.name not in ("batch", "seq_len")]
-        for part in parts:
-            yield [symbol.name for symbol in left if symbol.name.rpartition(".")[0] == part]
-        further_and_batch = [symbol.name for symbol in left if not symbol.of_config and symbol.name != "seq_len"]
-        yield further
-        yield further_and_batch
-        yield [*further_and_batch, *(symbol.name for symbol in left if "." in symbol.name)]
-        yield [symbol.name for symbol in left if symbol.of_config]
-        yield [symbol.name for symbol in left]
+        of_parts = [symbol.name for symbol in left if "." in symbol.name]
+        of_workload = [symbol.name for symbol in left if not symbol.of_config]
+        further = [name for name in of_workload if name not in ("batch", "seq_len")]
+        batches = [name for name in of_workload if name != "seq_len"]
+        groups = [
+            *([symbol.name for symbol in left if symbol.name.rpartition(".")[0] == part] for part in parts),
+            further,
+            batches,
+            of_workload,
+            [*batches, *of_parts],
+            [symbol.name for symbol in left if symbol.of_config],
+            [symbol.name for symbol in left],
+        ]
+        seen: set[frozenset[str]] = {frozenset()}
+        for group in groups:
+            if frozenset(group) not in seen:
+                seen.add(frozenset(group))
+                yield group
 
     @property
     def _names(self) -> Sequence[str]:
