@@ -12,12 +12,23 @@ the same conditions. So its answers are remembered with it, and asked for again 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-_NOTED: ContextVar[dict[tuple[Any, ...], bool] | None] = ContextVar("answers", default=None)
+
+class Answers(dict[tuple[Any, ...], bool]):
+    """Questions with their answers, in order.
+
+    Attributes:
+        among: The conditions that the answers were last recorded among.
+    """
+
+    among: object = None
+
+
+_NOTED: ContextVar[Answers | None] = ContextVar("answers", default=None)
 
 
 def noted(ask: Callable[..., bool], *question: Any) -> bool:
@@ -30,9 +41,11 @@ def noted(ask: Callable[..., bool], *question: Any) -> bool:
 
 
 @contextmanager
-def noting() -> Iterator[dict[tuple[Any, ...], bool]]:
-    """Notes what is decided inside, in order: also for those who note around it."""
-    answers: dict[tuple[Any, ...], bool] = {}
+def noting(among: object = None) -> Iterator[Answers]:
+    """Notes what is decided inside, in order: also for those who note around it. `among` are the conditions that are
+    being recorded."""
+    answers = Answers()
+    answers.among = among
     around = _NOTED.get()
     token = _NOTED.set(answers)
     try:
@@ -43,6 +56,14 @@ def noting() -> Iterator[dict[tuple[Any, ...], bool]]:
             around.update(answers)
 
 
-def same_again(answers: Mapping[tuple[Any, ...], bool]) -> bool:
-    """Returns whether everything is decided again as it was. Asking records the conditions."""
-    return all(noted(*asked) == answer for asked, answer in answers.items())
+def same_again(answers: Answers, among: object = None) -> bool:
+    """Returns whether everything is decided again as it was. Asking records the conditions; what is recorded `among`
+    these conditions already, and follows from them, is not asked again."""
+    if among is None or answers.among is not among:
+        same = all(noted(*asked) == answer for asked, answer in answers.items())
+        answers.among = among if same else None
+        return same
+    around = _NOTED.get()
+    if around is not None:
+        around.update(answers)
+    return True

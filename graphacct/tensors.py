@@ -130,7 +130,7 @@ def cache_dtype(name: object) -> str:
     return dtype
 
 
-@attrs.frozen(hash=True, repr=False)
+@attrs.frozen(hash=True, cache_hash=True, repr=False)
 class TensorSpec:
     """A tensor's shape, dtype and memory layout.
 

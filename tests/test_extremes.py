@@ -37,5 +37,6 @@ def test_values_stay() -> None:
         found = 0
         for size in sizes:
             found = maximum(found, size)
-        for point in ({B: 1, S: 1}, {B: 2, S: 7}, {B: 31, S: 3}, {B: 1, S: 64}):
-            assert sympy.sympify(found).subs(point) == max(0, *(sympy.sympify(size).subs(point) for size in sizes))
+        for b, s in ((1, 1), (2, 7), (31, 3), (1, 64)):
+            point = {B: sympy.Integer(b), S: sympy.Integer(s)}  # both at once: `subs` compares formulas of the other
+            assert sympy.sympify(found).xreplace(point) == max(0, *(size.xreplace(point) for size in sizes))

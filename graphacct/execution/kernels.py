@@ -7,6 +7,7 @@ So they can be keys of dictionaries and members of sets.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -174,6 +175,21 @@ class Schedule:
     left_behind: frozenset[tuple[Storage, int]] = frozenset()
     stacks: tuple[StackedResult, ...] = ()
 
+    @cached_property
+    def uses(self) -> Mapping[Storage, tuple[int, int]]:
+        """For each storage that a call makes or reads, the positions of the first and the last such call."""
+        first: dict[Storage, int] = {}
+        last: dict[Storage, int] = {}
+        for position, call in enumerate(self.calls):
+            for tensors in (call.outputs, call.operands):
+                for tensor in tensors:
+                    first.setdefault(tensor.storage, position)
+                    last[tensor.storage] = position
+                    for storage in tensor.others:
+                        first.setdefault(storage, position)
+                        last[storage] = position
+        return {storage: (position, last[storage]) for storage, position in first.items()}
+
 
 @attrs.frozen(eq=False, repr=False)
 class RepeatedSpan:
@@ -215,4 +231,9 @@ class StackedResult:
 
 def storages(tensors: Iterable[Tensor]) -> list[Storage]:
     """Returns the storages of tensors, each once."""
-    return list(dict.fromkeys(storage for tensor in tensors for storage in tensor.storages))
+    found: dict[Storage, None] = {}
+    for tensor in tensors:
+        found[tensor.storage] = None
+        if tensor.others:
+            found.update(dict.fromkeys(tensor.others))
+    return list(found)

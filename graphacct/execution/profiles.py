@@ -5,7 +5,7 @@ A graph says what is computed, a profile by which kernels. Costs belong to the g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -92,6 +92,7 @@ class Profile:
     write_out: WriteOutRule | None = None
     recorded: bool = False
     replaces: bool = False
+    _saving: dict[Operator, Operator] = attrs.field(factory=dict, init=False)
 
     def __repr__(self) -> str:
         return f"<Profile {self.name}>"
@@ -118,13 +119,47 @@ class Profile:
         if self.write_out is not None and not callable(self.write_out):
             raise PluginError(f"profile {self.name!r}: write_out is {brief(self.write_out)}, not a function")
 
-    def operators(self, operators: Mapping[str, Operator]) -> dict[str, Operator]:
+    def operators(self, operators: Mapping[str, Operator]) -> Mapping[str, Operator]:
         """Returns the operators, with what they save under this profile, and its own kernels."""
-        table = {**operators, **self.kernels}
-        for name, saves in self.saves.items():
-            if name in table:
-                table[name] = attrs.evolve(table[name], saves=saves)
-        return table
+        return _OperatorsOfProfile(self, operators)
+
+    def saving(self, operator: Operator) -> Operator:
+        """Returns an operator with what it saves under this profile; each time the same one, which remembers what it
+        was applied to."""
+        saves = self.saves.get(operator.name)
+        if saves is None:
+            return operator
+        found = self._saving.get(operator)
+        if found is None:
+            found = self._saving[operator] = attrs.evolve(operator, saves=saves)
+        return found
+
+
+class _OperatorsOfProfile(Mapping[str, Operator]):
+    """The operators under a profile. One is looked up, and thereby imported, when it is asked for: a model runs a few
+    dozen of some hundreds."""
+
+    def __init__(self, profile: Profile, registered: Mapping[str, Operator]) -> None:
+        self._profile, self._registered = profile, registered
+        self._found: dict[str, Operator] = {}
+        self.known_as: Mapping[str, str] = getattr(registered, "known_as", {})  # for suggestions
+
+    def __getitem__(self, name: str) -> Operator:
+        found = self._found.get(name)
+        if found is None:
+            kernels = self._profile.kernels
+            operator = kernels[name] if name in kernels else self._registered[name]
+            found = self._found[name] = self._profile.saving(operator)
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._profile.kernels or name in self._registered
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys((*self._registered, *self._profile.kernels)))
+
+    def __len__(self) -> int:
+        return len(dict.fromkeys(self))
 
 
 DECLARED = Profile("declared", "Every operator is one kernel, which saves what its operator declares.")

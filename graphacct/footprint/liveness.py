@@ -162,11 +162,9 @@ def _changes(schedule: Schedule, saved: Sequence[SavedUse], backward: BackwardPa
 
 def _births(schedule: Schedule, saved: Iterable[SavedUse]) -> dict[Storage, int]:
     """Returns the storages of activations with the positions of the calls that make them."""
-    births: dict[Storage, int] = {}
-    for position, call in enumerate(schedule.calls):
-        for storage in storages((*call.outputs, *call.operands)):
-            if storage.kind in (ACTIVATION, PREEXISTING):
-                births.setdefault(storage, position)
+    births = {
+        storage: first for storage, (first, _) in schedule.uses.items() if storage.kind in (ACTIVATION, PREEXISTING)
+    }
     for use in saved:
         if use.storage.kind in (ACTIVATION, PREEXISTING):
             births.setdefault(use.storage, use.position)
@@ -177,10 +175,7 @@ def _forward_changes(
     schedule: Schedule, around: Around, births: dict[Storage, int], lasting: Iterable[Storage]
 ) -> Iterator[Change]:
     """Yields the changes of the forward pass, at whose end the `lasting` storages are alive."""
-    deaths: dict[Storage, int] = {}
-    for position, call in enumerate(schedule.calls):
-        for storage in storages((*call.outputs, *call.operands)):
-            deaths[storage] = position
+    deaths = {storage: last for storage, (_, last) in schedule.uses.items()}
     for storage, position in schedule.holds:
         if storage in deaths:
             deaths[storage] = max(deaths[storage], position)

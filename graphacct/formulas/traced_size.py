@@ -194,6 +194,9 @@ class TracedSize:
 
     __trunc__ = __int__
 
+    def __round__(self, digits: int | None = None) -> Any:
+        return round(self.__index__() if type(self.value) is int else self.__float__(), digits)
+
     def __floor__(self) -> Any:
         return self // 1
 

@@ -91,15 +91,25 @@ def _within(part: str, repeat: Dim, index: int, start: int) -> bool:
     )
 
 
-def indexed(path: str, indices: Iterable[int]) -> str:
+def indexed(path: str, indices: Sequence[int]) -> str:
     """Returns a path with its leading `*`s replaced by what they stand for in repetitions, outermost first."""
-    left = iter(indices)
+    if "*" not in path:
+        return path
+    written, known = "", len(indices)
+    for level, (before, star, step, offset) in enumerate(_stars(path)):
+        written += f"{before}{step * indices[level] + offset if star and level < known else star}"
+    return written
 
-    def written(match: re.Match[str]) -> str:
-        repetition = next(left, None)
-        return match[0] if repetition is None else str(index_of(match[0], repetition))
 
-    return re.sub(_STAR, written, path) if "*" in path else path
+@lru_cache(REMEMBERED)
+def _stars(path: str) -> tuple[tuple[str, str, int, int], ...]:
+    """Returns for each `*` of a path what is before it, it, its step and its offset; and what is after the last, with
+    no `*`."""
+    found, end = [], 0
+    for match in re.finditer(_STAR, path):
+        found.append((path[end : match.start()], match[0], int(match[1] or 1), int(match[2] or 0)))
+        end = match.end()
+    return (*found, (path[end:], "", 0, 0))
 
 
 @lru_cache(REMEMBERED)

@@ -17,7 +17,8 @@ from typing import Any
 
 import attrs
 
-from graphacct.answers import noting, same_again
+from graphacct.answers import Answers, noting, same_again
+from graphacct.decisions import active
 from graphacct.dims import Dim, check_dim, exact_div, prod, same
 from graphacct.errors import OperatorError, ShapeError, suggest
 from graphacct.layout import ordered
@@ -197,9 +198,7 @@ class Operator:
     role: str = ""
     pairs: str = ""
     sees: Callable[..., Mask | None] | None = None
-    _applications: dict[Any, tuple[Application, Mapping[tuple[Any, ...], bool]]] = attrs.field(
-        factory=dict, init=False, repr=False
-    )
+    _applications: dict[Any, tuple[Application, Answers]] = attrs.field(factory=dict, init=False, repr=False)
     _plans: dict[Any, Plan] = attrs.field(factory=dict, init=False, repr=False)
     _contracted: tuple[str, ...] = attrs.field(init=False, repr=False)
     _batched: bool = attrs.field(init=False, repr=False)
@@ -230,15 +229,15 @@ class Operator:
         formula gives what is no work.
         """
         try:
-            key: tuple[Any, ...] = tuple([(spec.shape, spec.dtype, spec.strides) for spec in specs])
+            key: tuple[Any, ...] = tuple(specs)
             if attributes:  # 4.0 equals 4 and True equals 1, but neither is a size
                 key += (*attributes.items(), *map(_types, attributes.values()))
             known = self._applications.get(key)
         except (TypeError, ValueError):  # arrays and lists have no hash
             return self._apply(specs, attributes)
-        if known is not None and (not known[1] or same_again(known[1])):
+        if known is not None and (not known[1] or same_again(known[1], active())):
             return known[0]
-        with noting() as answers:
+        with noting(active()) as answers:
             made = self._apply(specs, attributes)
         sizes = [size for spec in specs for size in (*spec.shape, *(spec.strides or ()))]
         if any(getattr(size, "is_Integer", False) for size in sizes):

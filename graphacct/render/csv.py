@@ -40,13 +40,16 @@ def csv(report: Report, by: str = "scope", columns: Sequence[str] | None = None)
         rows = [{key: value for key, value in row.items() if key not in left_out} for row in rows]
     if report.coverage.uncosted and by in ("scope", "operator"):
         rows = [{**row, "uncosted": row.get("uncosted", 0)} for row in rows]
-    return table({**row, **terms} for row in rows)
+    return table(rows, ends=terms)
 
 
-def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None) -> str:
+def table(
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None, ends: Mapping[str, Any] | None = None
+) -> str:
     """Returns rows as CSV under the columns of the first row (or those given). None is an empty field, a list
-    `1x1024`."""
-    cells = [{key: cell(value) for key, value in row.items()} for row in rows]
+    `1x1024`. Each row `ends` with the same fields."""
+    last = {key: cell(value) for key, value in (ends or {}).items()}
+    cells = [{**{key: cell(value) for key, value in row.items()}, **last} for row in rows]
     file = StringIO()
     writer = DictWriter(file, columns or list(cells[0] if cells else ()), lineterminator="\n")
     writer.writeheader()
@@ -56,6 +59,8 @@ def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = Non
 
 def cell(value: Any) -> Any:
     """Returns a value as it stands in a field: a text that a spreadsheet would run starts with an apostrophe."""
+    if type(value) is int:  # most are
+        return value
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import sys
+from collections.abc import Collection, Sequence
 
 from graphacct.costs.annotate import AnnotatedGraph
 from graphacct.costs.columns import column, no_number, owned, total
 from graphacct.costs.coverage import coverage
 from graphacct.costs.quantities import Quantity
-from graphacct.dims import Dim
+from graphacct.dims import Dim, is_symbol
 from graphacct.errors import PluginError, failure
 from graphacct.hooks.manager import Plugins, default
 from graphacct.phases import FORWARD, TRAIN
@@ -51,7 +52,7 @@ def rollup(
     for quantity in columned:
         try:
             columns.append(column(quantity, costed, times, parameters))
-            totals.append(total(quantity, columns[-1]))
+            totals.append(total(quantity, columns[-1] if quantity.combine == "max" else _symbols_added(columns[-1])))
         except Exception as error:
             who = f"quantity {quantity.name!r} of plugin {plugins.origin('quantities', quantity.name)}"
             raise PluginError(no_number(quantity, costed, who) or failure(who, error)) from error
@@ -65,3 +66,12 @@ def rollup(
         tuple(elsewhere),
         plugins.quantities.origins,
     )
+
+
+def _symbols_added(values: Sequence[Dim]) -> Sequence[Dim]:
+    """Returns values with the same sum, those with symbols as one: sympy adds many terms up at once in a fraction of
+    the time that it takes for one after the other."""
+    symbolic = [value for value in values if is_symbol(value)]
+    if not symbolic:
+        return values
+    return [*(value for value in values if not is_symbol(value)), sys.modules["sympy"].Add(*symbolic)]

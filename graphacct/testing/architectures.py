@@ -53,9 +53,9 @@ class ArchitectureContract(ModelContract):
     def test_parameters_do_not_depend_on_the_workload(self) -> None:
         """Batch and lengths change no parameter."""
         for row in self.rows:
-            before = self.account(row).total["params"]
+            before = self.totals(row)["params"]
             for size, numbers in self._sizes().items():
-                after = self.account(row, **{size: numbers[0]}).total["params"]
+                after = self.totals(row, **{size: numbers[0]})["params"]
                 if after != before:
                     self.fail(
                         f"{row} has {before} parameters, and {after} with {size}={numbers[0]}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import attrs
@@ -56,6 +56,7 @@ class ModelContract(Contract):
 
     rows: ClassVar[Sequence[Totals]] = ()
     costs_in: ClassVar[str] = ""
+    _known: ClassVar[dict[str, Mapping[str, Any]]]
 
     def test_rows_state_the_totals(self) -> None:
         """Each row's figures are the report's."""
@@ -64,7 +65,7 @@ class ModelContract(Contract):
         if not self.costs_in and not any(row.figures for row in self.rows):
             self.fail("no row states a figure", 'Work one out by hand: Totals("NAME", {…}, flops=…).')
         for row in self.rows:
-            total = self.account(row).total
+            total = self.totals(row)
             for name, figure in row.figures.items():
                 if name not in total:
                     self.fail(f"the report of {row} has no {name}", f"It has: {', '.join(total)}.")
@@ -81,6 +82,22 @@ class ModelContract(Contract):
     def account(self, row: Totals, **changes: Any) -> Report:
         """Returns the row's report, with some options changed."""
         return api.account(row.model, plugins=self.in_use(), **{**self.options(row), **changes})
+
+    def totals(self, row: Totals, **changes: Any) -> Mapping[str, Any]:
+        """Returns the totals of the row's report, with some options changed: computed once for all tests."""
+        return self._once(f"{id(row)} {sorted(changes.items())}", lambda: self.account(row, **changes).total)
+
+    def totals_of_graph(self, row: Totals, graph: Graph) -> Mapping[str, Any]:
+        """Returns the totals of the row's finished graph, as it was built: computed once for all tests."""
+        return self._once(f"{id(row)} as a graph", lambda: self.of_graph(row, graph).total)
+
+    @classmethod
+    def _once(cls, what: str, compute: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+        if "_known" not in vars(cls):
+            cls._known = {}
+        if what not in cls._known:
+            cls._known[what] = compute()
+        return cls._known[what]
 
     def graph(self, row: Totals, **changes: Any) -> Graph:
         """Returns the row's graph."""
@@ -110,7 +127,7 @@ class ModelContract(Contract):
     def check_folded(self, row: Totals) -> None:
         """Fails unless a model with blocks and the same model written out have the same totals."""
         graph = self.graph(row)
-        folded = self.of_graph(row, graph).total
+        folded = self.totals_of_graph(row, graph)
         flat = self.of_graph(row, graph.unroll(self.in_use().operators)).total
         for name, figure in folded.items():
             if flat[name] != figure:
@@ -122,7 +139,7 @@ class ModelContract(Contract):
     def check_written_and_read(self, row: Totals, graph: Graph) -> None:
         """Fails unless a saved graph reads back with the same totals."""
         again = graph_json.from_dict(graph_json.to_dict(graph), graph.name, self.in_use().operators)
-        ours, theirs = (self.of_graph(row, one).total for one in (graph, again))
+        ours, theirs = self.totals_of_graph(row, graph), self.of_graph(row, again).total
         for name, figure in ours.items():
             if theirs[name] != figure:
                 self.fail(
@@ -164,7 +181,7 @@ class ModelContract(Contract):
             return
         before: Mapping[str, Any] = {}
         for number in numbers:
-            after = self.account(row, **{size: number}).total
+            after = self.totals(row, **{size: number})
             for name, figure in before.items():
                 if after[name] < figure:
                     self.fail(

@@ -4,7 +4,8 @@
   is a comment with a file's name (`# my_ops.py`) is written to that file instead.
 - ```console: each `$ command` is run as by a shell, and what it prints must be what stands below it; `...` stands for
   anything. The command must succeed, unless what it prints is an error of graphacct. The first `graphacct` of a page
-  is a process of its own, as are those with a plugin; the others run in this process, which takes a third of the time.
+  is a process of its own, as are those that make or check a plugin; the others run in this process, which takes a
+  third of the time.
 - ```toml with a file's name: written to that file. ```json must parse; below a line that ends in "`model.json`:" it is
   written to that file. ```text is not run.
 - ```sh: the commands that set a clone up; they are only checked to name targets of the Makefile.
@@ -106,7 +107,7 @@ def console(example: Example) -> str | None:
     """Run the block's commands and compare what they print."""
     checker = doctest.OutputChecker()
     for command, want in commands(example.parsed):
-        status, got = shell(command, here=example.namespace.get(_STARTED, False) and "PLUGIN" not in command.upper())
+        status, got = shell(command, here=example.namespace.get(_STARTED, False) and "graphacct plugins" not in command)
         example.namespace[_STARTED] = example.namespace.get(_STARTED, False) or command.startswith("graphacct ")
         if bool(status) != bool(_ERROR.search(want)):
             return f"$ {command}\nended with status {status}:\n{got}"

@@ -105,6 +105,9 @@ def test_a_division_by_zero_is_an_error():
         s // 0
     with pytest.raises(ZeroDivisionError):
         1 / (s - s)
+    trace, s = traced(s=4)
+    assert 12 // (s - 1) == 4
+    assert guards(trace)[0] == "1 − s < 0", "at s = 1 it would be an error"
 
 
 def test_a_traced_size_hashes_by_its_formula():

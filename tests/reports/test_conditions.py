@@ -41,10 +41,11 @@ TRAINED: list[tuple[str, dict[str, Any]]] = [
 
 
 def at(value: Any, point: Mapping[Any, int]) -> Any:
-    """A value with numbers for its symbols."""
+    """A value with numbers for its symbols: for all of them at once, so that no formula of the others is simplified."""
     if isinstance(value, dict):
         return {name: at(item, point) for name, item in value.items()}
-    found = value.subs(point) if isinstance(value, sympy.Basic) else value
+    numbers = {symbol: sympy.Integer(number) for symbol, number in point.items()}
+    found = value.xreplace(numbers) if isinstance(value, sympy.Basic) else value
     return int(found) if isinstance(found, sympy.Integer) else found
 
 
