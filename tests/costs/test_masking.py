@@ -82,7 +82,17 @@ def test_gpt2_by_hand(attention: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "model", ["gemma-2-2b", "mistral-7b", "gpt-oss-20b", "deepseek-v3", "t5-small", "bert-base-uncased"]
+    "model",
+    [
+        "gemma-2-2b",
+        "mistral-7b",
+        "gpt-oss-20b",
+        "deepseek-v3",
+        "deepseek-v3.2",
+        "deepseek-v4-flash",
+        "t5-small",
+        "bert-base-uncased",
+    ],
 )
 @pytest.mark.parametrize("mask", ["causal", "half", "window"])
 def test_written_out_and_fused_attention_agree(model: str, mask: str) -> None:
@@ -98,9 +108,11 @@ def test_written_out_and_fused_attention_agree(model: str, mask: str) -> None:
     assert (hidden[0] > 0) == (model != "bert-base-uncased")
 
 
-@pytest.mark.parametrize("mask", ["causal", "window"])
-def test_folded_is_unrolled(mask: str) -> None:
-    report = graphacct.account("gemma-2-2b", seq_len=33, mask=mask, set={"sliding_window": 8, "num_hidden_layers": 4})
+@pytest.mark.parametrize("attention", ["eager", "fused"])
+@pytest.mark.parametrize("mask", ["causal", "half", "window"])
+def test_folded_is_unrolled(mask: str, attention: str) -> None:
+    sizes = {"sliding_window": 8, "num_hidden_layers": 4}
+    report = graphacct.account("gemma-2-2b", seq_len=33, mask=mask, attention=attention, set=sizes)
     assert unrolled(report).total == report.total
 
 
@@ -169,7 +181,7 @@ def test_what_the_outputs_say() -> None:
     assert "convention exact, mask causal;" in str(report)
     assert graphacct.account("gpt2", seq_len=8).to_dict()["mask"] == "full"
     line = graphacct.explain(report, "sdpa", "matmul_flops").lines[0]
-    assert line.formula == "2 · b · d · h · pairs + 2 · b · e · h · pairs"
+    assert line.formula == "2 · b · h · pairs · (d + e)"
     assert line.value == 12 * 36 * 4 * 64
     with pytest.raises(graphacct.ConfigError, match="several conventions"):
         graphacct.compare(report, graphacct.account("gpt2", seq_len=8))

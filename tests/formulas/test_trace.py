@@ -116,6 +116,12 @@ def test_a_traced_size_hashes_by_its_formula():
     assert isinstance(s * d, TracedSize)
 
 
+def test_the_bits_of_a_size_hold_it_between_two_powers():
+    trace, n = traced(n=24)
+    assert (n - 1).bit_length() == 5
+    assert guards(trace) == ["16 − n < 0", "n − 33 < 0"]
+
+
 def test_a_float_that_rounds_holds_the_size():
     """1536 · 5.833333333333333 is 8960.0 in floats, and 8959.99… exactly: a report has what floats give."""
     trace, d = traced(d=1536)
