@@ -17,7 +17,7 @@ imported for ints.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
@@ -37,14 +37,9 @@ MOST_QUOTIENTS = 4
 
 
 class Conditions:
-    """What has been assumed of symbols so far, in one result.
+    """What has been assumed of symbols so far, in one result."""
 
-    Attributes:
-        values: Numbers for symbols: if given, what they decide is assumed, instead of the general branch.
-    """
-
-    def __init__(self, known: Iterable[Any] = (), values: Mapping[Any, Any] | None = None) -> None:
-        self.values = values
+    def __init__(self, known: Iterable[Any] = ()) -> None:
         self._found: dict[Any, None] = {}
         self._least: dict[Any, int] = {}
         self._answers: dict[tuple[str, Any], bool] = {}
@@ -82,9 +77,6 @@ class Conditions:
         relation = _relation(kind, left, right)
         if relation in (True, False):  # sympy knows
             return bool(relation)
-        if self.values is not None:
-            found = self._written(relation).subs(self.values)
-            assumed = bool(found) if found in (True, False) else assumed
         for raised in self._raised(difference):
             answer = decided(kind, difference, raised)
             if answer is not None:
@@ -135,17 +127,11 @@ class Conditions:
     def _raised(self, expression: Any) -> Iterator[dict[Any, int]]:
         """Yields least values under which one symbol after the other, and then all, are above their least."""
         symbols = sorted(expression.free_symbols, key=str)
-        if self.values is not None:
-            symbols = [symbol for symbol in symbols if self._above(symbol)]
         each = [{symbol: self._least.get(symbol, MIN_DIM) + 1} for symbol in symbols]
         for higher in each:
             yield {**self._least, **higher}
         if len(each) > 1:
             yield {**self._least, **{symbol: least for higher in each for symbol, least in higher.items()}}
-
-    def _above(self, symbol: Any) -> bool:
-        value = self._written(symbol).subs(self.values)
-        return bool(value.is_Integer and value > self._least.get(symbol, MIN_DIM))
 
     def _record(self, condition: Any) -> None:
         symbol, bound = (getattr(condition, side, None) for side in ("gts", "lts"))

@@ -1,4 +1,4 @@
-"""The formula of a number in symbols: the operator's own formula, evaluated on symbols and checked against the number.
+"""The formula of a number in symbols: the operator's own formula, computed with sizes that record what becomes of them.
 
 No formula is written twice, so the formula shown cannot differ from the one that counts.
 """
@@ -6,16 +6,21 @@ No formula is written twice, so the formula shown cannot differ from the one tha
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import combinations
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.decisions import Conditions, condition_text, recording_in
-from graphacct.dims import Dim, prod, same
+from graphacct.dims import Dim, is_traced, prod, same
 from graphacct.errors import GraphacctError
-from graphacct.operators.cost import Cost, Work, full_cost
+from graphacct.explanations.branches import Branches
+from graphacct.formulas.conditions import condition_text, told
+from graphacct.formulas.guards import Guard
+from graphacct.formulas.text import text
+from graphacct.formulas.trace import Trace
+from graphacct.formulas.traced_size import value_of
+from graphacct.operators.cost import Cost, Work, moved
 from graphacct.operators.operator import Application, Operator
 from graphacct.operators.signature import Term
 from graphacct.tensors import TensorSpec
@@ -27,83 +32,76 @@ if TYPE_CHECKING:
 
 WORK = ("matmul_flops", "vector_flops")
 PER_NODE = ("matmul_flops", "vector_flops", "transcendentals", "read_bytes", "write_bytes", "activation_bytes")
+NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)  # an exponent, ², is no part of it
+FAILURES = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, GraphacctError)
+"""What the formula of a stranger may raise when its operands have other ranks than it was written for."""
 
 
 def formulas(operator: Operator, record: NodeCost) -> dict[str, tuple[str, str]]:
     """Returns formula and substituted formula of each per-node quantity of an operator's application.
 
-    A quantity without a closed form, whose formula branches on sizes, is left out.
+    None for sizes that are a caller's own symbols or arrays: the figures are formulas, or have none.
     """
     if record.cost is None:
         return {}
-    return _closed(operator, record, PER_NODE, _Symbols.cost, exact_cost(operator, record))
+    return _closed(operator, record, PER_NODE, _Sizes.cost, exact_cost(operator, record))
 
 
 def gradient_formulas(operator: Operator, record: NodeCost, part: GradientPart) -> dict[str, tuple[str, str]]:
     """Returns formula and substituted formula of the `matmul_flops` and `vector_flops` of one part of the backward
     pass."""
-    return _closed(operator, record, WORK, lambda symbols: symbols.gradient(part), part.work)
+    return _closed(operator, record, WORK, lambda sizes: sizes.gradient(part), part.work)
 
 
 def ratio_formula(report: Report, name: str, figures: Mapping[str, Dim]) -> tuple[str, str]:
-    """Returns formula and substituted formula of a ratio, in the names of the quantities; empty if it branches on
-    values."""
-    try:
-        text = _pretty(report.figure(name, {each: _symbol(each) for each in figures}))
-    except (TypeError, GraphacctError):
-        return "", ""
-    return text, _substitute(text, figures)
+    """Returns formula and substituted formula of a ratio, in the names of the quantities.
+
+    Empty if it branches on figures that are no ints, or if all of them are 0.
+    """
+    own = {each: value if type(value) is int else 1 for each, value in figures.items()}
+    for values in (own, dict.fromkeys(figures, 1)):  # the formula of what divides by 0 is that of other figures
+        trace = Trace()
+        try:
+            found = report.figure(name, {each: trace.size(each, value) for each, value in values.items()})
+        except (TypeError, GraphacctError):
+            return "", ""
+        if is_traced(found) and (values == figures or not trace.decisions):
+            return _shown(trace, text(found), figures)
+    return "", ""
 
 
 def _closed(
-    operator: Operator, record: NodeCost, names: Sequence[str], evaluated: Callable[[_Symbols], Any], exact: Any
+    operator: Operator, record: NodeCost, names: Sequence[str], evaluated: Callable[[_Sizes], Any], exact: Any
 ) -> dict[str, tuple[str, str]]:
-    """Returns formula and substituted formula of each figure that has a closed form.
+    """Returns formula and substituted formula of each figure.
 
-    Why several readings: a formula is code that was written for numbers. Given symbols it may fail, since it compares
-    sizes or asks for a rank, or take another branch than it took with the numbers. So nothing is believed: the formula
-    runs on symbols, the result is evaluated at the real sizes, and it is shown only if that is the exact figure.
+    A formula is code, and runs here on traced sizes: they have the node's sizes as values, so that it does with them
+    what it did when it was counted, and record it (`formulas/trace.py`).
 
-        matmul of x (2, 3, 4, 8) and y (2, 3, 8, 5), with `...` as one symbol:  2 · batch · k · m · n
-        at the real sizes, which is the exact figure:                           2 · 6 · 8 · 4 · 5 = 1,920
+        matmul of x (2, 3, 4, 8) and y (2, 3, 8, 5), with `...` as one size:  2 · batch · k · m · n
+        at the node's sizes, which is the exact figure:                       2 · 6 · 8 · 4 · 5 = 1,920
 
-    Where an operator asks whether two sizes are equal (`equal`), the real sizes decide, and the formula says for which
-    sizes it holds: `(for h == g)`. One that compares ints alone (a convolution with as many groups as channels) needs a
-    reading in which the two are one symbol. A figure that no reading gives is left out: it has no closed form.
+    With the dimensions of `...` as one size its operands have another rank, and a formula that asks for that may fail,
+    or say another figure: then each dimension is a size of its own. Where it compares sizes, it holds for the sizes
+    that compare alike: `(for h = g)`.
     """
     found: dict[str, tuple[str, str]] = {}
-    for collapse, alike in _readings(operator, record):
+    for collapse in (True, False):
         try:
-            symbols = _Symbols(operator, record, collapse, alike)
-            branches = Conditions(values={_symbol(name): size for name, size in symbols.values.items()})
-            with recording_in(branches):
-                figures = evaluated(symbols)
+            sizes = _Sizes(operator, record, collapse)
+            figures = evaluated(sizes)
+            branches = Branches(sizes.trace, partial(_again, operator, record, collapse, evaluated))
             for name in names:
-                expression = getattr(figures, name)
-                if name not in found and _evaluate(expression, symbols.values) == getattr(exact, name):
-                    text = _pretty(expression)
-                    found[name] = (text + _branch(branches), _substitute(text, symbols.values))
-        except (TypeError, LookupError, GraphacctError):  # a formula that looks at sizes or ranks has no closed form
+                figure = getattr(figures, name)
+                if name not in found and value_of(figure) == getattr(exact, name):
+                    as_text = partial(text, collected=not name.endswith("_bytes"))  # one term for each operand
+                    limits = partial(branches.limits, name=name, written=as_text, formula=as_text(figure))
+                    found[name] = _shown(sizes.trace, as_text(figure), sizes.values, limits)
+        except FAILURES:
             continue
         if len(found) == len(names):
             break
     return found
-
-
-def _readings(operator: Operator, record: NodeCost) -> Iterator[tuple[bool, tuple[str, str]]]:
-    """Yields the ways to replace sizes by symbols, the plainest first.
-
-    First the dimensions of `...` are one symbol, then one each. Then two dimensions of one size share a symbol, for
-    formulas that ask whether they are equal.
-    """
-    yield True, ("", "")
-    yield False, ("", "")
-    specs = [operand.spec for operand in record.node.inputs]
-    dims = operator.apply(specs, record.node.attributes).dims
-    sizes = [(name, size) for name, size in dims.items() if type(size) is int]
-    for (first, size), (second, other) in combinations(sizes, 2):
-        if size == other:
-            yield True, (first, second)
 
 
 def exact_cost(operator: Operator, record: NodeCost) -> Cost:
@@ -119,25 +117,27 @@ def _application(operator: Operator, record: NodeCost) -> Application:
     return operator.apply([operand.spec for operand in record.node.inputs], record.node.attributes)
 
 
-class _Symbols:
-    """An operator's application with a symbol for every dimension, and the value of each symbol.
+class _Sizes:
+    """An operator's application with a traced size for every dimension, and the value of each.
 
-    With `collapse`, the dimensions of `...` are one symbol, `batch`, their product; otherwise each has its own. The two
-    dimensions that are `alike` have the first one's symbol.
+    With `collapse`, the dimensions of `...` are one size, `batch`, their product; otherwise each is one. Sizes that are
+    `changed` have another value than the node's.
     """
 
-    def __init__(self, operator: Operator, record: NodeCost, collapse: bool, alike: tuple[str, str] = ("", "")) -> None:
+    def __init__(
+        self, operator: Operator, record: NodeCost, collapse: bool, changed: Mapping[str, int] | None = None
+    ) -> None:
         self.operator, self.attributes = operator, record.node.attributes
         specs = [operand.spec for operand in record.node.inputs]
         self.application = _application(operator, record)
+        self.trace = Trace()
+        self.changed = changed or {}
         self.values: dict[str, Dim] = {}
+        self.batch = (self._one("batch", prod(self.application.batch)),)
         self.collapse = collapse
         self.dims: dict[str, Any] = {}
         for name, size in self.application.dims.items():
             self.dims[name] = self._all(name, size) if isinstance(size, tuple) else self._one(name, size)
-        if alike[1]:
-            self.dims[alike[1]] = self.dims[alike[0]]
-        self.batch = (self._one("batch", prod(self.application.batch)),)
         signature = operator.signature
         inputs = [signature.inputs[min(index, len(signature.inputs) - 1)] for index in range(len(specs))]
         count = len(signature.outputs)
@@ -149,12 +149,13 @@ class _Symbols:
         ]
 
     def cost(self) -> Cost:
-        """Returns the cost in symbols."""
+        """Returns the cost."""
         work = self._counted(self.operator.work(self.dims, self.batch, self.specs, self.outputs, self.attributes))
-        return full_cost(work, self.specs, self.outputs, self.application.view)
+        found = moved(work, self.specs, self.outputs, self.application.view)
+        return attrs.evolve(found, activation_bytes=0) if self.application.in_place else found
 
     def gradient(self, part: GradientPart) -> Work:
-        """Returns one part of the backward pass in symbols."""
+        """Returns the work of one part of the backward pass."""
         work = Work()
         if part.stated is not None:
             sizes = (self.dims, self.batch, self.specs, self.outputs)
@@ -179,7 +180,9 @@ class _Symbols:
         lead = spec.shape[front : len(spec.shape) - back]
         label = f"{term.name}{index}" if term.variadic else term.name
         if isinstance(term.ellipsis, str):
-            middle = self.dims.get(term.ellipsis) or self._all(term.ellipsis, lead)
+            known = self.dims.get(term.ellipsis)
+            fits = known is None or len(known) == len(lead)  # a loss that is one number has no dimension of its output
+            middle = (known or self._all(term.ellipsis, lead)) if fits else self._all(label, lead)
         elif term.ellipsis and self.collapse and _same_product(lead, self.application.batch):
             middle = self.batch
         else:
@@ -194,8 +197,11 @@ class _Symbols:
         return self.dims[name] if name in self.dims else self._one(name, size)
 
     def _one(self, name: str, size: Dim) -> Any:
+        size = self.changed.get(name, size)
         self.values[name] = size
-        return _symbol(name)
+        if type(size) is not int:
+            raise TypeError(f"{name} is {size}: a size of a trace has one value")
+        return self.trace.size(name, size)
 
     def _all(self, name: str, sizes: tuple[Dim, ...]) -> tuple[Any, ...]:
         return tuple(self._one(f"{name}_{index}", size) for index, size in enumerate(sizes))
@@ -205,30 +211,24 @@ def _same_product(a: tuple[Dim, ...], b: tuple[Dim, ...]) -> bool:
     return bool(prod(a) == prod(b))
 
 
-def _symbol(name: str) -> Any:
-    import sympy
-
-    return sympy.Symbol(name, integer=True, positive=True)
-
-
-def _evaluate(expression: Any, values: Mapping[str, Dim]) -> Any:
-    if not hasattr(expression, "free_symbols"):
-        return expression
-    return int(expression.subs({symbol: values[symbol.name] for symbol in expression.free_symbols}))
+def _again(
+    operator: Operator,
+    record: NodeCost,
+    collapse: bool,
+    evaluated: Callable[[_Sizes], Any],
+    changed: Mapping[str, int],
+) -> Any:
+    return evaluated(_Sizes(operator, record, collapse, changed))
 
 
-def _branch(conditions: Conditions) -> str:
-    """Returns for which sizes a formula holds that branches on them: those of the branch that the real sizes take."""
-    return f" (for {', '.join(map(condition_text, conditions.found))})" if conditions.found else ""
-
-
-def _pretty(expression: Any) -> str:
-    return str(expression).replace("**", "^").replace("*", " · ")
-
-
-def _substitute(text: str, values: Mapping[str, Dim]) -> str:
-    text = re.sub(r"\b\d{4,}\b", lambda match: f"{int(match[0]):,}", text)
-    return re.sub(r"[A-Za-z_]\w*", lambda match: number(values[match[0]]) if match[0] in values else match[0], text)
+def _shown(
+    trace: Trace, formula: str, values: Mapping[str, Dim], limits: Callable[[Guard], bool] = lambda _: True
+) -> tuple[str, str]:
+    """Returns a formula with the sizes for which it holds, if it does not for all, and the formula with values put
+    in."""
+    guards = [condition_text(trace, guard) for guard in told(trace, trace.decisions) if limits(guard)]
+    branch = f" (for {', '.join(guards)})" if guards else ""
+    return formula + branch, NAME.sub(lambda name: number(values[name[0]]) if name[0] in values else name[0], formula)
 
 
 def number(value: Dim | float | None) -> str:

@@ -152,7 +152,9 @@ def memory(
 
     Raises UnknownNameError for a name that is not known, ConfigError for a value that no run can have.
     """
-    run = _run(model, phase, unknown, plugins, options)
+    _, others = separated(options)
+    found = find_model(model, plugins, others.get("set") or {})
+    run = _run(found, phase, unknown, plugins, options)
     activations, how, part = run.activations, run.how, run.part
     at = activations.peak_position
     cached = cached_bytes(run.annotated, plugins.operators)
@@ -177,7 +179,7 @@ def memory(
         peak=activations.peak,
         fresh_peak=activations.fresh_peak,
         kv_cache_bytes=sum(cached.values()),
-        kv_bytes_per_token=_per_token(run.annotated, run.found, plugins, run.others),
+        kv_bytes_per_token=_per_token(run.annotated, found, plugins, others),
         kv_bytes_next_token=token_bytes(run.annotated, plugins.operators, True) if run.phase in CACHING else None,
         total=run.total,
         peak_at="" if at is None else activations.timeline[at].node,
@@ -192,18 +194,23 @@ def memory(
 
 def total(model: object, *, phase: str | None = None, unknown: str, plugins: Plugins, **options: Any) -> Dim:
     """Returns the total of `memory` alone, which takes two thirds of its time. The arguments are the same."""
-    return _run(model, phase, unknown, plugins, options).total
+    _, others = separated(options)
+    return _run(find_model(model, plugins, others.get("set") or {}), phase, unknown, plugins, options).total
+
+
+def total_of(annotated: AnnotatedGraph, plugins: Plugins) -> Dim:
+    """Returns the total of `memory` for a graph that was accounted for: of a training step, or of what else it is."""
+    phase = TRAIN if annotated.training is not None else str(annotated.graph.workload.get("phase", ""))
+    return _run_of(annotated, annotated.training or resolved({}, plugins), phase, plugins).total
 
 
 @attrs.frozen(eq=False, repr=False)
 class _Run:
     """A model's graph, its weights on one rank and its activations: what every figure of Memory is read from."""
 
-    found: Graph | ModelChoice | ReadChoice
     graph: Graph
     phase: str
     how: Training
-    others: Mapping[str, Any]
     annotated: AnnotatedGraph
     whole: Weights
     part: Sharded
@@ -224,22 +231,33 @@ class _Run:
         return fixed + self.activations.peak
 
 
-def _run(model: object, phase: str | None, unknown: str, plugins: Plugins, options: Mapping[str, Any]) -> _Run:
+def _run(
+    found: Graph | ModelChoice | ReadChoice,
+    phase: str | None,
+    unknown: str,
+    plugins: Plugins,
+    options: Mapping[str, Any],
+) -> _Run:
     asked, others = separated(options)
-    found = find_model(model, plugins, others.get("set") or {})
     built, phase = _graph(found, phase, plugins, others)
     if phase != TRAIN:
         check_no_training(asked, untrainable(found), allowed=("profile", "dp", "zero"))
     how = resolved(asked, plugins)
-    graph, trained = frozen(built, how.freeze)
+    graph, _ = frozen(built, how.freeze)
+    return _run_of(annotate(graph, unknown=unknown, plugins=plugins), how, phase, plugins)
+
+
+def _run_of(annotated: AnnotatedGraph, how: Training, phase: str, plugins: Plugins) -> _Run:
+    graph, trained = frozen(annotated.graph, how.freeze)
     gradients = trained if phase == TRAIN else _nothing
     check_stored(graph, gradients)
     plan = recompute_plan(graph, how.recompute, plugins.operators) if phase == TRAIN else NO_RECOMPUTE
-    annotated = annotate(graph, unknown=unknown, plugins=plugins)
     whole = weights(annotated, how.optimizer, how.master, gradients)
     part = shard(whole.parameters, whole.gradients, whole.optimizer_state, how.dp, how.zero)
-    activations = activations_of(graph, plugins.operators, how.profile, gradients, plan, phase == TRAIN)
-    return _Run(found, graph, phase, how, others, annotated, whole, part, activations)
+    activations = annotated.activations
+    if activations is None:
+        activations = activations_of(graph, plugins.operators, how.profile, gradients, plan, phase == TRAIN)
+    return _Run(graph, phase, how, annotated, whole, part, activations)
 
 
 def _graph(

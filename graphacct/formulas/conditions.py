@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+from itertools import product as product_of_ranges
 
 from graphacct.formulas.collect import Collector
 from graphacct.formulas.guards import Guard
@@ -14,6 +15,8 @@ from graphacct.formulas.traced_size import CEIL, FLOOR, SIZE, Part, Recorder, Tr
 
 LARGE = 2**31 - 1
 """Upper bounds from here on hold for every size that a model has, and are not told."""
+MOST_RESTS = 1000
+"""The most rests of sizes that are tried to see whether a number always divides a formula."""
 SIGNS = {("==", True): "=", ("==", False): "≠"}
 
 
@@ -22,14 +25,15 @@ def told(trace: Recorder, guards: Sequence[Guard]) -> tuple[Guard, ...]:
 
     A guard is divided by what others say is positive: `h f > f` is `h > 1` where `f > 1`.
     """
-    found = [guard for guard in guards if not _is_large(guard)]
+    found = [guard for guard in guards if not _is_large(guard) and not _always_divides(trace, guard)]
+    at = {where: int(trace.atoms[where].value) for guard in found if (where := _held_place(trace, guard)) is not None}
     bounds = {place: bound for place, guard in enumerate(found) if (bound := _least(guard)) is not None}
     left: dict[int, Guard] = {}
     for place, guard in enumerate(found):
         signs = _signs(trace, [bound for other, bound in bounds.items() if other != place])
-        terms = signs.reduced(guard.terms)
-        if signs.always(guard.kind, terms) is None:
-            left[place] = Guard(guard.kind, terms, guard.holds)
+        held_here = _held_place(trace, guard) is not None
+        if signs.always(guard.kind, guard.terms if held_here else _at(guard.terms, at)) is None:
+            left[place] = Guard(guard.kind, signs.reduced(guard.terms), guard.holds)
     signs = _signs(trace, ())
     below = {place: _below_zero(guard) for place, guard in left.items() if guard.kind == "<"}
     for place, guard in list(left.items()):
@@ -78,13 +82,8 @@ def condition_text(trace: Recorder, guard: Guard) -> str:
 
 def held(trace: Recorder, guard: Guard) -> tuple[str, int] | None:
     """Returns the size that a guard holds at one value, with the value; None for another guard."""
-    if guard.kind != "==" or not guard.holds:
-        return None
-    sizes = [(place, power) for product in guard.terms for place, power in powers(product)]
-    if len(sizes) != 1 or sizes[0][1] != 1 or trace.atoms[sizes[0][0]].kind != SIZE:
-        return None
-    atom = trace.atoms[sizes[0][0]]
-    return atom.name, int(atom.value)
+    place = _held_place(trace, guard)
+    return None if place is None else (trace.atoms[place].name, int(trace.atoms[place].value))
 
 
 def names_in(trace: Recorder, terms: Mapping[int, Number]) -> set[str]:
@@ -99,6 +98,45 @@ def names_in(trace: Recorder, terms: Mapping[int, Number]) -> set[str]:
                 if isinstance(part, TracedSize):
                     found |= names_in(trace, part.terms)
     return found
+
+
+def _held_place(trace: Recorder, guard: Guard) -> int | None:
+    if guard.kind != "==" or not guard.holds:
+        return None
+    sizes = [(place, power) for product in guard.terms for place, power in powers(product)]
+    if len(sizes) != 1 or sizes[0][1] != 1 or trace.atoms[sizes[0][0]].kind != SIZE:
+        return None
+    return sizes[0][0]
+
+
+def _at(terms: Mapping[int, Number], values: Mapping[int, int]) -> Terms:
+    """Returns a formula with the values of some sizes put in."""
+    found: Terms = {}
+    for product, number in terms.items():
+        each: Number = Fraction(number)
+        for place, power in powers(product):
+            if place in values:
+                product, each = product - (power << (BITS * place)), each * Fraction(values[place]) ** power
+        found = added(found, {product: whole(each)})
+    return found
+
+
+def _always_divides(trace: Recorder, guard: Guard) -> bool:
+    """Returns whether a guard says that a number divides what it divides for all sizes: 2 divides n (n - 1).
+
+    Whole numbers that leave the same rest leave the same rest of all that is multiplied and added of them.
+    """
+    pair = _divides(trace, guard) if guard.kind == "==" and guard.holds else None
+    if pair is None or type(pair[1]) is not int:
+        return False
+    terms = trace.terms_of(pair[0]) or {}
+    places = sorted({place for product in terms for place, _ in powers(product)})
+    if pair[1] ** len(places) > MOST_RESTS or any(type(number) is not int for number in terms.values()):
+        return False
+    if any(power < 0 for product in terms for _, power in powers(product)):
+        return False
+    rests = product_of_ranges(range(pair[1]), repeat=len(places))
+    return all(_at(terms, dict(zip(places, each, strict=True))).get(0, 0) % pair[1] == 0 for each in rests)
 
 
 def _as_bound(sign: str, number: int) -> tuple[str, int]:

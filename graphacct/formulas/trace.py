@@ -209,7 +209,7 @@ class Trace:
         above, below = self.terms_of(a), self.terms_of(b)
         if above is None or below is None:
             raise TypeError(f"{a!r} and {b!r} are no sizes of one trace")
-        if value_of(b) == 0:
+        if not below or self.decide("==", below, value_of(b)):
             raise ZeroDivisionError("division by zero")
         return above, below
 

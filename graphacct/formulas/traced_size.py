@@ -194,6 +194,9 @@ class TracedSize:
 
     __trunc__ = __int__
 
+    def __round__(self, digits: int | None = None) -> Any:
+        return round(self.__index__() if type(self.value) is int else self.__float__(), digits)
+
     def __floor__(self) -> Any:
         return self // 1
 
@@ -207,7 +210,13 @@ class TracedSize:
         return self.__index__() & other
 
     def bit_length(self) -> int:
-        """Returns the bits of the value, which the sizes must have from then on."""
+        """Returns the bits of the value; sizes must have as many from then on."""
+        if type(self.value) is not int:
+            raise TypeError(f"{self} is no whole number but {self.value}")
+        bits = self.value.bit_length()
+        size = -self if self.value < 0 else self
+        if bits and size >= 1 << (bits - 1) and size < 1 << bits:
+            return bits
         return self.__index__().bit_length()
 
     def __repr__(self) -> str:

@@ -116,16 +116,25 @@ class Cost:
 
 
 def full_cost(work: Work, specs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], view: bool) -> Cost:
-    """Returns the cost: the work, with every operand read and every output written once unless it says otherwise."""
+    """Returns the cost of work on operands (`moved`).
+
+    Raises OperatorError for a figure that is negative or not a whole number, and for an odd number of matmul FLOPs.
+    """
+    flops = work.matmul_flops
+    if has_value(flops) and flops % 2:
+        raise OperatorError(f"its formula gave {flops} matmul_flops, an odd number: a multiply-add is 2")
+    return sound(moved(work, specs, outputs, view), specs, "its formula gave")
+
+
+def moved(work: Work, specs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], view: bool) -> Cost:
+    """Returns work with the bytes that it moves: it reads each operand and writes each output once unless it says
+    otherwise."""
     new = 0 if view else sum([spec.bytes for spec in outputs])
     read = work.read_bytes
     if read is None:
         read = 0 if view else sum([spec.bytes for spec in specs])
     written = new if work.write_bytes is None else work.write_bytes
-    flops = work.matmul_flops
-    if has_value(flops) and flops % 2:
-        raise OperatorError(f"its formula gave {flops} matmul_flops, an odd number: a multiply-add is 2")
-    return sound(Cost(flops, work.vector_flops, work.transcendentals, read, written, new), specs, "its formula gave")
+    return Cost(work.matmul_flops, work.vector_flops, work.transcendentals, read, written, new)
 
 
 def sound(cost: Cost, specs: Iterable[TensorSpec], who: str) -> Cost:

@@ -13,12 +13,16 @@ from graphacct.costs.quantities import Quantity, not_there
 from graphacct.dims import is_traced
 from graphacct.errors import ConfigError, UnknownNameError
 from graphacct.expressions.expression import COMPARISONS, Expression
+from graphacct.footprint.memory import total_of
 from graphacct.hooks.manager import Plugins
 from graphacct.models.near_keys import other_spelling
 from graphacct.models.size import unknown_name
 from graphacct.phases import FORWARD, GENERATE
 from graphacct.reports.parts import Parts
 from graphacct.reports.report import Report
+
+MEMORY = "memory_bytes"
+"""The total of `graphacct memory`, which is no sum over nodes and so no quantity of a report."""
 
 
 @attrs.frozen
@@ -80,6 +84,10 @@ class Asked:
         self.figures: dict[str, Figure] = {}
         for condition in conditions:
             for name in condition.names:
+                if name == MEMORY:
+                    self._check_memory()
+                    self.figures[name] = Figure(name)
+                    continue
                 if name in plugins.quantities:
                     found[self._quantity(name).name] = None
                     self.figures[name] = Figure(name)
@@ -121,9 +129,13 @@ class Asked:
             raise not_there(name, (), self.plugins.quantities)
         return quantity
 
+    def _check_memory(self) -> None:
+        if self.phase == GENERATE:
+            raise ConfigError(f"{MEMORY} of a generation: `memory` has it; ask here for one of its steps")
+
     def _unknown(self, name: str) -> UnknownNameError:
         there = [item.name for item in self.plugins.quantities.values() if item.in_phase(self.phase)]
-        return unknown_name("name", name, {"quantities": there, "sizes": self.sizes})
+        return unknown_name("name", name, {"quantities": [*there, MEMORY], "sizes": self.sizes})
 
 
 class Figures:
@@ -143,6 +155,8 @@ class Figures:
 
     def name(self, name: str) -> Any:
         """Returns a quantity of the whole model, or a size."""
+        if name == MEMORY:
+            return self._number(name, total_of(self.report.annotated, self.plugins))
         if name in self.plugins.quantities:
             value: Any = self.report.figure(name)
             if value is None:

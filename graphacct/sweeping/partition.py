@@ -59,14 +59,22 @@ class Condition:
                 self._known.clear()
             given = [arrays[place] for place in self.axes]
             most = tuple(max(values[place]) for place in self.axes)
-            if self.largest(most) >= WHOLE or any(array.dtype == object for array in given):
-                met = self.in_ints(*map(_objects, given))
-            else:
-                met = self.in_floats(*given)
+            in_ints = self.largest(most) >= WHOLE or any(array.dtype == object for array in given)
+            met = self._met(given, in_ints)
             found = reduce(and_, [numpy.asarray(each, dtype=bool) for each in met])
             alike = found.all() or not found.any()
             self._known[key] = found[(slice(1),) * found.ndim] if alike else found
         return self._known[key]
+
+    def _met(self, axes: Sequence[Array], in_ints: bool) -> Sequence[Any]:
+        """Returns what each guard says. Where one would divide by zero, another one says that the point is no part."""
+        with numpy.errstate(all="ignore"):
+            if not in_ints:
+                return self.in_floats(*axes)
+            try:
+                return self.in_ints(*map(_objects, axes))
+            except ZeroDivisionError:
+                return self.in_floats(*(array.astype(numpy.float64) for array in axes))
 
 
 @attrs.frozen(eq=False)

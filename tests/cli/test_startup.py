@@ -48,6 +48,14 @@ def test_a_table_loads_rich_alone(process: Callable[..., subprocess.CompletedPro
     assert loaded(process, "report", "gpt2") == ["rich"]
 
 
+@pytest.mark.parametrize("more", [[], ["--phase", "train"]], ids=["forward", "train"])
+def test_an_explanation_loads_nothing_heavy(
+    process: Callable[..., subprocess.CompletedProcess[str]], more: list[str]
+) -> None:
+    """Its formulas are those of the recorder: sympy takes several times a report to import."""
+    assert loaded(process, "explain", "gpt2", "lm_head", *more) == []
+
+
 def test_help_loads_nothing_heavy(process: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     """Asking for help, which loads every command's file, loads none of what the commands need."""
     assert loaded(process, "--help") == []

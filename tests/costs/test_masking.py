@@ -169,7 +169,7 @@ def test_what_the_outputs_say() -> None:
     assert "convention exact, mask causal;" in str(report)
     assert graphacct.account("gpt2", seq_len=8).to_dict()["mask"] == "full"
     line = graphacct.explain(report, "sdpa", "matmul_flops").lines[0]
-    assert line.formula == "2 · b · d · h · pairs + 2 · b · e · h · pairs"
+    assert line.formula == "2 · b · h · pairs · (d + e)"
     assert line.value == 12 * 36 * 4 * 64
     with pytest.raises(graphacct.ConfigError, match="several conventions"):
         graphacct.compare(report, graphacct.account("gpt2", seq_len=8))

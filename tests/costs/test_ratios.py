@@ -124,9 +124,9 @@ def test_one_of_another_phase(report: Report) -> None:
 
 
 def test_explained(report: Report) -> None:
-    """The formula is the function's own, evaluated on symbols."""
+    """The formula is the function's own, computed with sizes that record it."""
     text = str(graphacct.explain(report, "lm_head", NAME))
-    assert f"{NAME} = flops/(read_bytes + write_bytes) = 617,558,016/(154,414,080 + 1,608,224) = 3.95814" in text
+    assert f"{NAME} = flops / (read_bytes + write_bytes) = 617,558,016 / (154,414,080 + 1,608,224) = 3.95814" in text
     scope = graphacct.explain(report, "transformer.h.*", NAME)
     assert scope.lines[0].value == report.figure(NAME, report["transformer.h.*"].values)
     assert "none (it divides by zero)" in str(graphacct.explain(of_plugin(lambda row: 1 / 0), "lm_head", "odd"))

@@ -77,3 +77,19 @@ def test_a_size_that_is_held():
     assert s > 2
     assert [held(trace, guard) for guard in trace.decisions] == [None, ("n", 3)]
     assert names_in(trace, (n + -(-s // 3)).terms) == {"n", "s"}
+
+
+def test_what_divides_all_whole_numbers_is_not_told():
+    trace, n = sizes(n=12)
+    assert n * (n + 1) * (2 * n + 1) % 6 == 0
+    assert texts(trace) == []
+    assert n % 4 == 0
+    assert texts(trace) == ["4 divides n"]
+
+
+def test_what_follows_from_a_size_that_is_held_is_not_told():
+    trace, b, y = sizes(b=24, y=1)
+    assert b != y
+    assert y == 1
+    assert b > 1
+    assert texts(trace) == ["b > 1", "y = 1"]

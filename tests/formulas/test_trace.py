@@ -105,12 +105,21 @@ def test_a_division_by_zero_is_an_error():
         s // 0
     with pytest.raises(ZeroDivisionError):
         1 / (s - s)
+    trace, s = traced(s=4)
+    assert 12 // (s - 1) == 4
+    assert guards(trace)[0] == "1 − s < 0", "at s = 1 it would be an error"
 
 
 def test_a_traced_size_hashes_by_its_formula():
     _, s, d = traced(s=4, d=4)
     assert len({s * d, d * s, s + d}) == 2
     assert isinstance(s * d, TracedSize)
+
+
+def test_the_bits_of_a_size_hold_it_between_two_powers():
+    trace, n = traced(n=24)
+    assert (n - 1).bit_length() == 5
+    assert guards(trace) == ["16 − n < 0", "n − 33 < 0"]
 
 
 def test_a_float_that_rounds_holds_the_size():

@@ -15,6 +15,7 @@ from graphacct.errors import RenderError, UnknownNameError
 from graphacct.reports.comparison import Comparison
 
 matplotlib = pytest.importorskip("matplotlib")
+DOCS = Path(__file__).parents[2] / "docs"
 SIZES = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")
 
 
@@ -97,6 +98,19 @@ def test_long_and_odd_names(tmp_path: Path) -> None:
     path.write_text('{"model_type": "gpt2", "n_embd": 24, "n_layer": 1, "n_head": 2, "vocab_size": 60}')
     texts = words(graphacct.compare(str(path), "gpt2", by="role"), tmp_path / "a.svg")
     assert any("$x$y" in text for text in texts)
+
+
+def test_the_pictures_of_the_documentation(sizes: Comparison, tmp_path: Path) -> None:
+    """docs/shares.svg and docs/context.svg say what is drawn now; fonts may differ with matplotlib's version. They are
+    what the commands on docs/compare.md write."""
+    context = graphacct.compare("gpt2-xl", over="seq_len=1k:16k:512", by="role")
+    for name, found in (("shares.svg", sizes), ("context.svg", context)):
+        found.plot(tmp_path / name)
+        texts = [
+            re.findall(r"<!-- (.*?) -->", (folder / name).read_text(encoding="utf-8")) for folder in (tmp_path, DOCS)
+        ]
+        assert texts[0] == texts[1]
+        assert len(texts[0]) > 15
 
 
 def test_what_cannot_be_plotted(sizes: Comparison, lengths: Comparison, tmp_path: Path) -> None:

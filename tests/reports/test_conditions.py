@@ -151,8 +151,8 @@ def test_a_sweep_that_agrees_is_each_points_own(model: str, points: list[tuple[i
 def test_an_explanation_keeps_the_branch_of_the_models_own_sizes() -> None:
     """GPT-2 has as many key heads as query heads, and the gradients' formula says so; Llama adds what heads share."""
     for model, formula in (
-        ("gpt2", "2 · b · e · h · s + 5 · b · h · s · t (for g == h)"),
-        ("llama-3.2-1b", "2 · b · e · h · s + 3 · b · h · s · t + b · h · t · (d + e) (for g != h)"),
+        ("gpt2", "b · h · s · (2 · e + 5 · t) (for h = g)"),
+        ("llama-3.2-1b", "b · h · (2 · s · e + d · t + t · e + 3 · s · t) (for h ≠ g)"),
     ):
         explained = explain(account(model, phase="train", seq_len=8), "sdpa", "input_grad_flops")
         assert [part.formula for line in explained.lines for part in line.parts][1] == formula

@@ -17,7 +17,7 @@ REAL = {wide: narrow for narrow, wide in COMPLEX.items()}
 
 def passes(n: Any) -> Any:
     """Returns the logarithm of a size to base 2, rounded up."""
-    if type(n) is int:
+    if has_value(n):
         return max(n - 1, 0).bit_length()
     if hasattr(n, "free_symbols"):
         sympy = sys.modules["sympy"]

@@ -9,7 +9,7 @@ gradient is summed over the broadcast dimensions: 1 more per output element.
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from graphacct import TensorSpec, Work, equal, same
+from graphacct import Dim, TensorSpec, Work, equal, has_value, same
 
 Gradient: TypeAlias = Callable[..., Work]
 
@@ -90,7 +90,12 @@ def is_broadcast(operand: TensorSpec, out: TensorSpec) -> bool:
     """Returns whether the operand was broadcast: a dimension was put in front, or one of 1 made larger."""
     if len(operand.shape) != len(out.shape):
         return True
-    return any(
-        not same(ours, theirs) and equal(ours, 1) and not equal(theirs, 1)
-        for ours, theirs in zip(operand.shape, out.shape, strict=True)
-    )
+    return any(map(_made_larger, operand.shape, out.shape))
+
+
+def _made_larger(ours: Dim, theirs: Dim) -> bool:
+    """Returns whether a dimension of 1 was made larger. Two sizes are compared with 1 and not with each other, so that
+    a formula holds for all from 2 on; symbols that are the same are not compared at all."""
+    if ours is theirs or (not has_value(ours) and same(ours, theirs)):
+        return False
+    return equal(ours, 1) and not equal(theirs, 1)

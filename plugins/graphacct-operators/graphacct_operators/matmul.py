@@ -62,7 +62,8 @@ def _of_y(y: TensorSpec, out: TensorSpec, k: Any, n: Any, batch: Any) -> Work:
 
 def _summed(operand: TensorSpec, out: TensorSpec) -> bool:
     """Returns whether its gradients are summed afterwards: a single matrix is contracted over the batch at once."""
-    return len(operand.shape) > 2 and is_broadcast(operand, out)
+    several, all_of_them = TensorSpec(operand.shape[:-2]), TensorSpec(out.shape[:-2])
+    return len(operand.shape) > 2 and is_broadcast(several, all_of_them)
 
 
 @operator(
