@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from graphacct.dims import Dim, differ
+from graphacct.dims import Dim, same
 from graphacct.graph.attention_masks import attention_masks
 from graphacct.graph.graph import Block, Graph, Node
 from graphacct.operators.mask import FULL, Mask, Share
@@ -38,26 +38,31 @@ def _with_shares(graph: Graph, counted: str, masks: Mapping[str, Mask], operator
         if isinstance(node, Block):
             nodes.append(attrs.evolve(node, body=_with_shares(node.body, counted, masks, operators)))
         elif node.name in masks:
-            nodes.append(_with_share(node, counted, masks[node.name], operators[node.operator]))
+            nodes.append(_with_share(node, counted, masks, operators[node.operator]))
         else:
             nodes.append(node)
     return attrs.evolve(graph, nodes=tuple(nodes))
 
 
-def _with_share(node: Node, counted: str, mask: Mask, operator: Operator) -> Node:
+def _with_share(node: Node, counted: str, masks: Mapping[str, Mask], operator: Operator) -> Node:
+    mask = masks[node.name]
     specs = [operand.spec for operand in node.inputs]
     pairs, twice, keys = mask.pairs(counted), mask.twice(counted), mask.keys
-    width = keys if operator.pairs else _columns(node, keys)
-    if differ(width, keys):  # columns that belong to no key, such as a sink's, are seen by all
+    width = _columns(node, operator, masks)
+    if not same(width, keys):  # columns that belong to no key, such as a sink's, are seen by all
         more = mask.queries * (width - keys)
         pairs, twice, keys = pairs + more, twice + 2 * more, width
     share = Share(pairs, twice, mask.queries * keys)
     return attrs.evolve(node).applied(operator.masked(specs, node.attributes, share))
 
 
-def _columns(node: Node, keys: Dim) -> Dim:
-    """Returns how many columns the scores of a node of a core have: its first operand's, or a product's keys."""
-    made = node.application
-    if made is not None and differ(made.cost.matmul_flops, 0):
-        return keys
-    return node.values[0].spec.shape[-1] if node.values and node.values[0].spec.shape else keys
+def _columns(node: Node, operator: Operator, masks: Mapping[str, Mask]) -> Dim:
+    """Returns how many columns the scores have that a node of a core makes or takes: keys, and others such as a sink's.
+    A product of scores makes them, one of values takes them from the core."""
+    made = operator.apply([operand.spec for operand in node.inputs], node.attributes)
+    if operator.pairs:
+        return made.dims[operator.pairs.split()[1]]
+    inside = [value for value in node.values if value.name.partition(":")[0] in masks]
+    if same(made.cost.matmul_flops, 0):
+        return (inside or node.values or node.outputs)[0].spec.shape[-1]
+    return (inside or node.outputs)[0].spec.shape[-1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -13,14 +13,11 @@ from graphacct.costs.quantities import Quantity
 from graphacct.costs.ratios import ratio
 from graphacct.deriving.blocks import depths, in_blocks
 from graphacct.deriving.formula import TOTAL, Formula
+from graphacct.deriving.reading import readings
 from graphacct.deriving.symbols import Symbol, chosen, symbols_of
-from graphacct.deriving.traced_report import HELD, SEVERAL, UNIT, Held, TracedReport, traced_report
 from graphacct.errors import ConfigError, UnknownNameError, brief, suggest
 from graphacct.explanations.lookup import resolve
-from graphacct.formulas.conditions import condition_text, names_in, told
-from graphacct.formulas.evaluate import Evaluation
-from graphacct.formulas.guards import Guard
-from graphacct.formulas.trace import Trace
+from graphacct.formulas.conditions import condition_text, names_in
 from graphacct.formulas.traced_size import TracedSize
 from graphacct.graph.paths import depth as depth_of
 from graphacct.graph.paths import outward, pattern
@@ -56,6 +53,8 @@ def derive(
     """
     if by is not None and by not in BY:
         raise UnknownNameError(f"unknown grouping {brief(by)}{suggest(by, BY)}; known: {', '.join(BY)}")
+    if not quantities:
+        raise ConfigError("no quantity is given: params, flops or another one")
     if not isinstance(found, ModelChoice):
         symbols_of(found, options, {})
     plain = account(quantities=("params",), **options)
@@ -79,20 +78,8 @@ class _Derivation:
         asked: Sequence[str],
     ) -> None:
         self.aliases = aliases
-        self.own = {symbol.name: symbol.value for symbol in symbols}
-        units = {s.name: SEVERAL for s in symbols if s.value == UNIT and not s.of_config and not s.given}
-        self.found = traced_report(account, options, symbols, self.own, {**self.own, **units}, asked)
-        self.report, self.trace = self.found.report, self.found.trace
-        at = Evaluation(self.trace, self.own)
-        self.decisions = self.trace.decisions
-        self.failing = [guard for guard in self.decisions if not at.holds(guard)]
-        self.units = {name: UNIT for name in units if name in self.trace.sizes}
-        self.at_one: TracedReport | None = None
-        if self.failing:
-            ones = [Held(name, UNIT, HELD) for name in self.units]
-            self.at_one = traced_report(account, options, symbols, self.own, self.own, (), [*self.found.held, *ones])
-        self._told: dict[bool, tuple[Guard, ...]] = {}
-        self._depths = depths(self.report.annotated.costs, self.trace.atoms)
+        self.readings = readings(account, options, symbols, asked)
+        self.report = self.readings[-1].report
 
     def formula(
         self, name: str, node: str | None, by: str | None, depth: int | None, operators: Mapping[str, Operator]
@@ -111,66 +98,43 @@ class _Derivation:
         return attrs.evolve(whole, parts=tuple(part for part in parts if not part.is_zero))
 
     def _formula(self, quantity: Quantity, path: str, chosen: Callable[[str], bool]) -> Formula:
-        figure = _figure(self.report, quantity, chosen)
-        names = names_in(self.trace, figure.terms) if isinstance(figure, TracedSize) else set()
-        everywhere = self._same_at_one(figure, quantity, chosen)
-        point = self.own if everywhere else {**self.own, **dict.fromkeys(self.units, SEVERAL)}
-        point = {name: point[name] for name in self.trace.sizes}
-        open_ = self.found.workload - names
+        def figure_of(report: Report) -> Any:
+            return _figure(report, quantity, chosen)
+
+        reading = next((each for each in self.readings if each.holds_at_own(figure_of)), None)
+        everywhere, reading = reading is not None, reading or self.readings[-1]
+        trace, figure = reading.trace, figure_of(reading.report)
+        names = names_in(trace, figure.terms) if isinstance(figure, TracedSize) else set()
+        point = reading.own if everywhere else reading.sizes
+        open_ = reading.workload - names
         guards = [
             guard
-            for guard in self._guards(everywhere)
-            if (mine := names_in(self.trace, guard.terms)) & names and not mine & open_
+            for guard in reading.guards(everywhere)
+            if (mine := names_in(trace, guard.terms)) & names and not mine & open_
         ]
-        note = "" if everywhere else self._note(guards)
         blocks = None
         if isinstance(figure, TracedSize) and quantity.of_row is None and quantity.combine == "sum":
-            place = [item.name for item in self.report.quantities].index(quantity.name)
-            rows = [(record, values[place]) for record, values in _rows(self.report) if chosen(record.node.name)]
-            blocks = in_blocks(figure.terms, rows, self.trace.atoms)
+            place = [item.name for item in reading.report.quantities].index(quantity.name)
+            rows = [(record, values[place]) for record, values in _rows(reading.report) if chosen(record.node.name)]
+            blocks = in_blocks(figure.terms, rows, trace.atoms)
         return Formula(
-            self.report.model,
+            reading.report.model,
             quantity.name,
             quantity.unit,
             path,
-            {name: value for name, value in point.items() if name in names},
-            tuple(condition_text(self.trace, guard) for guard in guards),
-            self.found.held,
-            note,
-            point,
+            {name: point[name] for name in trace.sizes if name in names},
+            tuple(condition_text(trace, guard) for guard in guards),
+            reading.held,
+            "" if everywhere else reading.note,
+            {name: point[name] for name in trace.sizes},
             (),
             figure,
-            self.trace,
+            trace,
             tuple(guards),
             blocks,
-            self._depths,
+            depths(reading.report.annotated.costs, trace.atoms),
             self.aliases,
         )
-
-    def _guards(self, everywhere: bool) -> tuple[Guard, ...]:
-        """Returns the guards that say something; those that keep a batch of 1 out only if that has other formulas."""
-        if everywhere not in self._told:
-            failing = self.failing if everywhere else ()
-            guards = [guard for guard in self.decisions if not any(guard is each for each in failing)]
-            self._told[everywhere] = told(self.trace, guards)
-        return self._told[everywhere]
-
-    def _same_at_one(self, figure: Any, quantity: Quantity, chosen: Callable[[str], bool]) -> bool:
-        """Returns whether a formula that was traced at a batch of 2 is, with 1 put in, the one traced at 1."""
-        if self.at_one is None:
-            return True
-        common = Trace()
-        sizes: dict[str, Any] = {
-            name: self.units.get(name) or common.size(name, value) for name, value in self.own.items()
-        }
-        other = _figure(self.at_one.report, quantity, chosen)
-        return bool(
-            _key(Evaluation(self.trace, sizes).of(figure)) == _key(Evaluation(self.at_one.trace, sizes).of(other))
-        )
-
-    def _note(self, guards: Iterable[Guard]) -> str:
-        names = {name for guard in self.failing for name in names_in(self.trace, guard.terms)} & self.units.keys()
-        return "; ".join(f"{name} 1 has another formula: give {name}=1" for name in sorted(names))
 
     def _path(self, node: str) -> str:
         """Returns the path of a node or scope, or a glob of scopes."""
@@ -209,7 +173,10 @@ def _figure(report: Report, quantity: Quantity, chosen: Callable[[str], bool]) -
     if quantity.of_row is None:
         return total(*sums[quantity.name])
     figures = {name: total(item, values) for name, (item, values) in sums.items()}
-    return ratio(quantity, report.origins.get(quantity.name, ""), figures)
+    found = ratio(quantity, report.origins.get(quantity.name, ""), figures)
+    if found is None:
+        raise ConfigError(f"{quantity.name} divides by zero here: it has no formula")
+    return found
 
 
 def _scopes(report: Report, chosen: Callable[[str], bool], path: str, depth: int | None) -> list[str]:
@@ -225,7 +192,3 @@ def _scopes(report: Report, chosen: Callable[[str], bool], path: str, depth: int
     if depth is not None:
         return at(depth)
     return next((found for levels in range(LEVELS, 1, -1) if len(found := at(levels)) <= LINES), at(1))
-
-
-def _key(figure: Any) -> Any:
-    return figure.key if isinstance(figure, TracedSize) else figure

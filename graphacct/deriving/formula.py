@@ -16,14 +16,14 @@ from graphacct.formulas.collect import Collector
 from graphacct.formulas.conditions import condition_text
 from graphacct.formulas.evaluate import Evaluation
 from graphacct.formulas.exponents import exponents
-from graphacct.formulas.forms import Form
+from graphacct.formulas.forms import Form, Operation
 from graphacct.formulas.guards import Guard
 from graphacct.formulas.latex import latex
 from graphacct.formulas.python import function, identifier
 from graphacct.formulas.terms import Terms
 from graphacct.formulas.text import written
 from graphacct.formulas.trace import Trace
-from graphacct.formulas.traced_size import Atom, Part
+from graphacct.formulas.traced_size import MAX, Atom, Part
 from graphacct.models.near_keys import other_spelling
 
 TOTAL = ""
@@ -78,6 +78,12 @@ class Formula:
         return written(self._form)
 
     @property
+    def largest_of(self) -> tuple[str, ...]:
+        """The sums of which it is the largest, as texts; none for a formula that is no maximum."""
+        form = self._form
+        return tuple(map(written, form.parts)) if isinstance(form, Operation) and form.kind == MAX else ()
+
+    @property
     def latex(self) -> str:
         """The formula in LaTeX, without the signs that begin mathematics."""
         return latex(self._form)
@@ -116,7 +122,8 @@ class Formula:
             if not at.holds(guard):
                 given = ", ".join(f"{name} {size:,}" for name, size in at.sizes.items() if name in self.symbols)
                 raise ConfigError(
-                    f"the formula of {self.quantity} holds for {condition_text(self._trace, guard)}: not at {given}"
+                    f"the formula of {self.quantity} holds for {condition_text(self._trace, guard)}: not at {given}; "
+                    "ask for a formula with these sizes"
                 )
         value = at.of(self._figure)
         return float(value) if isinstance(value, Fraction) or self._is_ratio else value

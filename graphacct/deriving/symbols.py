@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from graphacct.dims import is_array, is_symbol
 from graphacct.errors import ConfigError, brief
 from graphacct.graph.graph import Graph
 from graphacct.models.find import ModelChoice
@@ -44,6 +45,9 @@ def symbols_of(found: object, options: Mapping[str, Any], workload: Mapping[str,
         name = brief(found.name) if isinstance(found, Graph) else "the model"
         raise ConfigError(f"{name} is no configuration but a finished graph: its sizes are fixed, so it has no formula")
     keys = options.get("set") or {}
+    for name, value in {**workload, **keys}.items():
+        if is_symbol(value) or is_array(value):
+            raise ConfigError(f"{name} is {brief(value)}: every size is a symbol by itself, and takes a number here")
     sizes = {
         name: value
         for name in workload_sizes(found)

@@ -2,9 +2,6 @@
 
 A family that lists its layers needs their number, and says so by the key's name: that size stays a number, and the
 report is traced again without it. So does a size that a trace holds at its value: each value has other formulas.
-
-The batch is 1 unless given, and at 1 some rules take a branch of their own. A formula of any batch is worth more: so
-it is traced at 2, and holds at 1 too if what is traced there is the same formula with 1 put in.
 """
 
 from __future__ import annotations
@@ -22,7 +19,6 @@ from graphacct.formulas.trace import Trace
 from graphacct.formulas.traced_size import value_of
 from graphacct.reports.report import Report
 
-UNIT, SEVERAL = 1, 2
 HELD = "each value has formulas of its own"
 BUILT = "the model is built from its value"
 ASKED = re.compile(
@@ -109,8 +105,9 @@ class _Tracing:
     def traced(self, held_before: Mapping[str, Held]) -> TracedReport:
         """Returns the report with all but some sizes traced, and but those that turn out to have to stay numbers."""
         kept = dict(held_before)
+        as_values = True  # so that nodes named after a size have the names of a report
         while True:
-            trace = Trace()
+            trace = Trace(as_values)
             traced = {
                 name: self.own[name] if name in kept else trace.size(name, self.sizes[name]) for name in self._names
             }
@@ -120,7 +117,13 @@ class _Tracing:
                 left = [name for name in self._names if name not in kept]
                 if not left:
                     raise
-                kept |= {name: self.held(name, _reason(error)) for name in _culprits(str(error), left, self.symbols)}
+                named = _named(str(error), left)
+                if not named and as_values:
+                    as_values = False  # so that the message names the size, whose value it would have
+                    continue
+                names = [named] if named else _further(left, self.symbols)
+                kept |= {name: self.held(name, _reason(error)) for name in names}
+                as_values = True
                 continue
             found = [each for guard in trace.decisions if (each := held(trace, guard)) is not None]
             if not found:
@@ -140,7 +143,7 @@ class _Tracing:
         kept = {each.name for each in found.held}
         sizes = {name: (self.own if name in kept else self.sizes)[name] for name in self._names}
         plain = self.account(**with_sizes(self.options, sizes, self.symbols))
-        ours, theirs = ([record.node.name for record in each.annotated.costs] for each in (found.report, plain))
+        ours, theirs = ([record.node.operator for record in each.annotated.costs] for each in (found.report, plain))
         figures = zip(found.report.values, plain.values, strict=False)
         return ours == theirs and all(value_of(a) == b for mine, its in figures for a, b in zip(mine, its, strict=True))
 
@@ -163,14 +166,17 @@ class _Tracing:
         return [symbol.name for symbol in self.symbols]
 
 
-def _culprits(message: str, left: Sequence[str], symbols: Sequence[Symbol]) -> Sequence[str]:
-    """Returns the sizes that a message names; if it names none, those of the part that others were kept of, then those
-    of all parts, and then all."""
-    named = [name for name in left if re.search(rf"(?<![\w.]){re.escape(name)}\b", message)]
-    if not named:
-        named = [name for name in left if re.search(rf"\b{re.escape(name.rpartition('.')[2])}\b", message)]
-    if named:
-        return [max(named, key=len)]
+def _named(message: str, left: Sequence[str]) -> str:
+    """Returns the size that a message names, by its whole name or else by its last word; empty if it names none."""
+    found = [name for name in left if re.search(rf"(?<![\w.]){re.escape(name)}\b", message)]
+    if not found:
+        found = [name for name in left if re.search(rf"\b{re.escape(name.rpartition('.')[2])}\b", message)]
+    return max(found, key=len, default="")
+
+
+def _further(left: Sequence[str], symbols: Sequence[Symbol]) -> Sequence[str]:
+    """Returns sizes to leave numbers where no message says which: those of the part that others were kept of, then
+    those of all parts, and then all."""
     of_config = [symbol.name for symbol in symbols if symbol.of_config and symbol.name in left]
     parts = {symbol.name.rpartition(".")[0] for symbol in symbols if symbol.name not in left}
     beside = [name for name in of_config if "." in name and name.rpartition(".")[0] in parts]

@@ -16,6 +16,7 @@ from graphacct.graph.graph import Graph, Node
 from graphacct.graph.paths import is_index, repetition
 from graphacct.graph.places import bodies
 from graphacct.operators.operator import Operator
+from graphacct.tensors import FLOATING
 
 WEIGHTS, WHOLE = "weights", "whole"
 """The parts that operators declare (`Operator.attention`)."""
@@ -43,26 +44,27 @@ def _core(graph: Graph, operators: Mapping[str, Operator]) -> Iterator[str]:
         loud = relu(scaled)       after a product, but neither weights nor a product follow  not in the core
     """
     nodes = [node for node in graph.nodes if isinstance(node, Node) and node.operator in operators]
-    near = _Neighbours(graph, nodes)
+    near, paths = _Neighbours(graph, nodes), _Neighbours(graph, nodes, numbers=True)
     parts = [operators[node.operator].attention for node in nodes]
     works = [_contracts(node, operators[node.operator]) for node in nodes]
     products = [work and len(node.values) > 1 and not node.parameters for node, work in zip(nodes, works, strict=True)]
     passes = [not work for work in works]
     weights = [part == WEIGHTS for part in parts]
     order = range(len(nodes))
-    after_product, after_weights = _reach(order, near.before, products, passes, weights)
-    before_product, before_weights = _reach(order[::-1], near.after, products, passes, weights)
+    after_product, after_weights = _reach(order, paths.before, products, passes, weights)
+    before_product, before_weights = _reach(order[::-1], paths.after, products, passes, weights)
     core = {i for i in order if parts[i] == WHOLE}
     core |= {i for i in order if after_product[i] and before_weights[i]}
     core |= {i for i in order if after_weights[i] and before_product[i]}
-    core |= {i for i in order if products[i] and any(before_weights[j] for j in near.after[i])}
-    core |= {i for i in order if products[i] and any(after_weights[j] for j in near.before[i])}
+    core |= {i for i in order if products[i] and any(before_weights[j] for j in paths.after[i])}
+    core |= {i for i in order if products[i] and any(after_weights[j] for j in paths.before[i])}
     yield from (nodes[i].name for i in core | _made_for(core, nodes, near))
 
 
 class _Neighbours:
     """The edges between some nodes of a graph, by position. An edge between repetitions is none: in a folded graph it
-    leaves the body.
+    leaves the body. With `numbers`, only edges of floating-point values are: an indexer that chooses keys by their
+    places is no part of the attention that sees them.
 
     Attributes:
         before: For each node, the nodes whose values it takes.
@@ -72,7 +74,7 @@ class _Neighbours:
         used: The nodes whose values also go elsewhere.
     """
 
-    def __init__(self, graph: Graph, nodes: Sequence[Node]) -> None:
+    def __init__(self, graph: Graph, nodes: Sequence[Node], numbers: bool = False) -> None:
         makers = {value.name: position for position, node in enumerate(nodes) for value in node.outputs}
         places = [_repetition(node.name) for node in nodes]
         ours = {node.name for node in nodes}
@@ -81,7 +83,8 @@ class _Neighbours:
         self.before: list[list[int]] = [[] for _ in nodes]
         self.after: list[list[int]] = [[] for _ in nodes]
         for position, node in enumerate(nodes):
-            for name in [value.name for value in node.values if value.name in makers]:
+            values = [value for value in node.values if not numbers or value.spec.dtype in FLOATING]
+            for name in [value.name for value in values if value.name in makers]:
                 source = makers[name]
                 if places[source] == places[position]:
                     self.before[position].append(source)

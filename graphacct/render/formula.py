@@ -131,7 +131,7 @@ def _plain(formula: Formula) -> dict[str, Any]:
 
 def _equation(formula: Formula, width: int) -> Iterator[str]:
     label = printable(_label(formula))
-    yield from _wrapped(f"{label} = ", printable(formula.text), width)
+    yield from _formula(f"{label} = ", formula, width)
     if formula.symbols:
         yield f"{'':{len(label) if len(label) <= LABEL else DEEP - 3}} = {_value(formula)}"
 
@@ -140,7 +140,26 @@ def _part(part: Formula, label: int, width: int) -> list[str]:
     """Returns the lines of one scope: its path, the formula beside it, and the value below that."""
     head = f"  {printable(part.path):{label}} = "
     value = [f"{'':{label + 2}} = {_value(part)}"] if part.symbols else []
-    return [*_wrapped(head, printable(part.text), width), *value]
+    return [*_formula(head, part, width), *value]
+
+
+def _formula(head: str, formula: Formula, width: int) -> Iterator[str]:
+    """Yields the lines of a formula; each of several sums on lines of its own."""
+    sums = formula.largest_of
+    if not sums or len(head) + len(formula.text) <= width:
+        yield from _wrapped(head, printable(formula.text), width)
+        return
+    yield f"{head}max("
+    before = " " * (len(head) - len(head.lstrip()))
+    for place, each in enumerate(sums, 1):
+        end = ")" if place == len(sums) else ","
+        yield from textwrap.wrap(
+            f"{before}    {printable(each)}{end}",
+            width,
+            subsequent_indent=f"{before}        ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
 
 
 def _exponents(formulas: Sequence[Formula]) -> Iterator[str]:

@@ -39,6 +39,7 @@ AHEAD = 2
 """Tasks a thread that are under way: one is evaluated, the other waits for its turn."""
 TASK, MOST_SLABS = 0.2, 16
 """The seconds that a task should take, so that sending it is little of it, and the most slabs of one."""
+LOGGERS = ("distributed", "tornado", "asyncio")
 COUNTED = 50
 """After so many tasks the workers are counted again: some may have come or gone."""
 
@@ -57,15 +58,23 @@ def connected(workers: int, scheduler: str) -> Iterator[tuple[Engine, int]]:
     need("distributed", "dask", "a cluster")
     import distributed
 
-    logger = logging.getLogger("distributed")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)  # a lost worker is no news: its slabs go to others
+    with _quiet(), _cluster(workers) as own, _client(distributed, own or scheduler) as client:
+        threads = _threads(client, scheduler)
+        yield (lambda plan, wanted: _rows(client, plan, wanted)), threads
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps what distributed logs from the terminal: a lost worker is no news, and a lost scheduler ends the run."""
+    known = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in LOGGERS]
+    levels = {logger: logger.level for logger in map(logging.getLogger, {*LOGGERS, *known})}
+    for logger in levels:
+        logger.setLevel(logging.CRITICAL + 1)
     try:
-        with _cluster(workers) as own, _client(distributed, own or scheduler) as client:
-            threads = _threads(client, scheduler)
-            yield (lambda plan, wanted: _rows(client, plan, wanted)), threads
+        yield
     finally:
-        logger.setLevel(level)
+        for logger, level in levels.items():
+            logger.setLevel(level)
 
 
 @contextmanager
@@ -195,7 +204,7 @@ def _result(client: Any, future: Any) -> list[Rows]:
         except TimeoutError:
             alone_since = _alive(client, alone_since)
         except (CancelledError, OSError) as error:
-            raise Stopped(f"the cluster's scheduler is lost ({str(error) or type(error).__name__})") from error
+            raise Stopped("the cluster's scheduler is lost") from error
 
 
 def _alive(client: Any, alone_since: float | None) -> float | None:

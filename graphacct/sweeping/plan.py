@@ -32,7 +32,9 @@ KEPT = {
     DECODE: ("params", "flops", "kv_cache_bytes"),
     GENERATE: ("params", "flops", "kv_cache_bytes"),
 }
-"""The quantities that are written in each phase, unless others are asked for; in several phases those of all."""
+"""The quantities that are written in each phase, unless others are asked for."""
+OF_ALL = ("params", "flops")
+"""The same for several phases."""
 
 
 @attrs.frozen(slots=False, eq=False)
@@ -135,10 +137,9 @@ def _phases(grid: Grid, options: Mapping[str, Any]) -> list[str]:
     return [options.get("phase") or FORWARD]
 
 
-def _usual(phases: Sequence[str]) -> list[str]:
+def _usual(phases: Sequence[str]) -> tuple[str, ...]:
     """Returns the quantities that are written if none are asked for."""
-    lists = [KEPT.get(phase, ()) for phase in phases]
-    return [name for name in lists[0] if all(name in others for others in lists)]
+    return KEPT.get(phases[0], OF_ALL) if len(phases) == 1 else OF_ALL
 
 
 def _condition(text: str) -> Expression:

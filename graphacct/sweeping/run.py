@@ -9,7 +9,7 @@ import attrs
 
 from graphacct.errors import ConfigError, GraphacctError
 from graphacct.sweeping.columns import Refusals
-from graphacct.sweeping.estimate import check
+from graphacct.sweeping.estimate import check, size
 from graphacct.sweeping.pareto import front
 from graphacct.sweeping.plan import Plan
 from graphacct.sweeping.selection import Closest, Rows, joined
@@ -116,7 +116,8 @@ class _Collector:
         elif rows.count:
             room = self.sink.room()
             if room is not None and room < 2 * self.sink.bytes_of(rows):
-                reason = f"there is no room for more rows {self.sink.place()}"
+                needed = size(self.sink.bytes_of(rows))
+                reason = f"there is no room for {needed} more {self.sink.place()}, but for {size(room // 2)}"
                 raise Stopped(reason) if self.rows else ConfigError(reason)
             self.sink.write(rows)
             self.rows += rows.count

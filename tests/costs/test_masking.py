@@ -82,7 +82,17 @@ def test_gpt2_by_hand(attention: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "model", ["gemma-2-2b", "mistral-7b", "gpt-oss-20b", "deepseek-v3", "t5-small", "bert-base-uncased"]
+    "model",
+    [
+        "gemma-2-2b",
+        "mistral-7b",
+        "gpt-oss-20b",
+        "deepseek-v3",
+        "deepseek-v3.2",
+        "deepseek-v4-flash",
+        "t5-small",
+        "bert-base-uncased",
+    ],
 )
 @pytest.mark.parametrize("mask", ["causal", "half", "window"])
 def test_written_out_and_fused_attention_agree(model: str, mask: str) -> None:
@@ -98,9 +108,11 @@ def test_written_out_and_fused_attention_agree(model: str, mask: str) -> None:
     assert (hidden[0] > 0) == (model != "bert-base-uncased")
 
 
-@pytest.mark.parametrize("mask", ["causal", "window"])
-def test_folded_is_unrolled(mask: str) -> None:
-    report = graphacct.account("gemma-2-2b", seq_len=33, mask=mask, set={"sliding_window": 8, "num_hidden_layers": 4})
+@pytest.mark.parametrize("attention", ["eager", "fused"])
+@pytest.mark.parametrize("mask", ["causal", "half", "window"])
+def test_folded_is_unrolled(mask: str, attention: str) -> None:
+    sizes = {"sliding_window": 8, "num_hidden_layers": 4}
+    report = graphacct.account("gemma-2-2b", seq_len=33, mask=mask, attention=attention, set=sizes)
     assert unrolled(report).total == report.total
 
 

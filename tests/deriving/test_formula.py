@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+import sympy
 from deriving.points import points, reported, run
 
 import graphacct
@@ -182,5 +183,37 @@ def test_models_and_names_that_have_no_formula():
         graphacct.formula(graphacct.build("gpt2"))
     with pytest.raises(ConfigError, match="a formula of a generation: it is many steps"):
         graphacct.formula("gpt2", phase="generate", prompt_len=8, new_tokens=4)
+    with pytest.raises(ConfigError, match="seq_len is s: every size is a symbol by itself, and takes a number here"):
+        graphacct.formula("gpt2", seq_len=sympy.Symbol("s", positive=True, integer=True))
+    with pytest.raises(ConfigError, match="no quantity is given"):
+        graphacct.formula("gpt2", quantity=[])
+    with pytest.raises(ConfigError, match="arithmetic_intensity divides by zero here"):
+        graphacct.formula("gpt2", "attn.q_heads", quantity="arithmetic_intensity")
     with pytest.raises(ConfigError, match="peak_bytes exists only in phase train"):
         graphacct.formula("gpt2", quantity="peak_bytes")
+
+
+def test_a_length_of_all_positions_is_one_of_many():
+    """BERT's own length is all its positions, so that their table is read whole, and at any other length in part."""
+    found = graphacct.formula("bert-base-uncased", quantity="flops")
+    assert found.symbols["seq_len"] == 512
+    assert [each for each in found.conditions if "positions" in each or "position_" in each] == [
+        "seq_len ≤ max_position_embeddings"
+    ]
+    assert found(seq_len=128) == graphacct.account("bert-base-uncased", seq_len=128).total["flops"]
+
+
+def test_a_model_that_asks_for_ints_gets_numbers():
+    """Its windows are written out if the sizes of an image are ints, and else described in general."""
+    found = graphacct.formula("exaone-4.5-33b", quantity="params")
+    assert found.value == graphacct.account("exaone-4.5-33b", quantities=["params"]).total["params"]
+    assert {"image_size", "images"} <= {each.name for each in found.held}
+
+
+def test_adapters_and_formats_of_weights():
+    """Layers that an adapter writes out are so many, and weights of 4 bits have scales, one for 64 of them."""
+    lora = graphacct.formula("gpt2", quantity="params", lora=["8:c_attn"])
+    assert lora.value == graphacct.account("gpt2", lora=["8:c_attn"]).total["params"]
+    assert [each.name for each in lora.held] == ["n_layer"]
+    stored = graphacct.formula("llama-3-8b", "mlp.gate_proj", quantity="param_bytes", weights="nf4")
+    assert "hidden_size · intermediate_size / 2 + 4 · ceil(hidden_size · intermediate_size / 64)" in stored.text

@@ -102,7 +102,7 @@ def test_a_disk_that_gets_full_keeps_what_was_finished(tmp_path: Path, monkeypat
     monkeypatch.setattr("graphacct.sweeping.traced_evaluator.TracedEvaluator.most", 2)
     monkeypatch.setattr(row_file.shutil, "disk_usage", disk(iter([10**9] * 5 + [0])))
     path = tmp_path / "rows.csv"
-    says = "no room for more rows in '.*rows.csv': 8 rows of the first 8 points of 20 are in '.*rows.unfinished.csv'"
+    says = "no room for 22 bytes more in '.*rows.csv', but for 0 bytes: 8 rows of the first 8 points of 20 are in '.*"
     with pytest.raises(WriteError, match=says):
         graphacct.sweep("gpt2", over={"n_layer": "1:20"}, output=path, **PARAMS)
     assert not path.exists()
