@@ -490,6 +490,7 @@ def compare(
     quantity: str = "flops",
     by: str = "scope",
     depth: int | None = None,
+    quantities: Sequence[str] | None = None,
     convention: str | Convention = DEFAULTS["convention"],
     mask: str | None = None,
     unknown: str = DEFAULTS["unknown"],
@@ -509,6 +510,8 @@ def compare(
         by: `scope`, `operator`, or `role`, which the rows of different families share: embedding, attention, mlp,
             experts, router, norms, head, loss, other.
         depth: Levels of scopes to show; up to 3, as many as fit in 30 lines, unless given.
+        quantities: The names of the quantities to count besides the compared one; all unless given, and of a training
+            step at several sizes the parameters alone, since its memory takes nine tenths of the time.
         convention: As for `account`; of reports their own.
         mask: As for `account`; of reports their own.
         unknown: As for `account`.
@@ -525,6 +528,8 @@ def compare(
 
     plugins = plugins or default()
     how: dict[str, Any] = {"convention": convention, "mask": mask, "unknown": unknown, "plugins": plugins}
+    if quantities is not None:
+        how["quantities"] = (quantity, *quantities)
     found: Sequence[Any] = reports
     more: dict[str, Any] = {"operators": plugins.operators}
     whole = [model for model in reports if isinstance(model, Report)]
@@ -532,6 +537,8 @@ def compare(
         given = ", ".join([*options, *(["over"] if over is not None else [])])
         raise ConfigError(f"{given}: {brief(whole[0].model)} is a report already; give models, or reports alone")
     if over is not None:
+        if quantities is None and options.get("phase") == TRAIN:
+            how["quantities"] = (quantity, "params")
         if len(reports) != 1:
             raise ConfigError(f"over is of one model, and {len(reports)} are given: leave the others out, or over=")
         from graphacct.solving.over import account_over

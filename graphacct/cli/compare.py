@@ -9,6 +9,7 @@ import click
 from graphacct.cli.options import BYTES, DEPTH, OUTPUT, account_options, arguments, format_option
 from graphacct.cli.output import FORMATS, format_of, give, give_sheet, say_keys
 from graphacct.cli.parameter_types import Named, OneOf, OutputPath
+from graphacct.phases import TRAIN
 
 
 @click.command("compare")
@@ -66,7 +67,10 @@ def command(
         check_ending(plot)
     sizes = dict(over) or None
     by = by or ("scope" if plot is None else "role")
-    found = compare(*models, over=sizes, quantity=quantity, by=by, depth=depth, **arguments(options))
+    of_steps = against is not None and over and options["phase"] == TRAIN
+    others = (against, "params") if of_steps else None  # which alone would lack it
+    given = {"quantity": quantity, "by": by, "depth": depth, "quantities": others, **arguments(options)}
+    found = compare(*models, over=sizes, **given)
     if plot is not None:
         found.plot(plot, against)
     if form == "csv":

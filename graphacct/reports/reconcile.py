@@ -48,8 +48,9 @@ class Reconciliation:
     Attributes:
         model: The model's name.
         workload: What it is built for.
-        between: The convention from which the difference counts.
+        between: The convention from which the difference counts; with a mask that is not its own, `matmul:causal`.
         and_: The other convention.
+        masks: Which of attention's pairs each of them counts.
         from_flops: The step's FLOPs under the first one.
         to_flops: The same under the other one.
         terms: What leads from the first figure to the other; none of them is 0.
@@ -59,6 +60,7 @@ class Reconciliation:
     workload: Mapping[str, object]
     between: str
     and_: str
+    masks: tuple[str, str]
     from_flops: Dim
     to_flops: Dim
     terms: tuple[Term, ...]
@@ -98,6 +100,7 @@ def reconcile(
         graph.workload,
         between.label,
         and_.label,
+        (between.mask, and_.mask),
         sum(first.values()),
         sum(other.values()),
         tuple(term for term in found if not same(term.flops, 0)),

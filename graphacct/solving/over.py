@@ -14,7 +14,6 @@ from graphacct.models.read_choice import ReadChoice
 from graphacct.models.size import find_size
 from graphacct.models.values import Values, parse_values, values_of
 from graphacct.operators.operator import Operator
-from graphacct.phases import TRAIN
 from graphacct.reports.comparison import ROLE, Crossing, Over
 from graphacct.reports.parts import Parts
 from graphacct.reports.report import Report
@@ -47,7 +46,8 @@ def named_values(over: str | Mapping[str, Any]) -> tuple[str, Values]:
         raise ConfigError(f"over takes one size, and {', '.join(over) or 'none'} is given: leave the others out")
     ((name, given),) = over.items()
     try:
-        values = parse_values(given) if isinstance(given, str) else values_of(given)
+        listed = given if hasattr(given, "__iter__") else (given,)
+        values = parse_values(given) if isinstance(given, str) else values_of(listed)
     except ConfigError as error:
         raise ConfigError(f"over {name}: {error}") from error
     if values.count > MOST:
@@ -79,9 +79,7 @@ def account_over(
     name, values = named_values(over)
     sizes = list(values)
     size = find_size(found, name, options, "what the columns differ in")
-    # a step's memory takes nine tenths of its time: it is counted if it is what is compared
-    counted = {"quantities": (quantity, "params")} if options.get("phase") == TRAIN else {}
-    model = SizedModel(size, lambda given: report(**counted, **given), options, beyond=True)
+    model = SizedModel(size, lambda given: report(**given), options, beyond=True)
     reports = {size: made for size in sizes if (made := model.report(size)) is not None}
     refused = tuple(model.refused.items())
     if not reports:

@@ -61,6 +61,8 @@ def test_the_command_plots_beside_its_table(run: Any, tmp_path: Path) -> None:
         assert (result.exit_code, "attention" in result.stdout) == (0, True)
         assert path.read_bytes().startswith(b"%PDF")
         path.unlink()
+    steps = ("--over", "batch=1,2", "--phase", "train", "--seq-len", "8", "--against", "saved_bytes")
+    assert run("compare", "gpt2", *steps, "--plot", str(path)).exit_code == 0
     result = run("compare", "no-such-model", "--plot", "a.jpg")
     assert (result.exit_code, "a plot is a .png, .svg or .pdf, not 'a.jpg'" in result.stderr) == (1, True)
     result = run("compare", "gpt2", "--plot", "a.png")

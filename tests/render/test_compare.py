@@ -208,6 +208,7 @@ def test_many_columns_by_role_are_a_line_each() -> None:
         (("gpt2",), {"over": {"seq_len": []}}, "over seq_len: it has no values"),
         (("gpt2",), {"over": "seq_len=1:1e9"}, "1,000,000,000 columns, and the most are 1,000; a sweep takes as many"),
         (("gpt2",), {"over": "seq_len=1k,1024"}, "1024 is there twice"),
+        (("gpt2",), {"over": {"seq_len": 0.5}}, "over seq_len: 0.5 is no size"),
         (("gpt2",), {"over": {"batch": [1], "seq_len": [1]}}, "over takes one size, and batch, seq_len is given"),
         (("gpt2",), {"over": "seq_len=1k", "seq_len": 8}, "leave seq_len=8 out"),
         (("gpt2",), {"over": "d_model=769,770"}, "refuses each of the 2 sizes, as 769: n_embd / n_head"),

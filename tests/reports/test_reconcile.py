@@ -97,3 +97,16 @@ def test_what_the_models_own_code_runs_again_is_no_part_of_a_formula() -> None:
 def test_the_phase_is_a_training_step() -> None:
     with pytest.raises(graphacct.ConfigError, match="the figures of a training step are reconciled"):
         graphacct.reconcile("gpt2", and_="6nd", phase="decode")
+
+
+def test_masks_of_one_convention() -> None:
+    """What a mask hides is a term; the JSON has names and masks apart, the table both together."""
+    found = graphacct.reconcile("gpt2", between="matmul", and_="matmul:causal", seq_len=64)
+    assert {term.name: term.flops for term in found.terms} == {"mask": -12 * 12 * 768 * (64 * 64 - 64 * 65 // 2)}
+    plain = found.to_dict()
+    assert (plain["from"], plain["from_mask"], plain["to"], plain["to_mask"]) == ("matmul", "full", "matmul", "causal")
+    assert "matmul:causal" in str(found)
+    both = graphacct.reconcile("gpt2", between="exact", and_="palm-mfu", mask="causal", seq_len=64)
+    for name, flops in (("exact", both.from_flops), ("palm-mfu", both.to_flops)):
+        report = graphacct.account("gpt2", convention=name, mask="causal", phase="train", seq_len=64)
+        assert report.total["step_flops"] == flops
