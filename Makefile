@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test fuzz lint bench verify verify-quick goldens certify coverage estimates clean
+.PHONY: listings demo test fuzz lint bench verify verify-quick goldens certify coverage estimates clean
 
 demo: $(INSTALLED)
 	$(BIN)/graphacct report gpt2-xl --depth 3
@@ -53,6 +53,10 @@ certify: .venv-verify/.installed .venv-certify/.installed .venv-certify/beside
 # docs/estimates.md anew: how far off 2 N, 4 N and 6 N are for each preset.
 estimates: $(INSTALLED)
 	$(BIN)/python tests/estimates/write_page.py
+
+# The listing.json of each plugin anew: what `graphacct list` shows of its families and operators.
+listings: $(INSTALLED)
+	$(BIN)/python tests/listings/write_listings.py
 
 # docs/coverage.md anew: which of the models that other programs list are read.
 coverage: $(INSTALLED)

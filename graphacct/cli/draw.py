@@ -33,7 +33,6 @@ def command(
     import warnings
 
     from graphacct.api import account
-    from graphacct.cli.errors import say, with_dashes
     from graphacct.display import rendered
     from graphacct.files import write
 
@@ -42,8 +41,15 @@ def command(
     asked = {"color_by": color_by, "depth": depth, "unroll": unroll, "views": views, "plugins": given["plugins"]}
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = lambda message, *_: say(f"warning: {with_dashes(str(message))}")
+        warnings.showwarning = lambda message, *_: _warn(message)
         report = account(model, **given)
         write(output, rendered(form, report, asked, given["plugins"].origin("outputs", form.name)))
     say_keys(report.model, report.config_keys)
     click.echo(f"{report.model}: {output}", err=True)
+
+
+def _warn(message: Warning | str) -> None:
+    """Prints a warning as other messages are printed; most pictures have none."""
+    from graphacct.cli.errors import say, with_dashes
+
+    say(f"warning: {with_dashes(str(message))}")

@@ -34,7 +34,7 @@ def command(words: tuple[str, ...], format_: str | None, output: str | None, **o
         show(form, output, options)
         return
     try:
-        rows = catalogue(kind, plugins(options), words)
+        rows = catalogue(kind, plugins(options), words, whole=form in ("json", "csv"))
     except UnknownNameError:
         meant = suggest(words[0], KINDS) if kind == KINDS[0] else ""
         if not meant:

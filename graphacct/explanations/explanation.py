@@ -16,6 +16,7 @@ from graphacct.display import display
 from graphacct.explanations.formulas import formulas, number
 from graphacct.explanations.lines import ExplainedQuantity, forward_line, ratio_line, training_line
 from graphacct.explanations.lookup import check_indices, matches, resolve
+from graphacct.explanations.sources import sources
 from graphacct.graph.graph import Node
 from graphacct.graph.paths import last, outward, parent, pattern
 from graphacct.hooks.manager import Plugins, default
@@ -148,13 +149,6 @@ def _node(report: Report, record: NodeCost, quantity: str | None, plugins: Plugi
         backward.notes if backward is not None and worked else (),
         *_memory(report, node.name, named),
     )
-
-
-def sources(doc: str) -> tuple[str, str]:
-    """Returns an operator's docstring in two parts: the forward pass, and, from the sentence that begins with
-    `Backward`, the gradients."""
-    forward, word, backward = doc.partition(" Backward" if not doc.startswith("Backward") else "Backward")
-    return forward, f"{word.strip()}{backward}"
 
 
 def _memory(

@@ -57,6 +57,10 @@ class Registry(dict[str, Any]):
         `__iter__`."""
         return super().__iter__()
 
+    def as_registered(self, name: str) -> Any:
+        """Returns a thing, not imported if it waits for that."""
+        return dict.__getitem__(self, name)
+
 
 class LazyRegistry(Registry):
     """A registry whose things are imported when they are looked up, if they have a function `load`.

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from graphacct.dims import check_dim
-from graphacct.errors import ConfigError, DeclinedError, GraphacctError, GraphError, ReadError, suggest
+from graphacct.errors import DeclinedError, GraphacctError, GraphError, ReadError
 from graphacct.files import read_json
 from graphacct.files import write as write_file
 from graphacct.graph.assemble import BlockRecord, GraphRecord, NodeRecord, Record, assemble
@@ -17,6 +16,7 @@ from graphacct.graph.graph import NO_ATTRIBUTES, Block, Graph, Node, Operand, Pa
 from graphacct.graph.rerun import Rerun
 from graphacct.operators.operator import Operator
 from graphacct.readers import stored_weights
+from graphacct.readers.json_values import list_in, object_of, shown, size_of, text_of, with_tuples
 from graphacct.tensors import MAX_RANK, TensorSpec, dtype_name
 
 SCHEMA = "graphacct.graph/1"
@@ -59,7 +59,7 @@ def from_dict(content: Any, name: str, operators: Mapping[str, Operator], file: 
             or "has neither a schema, as a saved graph has, nor a model_type, as a config.json has",
             beside="",
         )
-    graph = _object(content, "the file", GRAPH_KEYS)
+    graph = object_of(content, "the file", GRAPH_KEYS)
     if graph.get("schema") != SCHEMA:
         raise ReadError(f"its schema is {graph.get('schema')!r}, not {SCHEMA!r}: see docs/graph-json.md")
     return assemble(_graph(graph, str(graph.get("name") or name), 0), operators)
@@ -70,49 +70,49 @@ def _graph(content: Mapping[str, Any], name: str, depth: int) -> GraphRecord:
         raise ReadError(f"{name!r}: blocks are nested more than {MOST_NESTED} deep")
     where = f"graph {name!r}"
     least = 0 if depth else 1  # a node may put out nothing, which a block may take
-    inputs = [_input(item, where, least) for item in _list(content, "inputs", where)]
-    records = [_record(item, where, depth) for item in _list(content, "nodes", where)]
-    outputs = [_text(item, f"an output of {where}") for item in _list(content, "outputs", where)]
+    inputs = [_input(item, where, least) for item in list_in(content, "inputs", where)]
+    records = [_record(item, where, depth) for item in list_in(content, "nodes", where)]
+    outputs = [text_of(item, f"an output of {where}") for item in list_in(content, "outputs", where)]
     workload = content.get("workload") or {}
     if not isinstance(workload, dict):
-        raise ReadError(f"{where}: 'workload' is an object, not {_brief(workload)}")
+        raise ReadError(f"{where}: 'workload' is an object, not {shown(workload)}")
     held = content.get("held") or {}
     if not isinstance(held, dict) or not all(isinstance(scope, str) for scope in held.values()):
-        raise ReadError(f"{where}: 'held' is an object of scopes by value, not {_brief(held)}")
-    frozen = {key: _frozen(value) for key, value in workload.items()}
+        raise ReadError(f"{where}: 'held' is an object of scopes by value, not {shown(held)}")
+    frozen = {key: with_tuples(value) for key, value in workload.items()}
     trained = frozenset(value.name for value, item in zip(inputs, content["inputs"], strict=True) if item.get(TRAINED))
     return GraphRecord(name, inputs, records, outputs, frozen, held, trained)
 
 
 def _input(content: Any, where: str, least: int) -> Value:
-    item = _object(content, f"an input of {where}", VALUE_KEYS | {TRAINED} if least else VALUE_KEYS)
+    item = object_of(content, f"an input of {where}", VALUE_KEYS | {TRAINED} if least else VALUE_KEYS)
     if not isinstance(item.get(TRAINED, False), bool):
-        raise ReadError(f"input {item.get('name')!r}: {TRAINED!r} is true or false, not {_brief(item[TRAINED])}")
-    name = _text(item.get("name"), f"the name of an input of {where}")
+        raise ReadError(f"input {item.get('name')!r}: {TRAINED!r} is true or false, not {shown(item[TRAINED])}")
+    name = text_of(item.get("name"), f"the name of an input of {where}")
     return Value(name, _spec(item, f"input {name!r}", least))
 
 
 def _record(content: Any, where: str, depth: int) -> Record:
     if not isinstance(content, dict):
-        raise ReadError(f"a node of {where} is an object, not {_brief(content)}")
-    name = _text(content.get("name"), f"the name of a node of {where}")
+        raise ReadError(f"a node of {where} is an object, not {shown(content)}")
+    name = text_of(content.get("name"), f"the name of a node of {where}")
     if "body" in content:
         return _block(content, name, depth)
-    item = _object(content, f"node {name!r}", NODE_KEYS)
+    item = object_of(content, f"node {name!r}", NODE_KEYS)
     title = f"node {name!r}"
-    operands = [_operand(operand, title) for operand in _list(item, "inputs", title)]
+    operands = [_operand(operand, title) for operand in list_in(item, "inputs", title)]
     outputs = None
     if "outputs" in item:
         outputs = [
-            _spec(_object(o, f"an output of {title}", VALUE_KEYS), title, 0) for o in _list(item, "outputs", title)
+            _spec(object_of(o, f"an output of {title}", VALUE_KEYS), title, 0) for o in list_in(item, "outputs", title)
         ]
         if not outputs:
             raise ReadError(f"{title}: 'outputs' is empty; leave it out to have it inferred")
     attributes = item.get("attributes") or NO_ATTRIBUTES
     if not isinstance(attributes, Mapping):
-        raise ReadError(f"{title}: 'attributes' is an object, not {_brief(attributes)}")
-    frozen = {key: _frozen(value) for key, value in attributes.items()} if attributes else NO_ATTRIBUTES
-    operator = _text(item.get("operator"), f"the operator of {title}")
+        raise ReadError(f"{title}: 'attributes' is an object, not {shown(attributes)}")
+    frozen = {key: with_tuples(value) for key, value in attributes.items()} if attributes else NO_ATTRIBUTES
+    operator = text_of(item.get("operator"), f"the operator of {title}")
     return NodeRecord(name, operator, operands, outputs, frozen, _rerun(item, title), _keeps(item, title))
 
 
@@ -120,10 +120,10 @@ def _keeps(item: Mapping[str, Any], title: str) -> tuple[int, ...] | None:
     """Reads what a node keeps for the backward pass because the model's own code says so."""
     if "keeps" not in item:
         return None
-    found = _list(item, "keeps", title)
-    ends = len(_list(item, "inputs", title)), -len(item.get("outputs", ())) - 1
+    found = list_in(item, "keeps", title)
+    ends = len(list_in(item, "inputs", title)), -len(item.get("outputs", ())) - 1
     if any(type(place) is not int or not ends[1] < place < ends[0] for place in found):
-        raise ReadError(f"{title}: 'keeps' has places of operands, and -1 less those of outputs, not {_brief(found)}")
+        raise ReadError(f"{title}: 'keeps' has places of operands, and -1 less those of outputs, not {shown(found)}")
     return tuple(found)
 
 
@@ -131,39 +131,39 @@ def _rerun(item: Mapping[str, Any], title: str) -> Rerun | None:
     """Reads the region of a node that the model has run again."""
     if "rerun" not in item:
         return None
-    found = _object(item["rerun"], f"'rerun' of {title}", set(RERUN_KEYS))
+    found = object_of(item["rerun"], f"'rerun' of {title}", set(RERUN_KEYS))
     if "depth" not in found or any(type(value) is not int or value < 0 for value in found.values()):
-        raise ReadError(f"{title}: 'rerun' has whole numbers from 0, 'depth' among them, not {_brief(found)}")
+        raise ReadError(f"{title}: 'rerun' has whole numbers from 0, 'depth' among them, not {shown(found)}")
     return Rerun(**found)
 
 
 def _block(content: Mapping[str, Any], name: str, depth: int) -> BlockRecord:
     title = f"block {name!r}"
-    item = _object(content, title, BLOCK_KEYS)
-    body = _graph(_object(item["body"], f"the body of {title}", GRAPH_KEYS), name, depth + 1)
+    item = object_of(content, title, BLOCK_KEYS)
+    body = _graph(object_of(item["body"], f"the body of {title}", GRAPH_KEYS), name, depth + 1)
     return BlockRecord(
         name,
         body,
-        _dim(item.get("repeat"), f"{title}: 'repeat'"),
-        [_text(value, f"a carried value of {title}") for value in _list(item, "carry", title)],
-        [_text(value, f"a constant of {title}") for value in item.get("constants") or ()],
-        _dim(item.get("start", 0), f"{title}: 'start'", minimum=0),
+        size_of(item.get("repeat"), f"{title}: 'repeat'"),
+        [text_of(value, f"a carried value of {title}") for value in list_in(item, "carry", title)],
+        [text_of(value, f"a constant of {title}") for value in item.get("constants") or ()],
+        size_of(item.get("start", 0), f"{title}: 'start'", minimum=0),
         [_each(values, title) for values in item.get("each") or ()],
-        _dim(item.get("apart", 0), f"{title}: 'apart'", minimum=0),
+        size_of(item.get("apart", 0), f"{title}: 'apart'", minimum=0),
     )
 
 
 def _each(values: Any, title: str) -> list[str]:
     if not isinstance(values, list):
-        raise ReadError(f"{title}: 'each' is a list of lists, one for each repetition's values, not {_brief(values)}")
-    return [_text(value, f"a value of a repetition of {title}") for value in values]
+        raise ReadError(f"{title}: 'each' is a list of lists, one for each repetition's values, not {shown(values)}")
+    return [text_of(value, f"a value of a repetition of {title}") for value in values]
 
 
 def _operand(content: Any, where: str) -> str | Parameter:
     if isinstance(content, str):
         return content
-    item = _object(content, f"an operand of {where}", PARAMETER_KEYS)
-    name = _text(item.get("parameter"), f"the name of a parameter of {where}")
+    item = object_of(content, f"an operand of {where}", PARAMETER_KEYS)
+    name = text_of(item.get("parameter"), f"the name of a parameter of {where}")
     spec = _spec(item, f"parameter {name!r}")
     return Parameter(
         name,
@@ -171,7 +171,7 @@ def _operand(content: Any, where: str) -> str | Parameter:
         str(item.get("tied_to") or ""),
         bool(item.get("buffer", False)),
         bool(item.get("frozen", False)),
-        _dim(item.get("joined", 1), f"parameter {name!r}: 'joined'"),
+        size_of(item.get("joined", 1), f"parameter {name!r}: 'joined'"),
         stored_weights.from_dict(item.get("weights"), f"parameter {name!r}", spec.elements),
         _chosen(item.get("chosen"), f"parameter {name!r}: 'chosen'"),
     )
@@ -181,63 +181,19 @@ def _chosen(value: Any, subject: str) -> tuple[int, int] | None:
     if value is None:
         return None
     if not isinstance(value, list) or len(value) != 2:
-        raise ReadError(f"{subject} is two numbers, the experts that a token uses and all, not {_brief(value)}")
-    used, count = (_dim(number, subject) for number in value)
+        raise ReadError(f"{subject} is two numbers, the experts that a token uses and all, not {shown(value)}")
+    used, count = (size_of(number, subject) for number in value)
     if used > count:
         raise ReadError(f"{subject}: a token cannot use {used} of {count} experts")
     return used, count
 
 
 def _spec(item: Mapping[str, Any], where: str, least: int = 1) -> TensorSpec:
-    shape = _list(item, "shape", where)
+    shape = list_in(item, "shape", where)
     if len(shape) > MAX_RANK:
         raise ReadError(f"{where} has {len(shape)} dimensions; {MAX_RANK} is the most")
     dtype = item.get("dtype", "float32")
-    return TensorSpec(tuple([_dim(dim, f"{where}: a dimension", least) for dim in shape]), dtype_name(dtype))
-
-
-def _dim(value: Any, subject: str, minimum: int = 1) -> int:
-    if type(value) is not int:
-        raise ReadError(f"{subject} is a positive integer, not {_brief(value)}")
-    try:
-        return int(check_dim(value, subject, minimum))
-    except ConfigError as error:
-        raise ReadError(str(error)) from error
-
-
-def _object(content: Any, subject: str, keys: set[str]) -> Mapping[str, Any]:
-    if not isinstance(content, dict):
-        raise ReadError(f"{subject} is an object, not {_brief(content)}")
-    if not keys.issuperset(content):
-        strange = next(key for key in content if key not in keys)
-        raise ReadError(f"{subject} has an unknown key {strange!r}{suggest(strange, keys)}")
-    return content
-
-
-def _list(item: Mapping[str, Any], key: str, where: str) -> Sequence[Any]:
-    value = item.get(key)
-    if not isinstance(value, list):
-        raise ReadError(f"{where}: {key!r} is a list, not {_brief(value)}" if key in item else f"{where}: no {key!r}")
-    return value
-
-
-def _text(value: Any, subject: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise ReadError(f"{subject} is a text, not {_brief(value)}")
-    return value
-
-
-def _frozen(value: Any) -> Any:
-    """Returns lists as tuples, so that equal attributes compare equal and can be hashed."""
-    if isinstance(value, dict):
-        return {key: _frozen(item) for key, item in value.items()}
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value
-
-
-def _brief(value: Any) -> str:
-    """Returns a value as the file has it, shortened if it is long."""
-    text = json.dumps(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+    return TensorSpec(tuple([size_of(dim, f"{where}: a dimension", least) for dim in shape]), dtype_name(dtype))
 
 
 def write(graph: Graph, path: str | os.PathLike[str]) -> None:

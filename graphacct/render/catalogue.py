@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from graphacct import __version__
-from graphacct.costs.quantities import Quantity
 from graphacct.errors import GraphacctError, PluginError, unknown
 from graphacct.hooks.manager import GROUP, PREFIX, Plugins, default
 from graphacct.hooks.registry import Plugin, Registry
+from graphacct.models.listing import OPERATORS, entry, listed
+
+if TYPE_CHECKING:
+    from graphacct.costs.quantities import Quantity
 
 KINDS = (
     "architectures",
@@ -30,12 +33,16 @@ KINDS = (
 )
 
 
-def catalogue(kind: str, plugins: Plugins | None = None, words: Sequence[str] = ()) -> list[dict[str, Any]]:
+def catalogue(
+    kind: str, plugins: Plugins | None = None, words: Sequence[str] = (), whole: bool = True
+) -> list[dict[str, Any]]:
     """Returns one dictionary for each item of a kind: its name, its facts, and the plugin and distribution it comes
     from; with words, of the items whose names have each of them, in any case.
 
     Architectures have one row per model name, and are also found by their family and their hub names; with words they
-    have their sizes. Raises UnknownNameError for an unknown kind, and for words that no name has.
+    have their sizes. If not `whole`, rows have what a table shows, and packages with a listing are not imported.
+
+    Raises UnknownNameError for an unknown kind, and for words that no name has.
 
     >>> [row["name"] for row in catalogue("architectures", words=["gpt2", "xl"])]
     ['gpt2-xl']
@@ -46,12 +53,14 @@ def catalogue(kind: str, plugins: Plugins | None = None, words: Sequence[str] = 
     if kind == "architectures":
         from graphacct.render.model_rows import models, unfound
 
-        rows = list(models(plugins, words))
+        rows = list(models(plugins, words, whole))
         if words and not rows:
             raise unfound(words, plugins)
         return rows
     if kind == "plugins":
         rows = [_plugin(plugin, plugins) for plugin in plugins.loaded]
+    elif kind == OPERATORS and not whole:
+        rows = list(_operators(plugins))
     else:
         rows = [
             {"name": item.name, **_facts(kind, item), "doc": _doc(item), "plugin": plugin.name, "origin": plugin.origin}
@@ -61,6 +70,15 @@ def catalogue(kind: str, plugins: Plugins | None = None, words: Sequence[str] = 
     if words and not found:
         raise unknown(f"name among the {kind}", " ".join(words), [row["name"] for row in rows])
     return found
+
+
+def _operators(plugins: Plugins) -> Iterator[dict[str, Any]]:
+    """Yields what a table shows of operators."""
+    known = plugins.operators
+    for name in known:
+        plugin = known.plugins[name]
+        facts = listed(plugin.module, OPERATORS, known.as_registered(name)) or entry(OPERATORS, known[name])
+        yield {"name": name, **facts, "plugin": plugin.name, "origin": plugin.origin}
 
 
 def failures(failed: Iterable[tuple[str, str, PluginError]]) -> list[dict[str, Any]]:

@@ -46,6 +46,8 @@ class ParquetFile(RowFile):
 
     def __init__(self, file: BinaryIO, path: str, request: Request) -> None:
         super().__init__(file, path, request)
+        if not file.seekable():
+            raise WriteError("Parquet needs a file, and this is a stream: -o rows.parquet, or format='csv'")
         self._writer: Any = None
         self._waiting: list[Mapping[str, Any]] = []
         self._count = 0
@@ -108,6 +110,8 @@ class ParquetFile(RowFile):
         if not again:
             self._writer = self._begun()
             return
+        if not self.file.readable():
+            raise WriteError("a figure is beyond 64 bits, and what is written cannot be read back: -o rows.parquet")
         self._writer.close()
         with TemporaryFile(dir=os.path.dirname(os.path.realpath(self.path)) or None) as earlier:
             self.file.seek(0)

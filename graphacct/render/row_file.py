@@ -37,7 +37,9 @@ class RowFile:
     def __init__(self, file: BinaryIO, path: str, request: Request) -> None:
         self.file, self.path, self.request = file, path, request
         self.rows = self.written = 0
-        self._folder = os.path.dirname(os.path.realpath(path)) if path else ""
+        target = os.path.realpath(path) if path else ""
+        on_disk = os.path.isfile(target) or not os.path.exists(target)  # and is no device
+        self._folder = os.path.dirname(target) if on_disk else ""
 
     def write(self, rows: Rows) -> None:
         """Writes some rows."""
@@ -63,6 +65,8 @@ class RowFile:
         if not self._folder:
             return None
         disk = shutil.disk_usage(self._folder)
+        if not disk.total:  # a pipe lies on no disk
+            return None
         return max(0, disk.free - min(SPARED, disk.total // 50))
 
     def place(self) -> str:

@@ -143,7 +143,7 @@ def _numbers(values: list[Any]) -> bool:
 def _said(value: Any) -> str:
     if isinstance(value, Mapping):
         return " ".join(f"{printable(key)}={printable(inner)}" for key, inner in value.items())
-    return printable(value)
+    return ", ".join(map(printable, value)) if isinstance(value, (list, tuple)) else printable(value)
 
 
 def _plain(value: Any) -> Any:

@@ -43,9 +43,26 @@ def test_a_report_loads_nothing_heavy(process: Callable[..., subprocess.Complete
     assert loaded(process, "report", "gpt2-xl", "--format", form) == []
 
 
-def test_a_table_loads_rich_alone(process: Callable[..., subprocess.CompletedProcess[str]]) -> None:
-    """A table needs rich, and the list of what is heavy is not empty by a misspelling."""
-    assert loaded(process, "report", "gpt2") == ["rich"]
+def test_a_table_loads_nothing_heavy(process: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    """Nor does a table, unless it is in colour."""
+    assert loaded(process, "report", "gpt2") == []
+
+
+def test_a_picture_loads_nothing_heavy(process: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    """Its source is written line by line, and its tooltips have formulas. And the list of what is heavy is not empty by
+    a misspelling."""
+    picture = ["draw", "gpt2", "-o", "picture.svg"]
+    done = process(CODE.format(arguments=picture, heavy=(*HEAVY, "graphacct.render.picture.lines")))
+    assert done.stderr.splitlines() == ["gpt2: picture.svg", "graphacct.render.picture.lines"]
+
+
+@pytest.mark.parametrize("kind", ["architectures", "operators"])
+def test_the_catalogue_imports_no_family(process: Callable[..., subprocess.CompletedProcess[str]], kind: str) -> None:
+    """A table of what there is reads the listings of packages."""
+    modules = ("graphacct_architectures.decoders.gpt2", "graphacct_vision.vits", "graphacct_operators.matmul")
+    done = process(CODE.format(arguments=["list", kind], heavy=(*HEAVY, *modules)))
+    assert done.stderr.split() == []
+    assert f"{kind}: " in done.stdout
 
 
 @pytest.mark.parametrize("more", [[], ["--phase", "train"]], ids=["forward", "train"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 from io import BytesIO
 from pathlib import Path
@@ -144,3 +145,15 @@ def test_without_pyarrow_the_way_out_is_said(tmp_path: Path, monkeypatch: pytest
         WriteError, match=r"Parquet needs pyarrow .*: pip install 'graphacct\[sweep\]', or write a \.csv"
     ):
         graphacct.sweep("gpt2", output=tmp_path / "rows.parquet", **GRID)
+
+
+def test_parquet_is_no_stream() -> None:
+    """Its end says where its parts lie."""
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    read, write = os.pipe()
+    with (
+        open(read, "rb"),
+        open(write, "wb") as stream,
+        pytest.raises(WriteError, match="Parquet needs a file, and this"),
+    ):
+        graphacct.sweep("gpt2", output=stream, format="parquet", **GRID)

@@ -57,9 +57,9 @@ def pdf(report: Report, **options: Any) -> bytes:
 
 def dot_source(report: Report, **options: Any) -> str:
     """Returns the picture's source for Graphviz."""
-    from graphacct.render.picture.dot import draw
+    from graphacct.render.picture.dot import drawn
 
-    return str(draw(report, **options).source)
+    return drawn(report, **options).source
 
 
 def _laid_out(report: Report, form: str, **options: Any) -> bytes:

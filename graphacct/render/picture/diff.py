@@ -6,9 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
-
-import graphviz
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from graphacct.dims import same
 from graphacct.errors import RenderError
@@ -20,9 +18,13 @@ from graphacct.render.notes import terms, workload_text
 from graphacct.render.picture import FORMATS, boxes, labels, layout, palette, tooltips
 from graphacct.render.picture.difference import SAME, Arrow, Difference, Pair, difference
 from graphacct.render.picture.dot import EDGE, EDGES, GRAPH, NODE
+from graphacct.render.picture.lines import DotSource
 from graphacct.render.picture.scene import Box, Chain, Scope
 from graphacct.render.units import human
 from graphacct.reports.diff import ADDED, CHANGED, REMOVED, Change, Diff
+
+if TYPE_CHECKING:
+    import graphviz
 
 SIGNS = {ADDED: "+", REMOVED: "−", CHANGED: "±", SAME: ""}
 INKS = {ADDED: palette.ADDED, REMOVED: palette.REMOVED, CHANGED: palette.CHANGED, SAME: palette.MUTED}
@@ -63,7 +65,7 @@ def draw_diff(
     """
     plugins = plugins or default()
     if path is None:
-        return _Painter(found, difference(found, plugins, depth)).paint()
+        return _Painter(found, difference(found, plugins, depth)).paint().digraph()
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
         known = ", ".join(FORMATS)
@@ -86,8 +88,8 @@ class _Painter:
         chains = dict.fromkeys(chain for side in shown.scopes for chain in side)
         self.clusters = {chain: f"cluster_{place}" for place, chain in enumerate(chains)}
 
-    def paint(self) -> graphviz.Digraph:
-        dot = graphviz.Digraph("graphacct", graph_attr=GRAPH, node_attr=NODE, edge_attr=EDGE)
+    def paint(self) -> DotSource:
+        dot = DotSource("graphacct", GRAPH, NODE, EDGE)
         dot.attr(label=self._title(), tooltip=labels.tooltip([self.found.first.model, self.found.other.model]))
         with dot.subgraph(name="cluster_picture") as frame:
             frame.attr(label=self._caption(), labelloc="b", peripheries="0", margin="4")
@@ -96,7 +98,7 @@ class _Painter:
             self._arrow(arrow, dot)
         return dot
 
-    def _fill(self, frame: graphviz.Digraph) -> None:
+    def _fill(self, frame: DotSource) -> None:
         """Adds the boxes, each in the cluster of its scope. A cluster is added with its first box."""
         content: dict[Chain, list[Pair | Chain]] = {(): []}
         for pair in self.shown.pairs:
@@ -107,7 +109,7 @@ class _Painter:
                     content[chain[:-1]].append(chain)
             content[pair.scopes].append(pair)
 
-        def fill(chain: Chain, into: graphviz.Digraph) -> None:
+        def fill(chain: Chain, into: DotSource) -> None:
             for item in content[chain]:
                 if isinstance(item, Pair):
                     into.node(item.id, **self._box(item))
@@ -222,7 +224,7 @@ class _Painter:
                 lines.append(f"{name} {' → '.join(dict.fromkeys(map(_digits, values)))}")
         return lines
 
-    def _arrow(self, arrow: Arrow, dot: graphviz.Digraph) -> None:
+    def _arrow(self, arrow: Arrow, dot: DotSource) -> None:
         edge = arrow.edge
         weight = WEIGHTS[arrow.state] if edge.kind in ("data", "side") else 0
         attributes: dict[str, Any] = {"weight": str(weight), **EDGES[edge.kind], **ARROWS[arrow.state]}

@@ -8,9 +8,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
-
-import graphviz
+from typing import TYPE_CHECKING, Any
 
 from graphacct.costs.annotate import NodeCost
 from graphacct.costs.quantities import Quantity
@@ -19,12 +17,16 @@ from graphacct.errors import PluginError, RenderError, brief, failure
 from graphacct.hooks.manager import Plugins, default
 from graphacct.render.picture import boxes, labels, legend, palette, tooltips
 from graphacct.render.picture.amounts import Amounts
+from graphacct.render.picture.lines import DotSource, Literal
 from graphacct.render.picture.scene import STRAIGHT, Box, Chain, Edge, Scene
 from graphacct.render.picture.stage import scene
 from graphacct.render.picture.tooltips import Formula
 from graphacct.reports.report import Report
 from graphacct.reports.unrolled import unrolled
 from graphacct.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    import graphviz
 
 TOO_MANY = 200
 """The number of boxes above which a picture takes long to lay out and is hard to read."""
@@ -87,7 +89,12 @@ class PictureWarning(UserWarning):
     """The picture is drawn but will be hard to lay out or to read. The message says how to make it smaller."""
 
 
-def draw(
+def draw(report: Report, **options: Any) -> graphviz.Digraph:
+    """Returns the picture of a report as the graph of the graphviz package; `options` are those of `drawn`."""
+    return drawn(report, **options).digraph()
+
+
+def drawn(
     report: Report,
     *,
     color_by: str = "flops",
@@ -96,7 +103,7 @@ def draw(
     views: bool = False,
     plugins: Plugins | None = None,
     formula: Formula | None = None,
-) -> graphviz.Digraph:
+) -> DotSource:
     """Returns the picture of a report.
 
     Args:
@@ -167,8 +174,8 @@ class _Painter:
             if edge.spec is not None:
                 self.entering.setdefault(edge.head, []).append(edge.spec)
 
-    def paint(self) -> graphviz.Digraph:
-        dot = graphviz.Digraph("graphacct", graph_attr=GRAPH, node_attr=NODE, edge_attr=EDGE)
+    def paint(self) -> DotSource:
+        dot = DotSource("graphacct", GRAPH, NODE, EDGE)
         dot.attr(label=legend.title(self.report, self.amounts.quantity), tooltip=labels.tooltip([self.report.model]))
         with dot.subgraph(name="cluster_picture") as frame:
             frame.attr(label=legend.caption(self.report, self.amounts, self.scene))
@@ -180,7 +187,7 @@ class _Painter:
             dot.edge(above, below, style="invis", weight="0")
         return dot
 
-    def _fill(self, frame: graphviz.Digraph) -> None:
+    def _fill(self, frame: DotSource) -> None:
         """Adds the boxes, each in the cluster of its scope. A cluster is added with its first box."""
         content: dict[Chain, list[Box | Chain]] = {(): []}
         for box in self.scene.boxes:
@@ -191,7 +198,7 @@ class _Painter:
                     content[chain[:-1]].append(chain)
             content[box.scopes].append(box)
 
-        def fill(chain: Chain, into: graphviz.Digraph) -> None:
+        def fill(chain: Chain, into: DotSource) -> None:
             for item in content[chain]:
                 if isinstance(item, Box):
                     into.node(item.id, **self._box(item))
@@ -244,12 +251,12 @@ class _Painter:
             merged.update(item)
         return merged
 
-    def _edge(self, edge: Edge, weight: int, dot: graphviz.Digraph) -> None:
+    def _edge(self, edge: Edge, weight: int, dot: DotSource) -> None:
         attributes: dict[str, Any] = {"weight": str(weight), **EDGES[edge.kind]}
         attributes["tooltip"] = attributes["labeltooltip"] = tooltips.edge(edge)
         if edge.spec is not None and self._is_news(edge, edge.spec):
             text = labels.clean(labels.shape(edge.spec), labels.LONGEST_SHAPE)
-            attributes["label"] = graphviz.escape(f" {text}")
+            attributes["label"] = Literal(" " + text.replace("\\", "\\\\"))
             if weight == STRAIGHT and self.arrows[edge.head] == 1:
                 attributes["labelfloat"] = "true"  # otherwise the label would bend the column; nothing else is near
         ends = (edge.tail, edge.head)

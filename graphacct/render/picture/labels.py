@@ -11,9 +11,8 @@ import html
 from collections.abc import Iterable
 from typing import Any
 
-import graphviz
-
 from graphacct.dims import is_array, is_symbol, shape_text
+from graphacct.render.picture.lines import Literal
 from graphacct.render.printable import printable
 from graphacct.tensors import TensorSpec
 
@@ -40,10 +39,10 @@ def escape(text: str, longest: int = LONGEST_NAME) -> str:
     return html.escape(clean(text, longest)) or " "
 
 
-def tooltip(lines: Iterable[str]) -> Any:
+def tooltip(lines: Iterable[str]) -> Literal:
     """Returns lines of text as an escString in which every character is literal."""
     safe = (clean(line).replace("\\", "\\\\").replace("&", "&amp;") for line in lines if line)
-    return graphviz.nohtml("\\n".join(safe))
+    return Literal("\\n".join(safe))
 
 
 def shape(spec: TensorSpec) -> str:

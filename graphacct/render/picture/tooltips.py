@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from graphacct.costs.annotate import NodeCost
 from graphacct.dims import Dim, same
-from graphacct.explanations.explanation import sources
+from graphacct.explanations.sources import sources
 from graphacct.graph.graph import Node
 from graphacct.hooks.manager import Plugins
 from graphacct.render.picture.labels import numeric, tooltip

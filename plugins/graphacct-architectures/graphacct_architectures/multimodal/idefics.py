@@ -34,10 +34,11 @@ from graphacct_architectures.decoders.parts.description.norm import Norm
 from graphacct_architectures.decoders.parts.family import whole
 from graphacct_architectures.decoders.parts.feed_forward import mlp
 from graphacct_architectures.decoders.parts.norms import normed_by
-from graphacct_architectures.layers import dropped, for_logits, layer_norm, linear, merge_heads, resident, split_heads
+from graphacct_architectures.layers import dropped, for_logits, linear, merge_heads, resident, split_heads
 from graphacct_architectures.losses import CROSS_ENTROPY, SUM, check_entropy, entropy_if, next_token, total
 from graphacct_architectures.multimodal import clip
 from graphacct_architectures.multimodal.parts.cross import Asking, read
+from graphacct_architectures.multimodal.parts.resampler import PerceiverConfig, resampled
 from graphacct_architectures.residing import reside
 
 CLASSES = ("IdeficsForVisionText2Text", "IdeficsModel")
@@ -59,17 +60,6 @@ class VisionConfig(clip.VisionConfig):
     def tower(self) -> VisionConfig:
         """The same, with the width under one key."""
         return self if self.embed_dim is None else attrs.evolve(self, hidden_size=self.embed_dim)
-
-
-@frozen(kw_only=True)
-class PerceiverConfig:
-    """The keys of the queries that make an image's tokens fewer."""
-
-    resampler_n_latents: Dim = fields.size(64)
-    resampler_depth: Dim = fields.size(6)
-    resampler_n_heads: Dim = fields.size(16)
-    resampler_head_dim: Dim = fields.size(96)
-    qk_layer_norms_perceiver: bool = fields.flag(False)
 
 
 @frozen(kw_only=True)
@@ -217,41 +207,6 @@ def seen(config: IdeficsConfig, root: str, workload: Workload, b: Builder) -> Va
         return x
     with b.scope(f"{root}perceiver_resampler"):
         return resampled(config.perceiver_config or PerceiverConfig(), b, x)
-
-
-def resampled(c: PerceiverConfig, b: Builder, x: Value) -> Value:
-    """Returns what learned queries read of an image's tokens, (images, queries, width), in several turns."""
-    images, _, width = x.spec.shape
-    heads, d_head = c.resampler_n_heads, c.resampler_head_dim
-    own = b.parameter("latents", (c.resampler_n_latents, width))
-    y = b.apply("reshape", own, name="latents_of_one", shape=(1, c.resampler_n_latents, width))
-    y = b.apply("repeat", y, name="latents_of_images", times=(images, 1, 1))
-
-    def body(b: Builder, y: Value, x: Value) -> Value:
-        with b.scope("0"):
-            seen, asked = layer_norm(b, "context_layer_norm", x), layer_norm(b, "latents_layer_norm", y)
-            parts = [linear(b, "q_proj", asked, heads * d_head, bias=False)]
-            for label in "kv":
-                both = b.apply("concat", seen, asked, name=f"{label}_sources", dim=-2)
-                parts.append(linear(b, f"{label}_proj", both, heads * d_head, bias=False))
-            q, k, v = (split_heads(b, part, heads, d_head, label) for part, label in zip(parts, "qkv", strict=True))
-            if c.qk_layer_norms_perceiver:
-                q, k = layer_norm(b, "q_layer_norm", q), layer_norm(b, "k_layer_norm", k)
-            q = b.apply("scale", q, name="q_scaled")
-            scores = b.apply("matmul", q, b.apply("transpose", k, name="k_last", dims=(-2, -1)), name="scores")
-            most = b.apply("amax", scores, name="largest", dim=-1, keepdim=True)
-            scores = b.apply("sub", scores, b.apply("detach", most, name="largest_detached"), name="stabilized")
-            z = b.apply("matmul", b.apply("softmax", scores, name="softmax"), v, name="values")
-            z = linear(b, "output_proj", merge_heads(b, z), width, bias=False)
-        y = b.apply("add", z, y, name="asked_residual")
-        with b.scope("1"):
-            z = linear(b, "fc", layer_norm(b, "ln", y), 4 * width, bias=False)
-            z = linear(b, "c_proj", b.apply("relu", z, name="act"), width, bias=False)
-        found: Value = b.apply("add", z, y, name="mlp_residual")
-        return found
-
-    y = b.repeat("blocks", c.resampler_depth, body, y, constants=(x,))
-    return layer_norm(b, "layer_norm", y)
 
 
 def asking(
