@@ -21,6 +21,9 @@ from graphacct.reports.report import Report
 
 HELD = "each value has formulas of its own"
 BUILT = "the model is built from its value"
+FEW = 4
+"""With fewer symbols than this, each size that stays a number together with others is tried alone: that takes a while.
+"""
 ASKED = re.compile(
     r"give a number(?: up to [\d,]*\d)?(?:, (?P<after>[^:;]+))?|: (?P<before>[^:;]+?),? so give a number"
 )
@@ -89,7 +92,7 @@ def traced_report(
     for group in tracing.groups(kept.keys()):
         other = tracing.traced({**kept, **{name: tracing.held(name, BUILT) for name in group}})
         if tracing.is_exact(other):
-            return other
+            return other if len(other.trace.sizes) >= FEW else tracing.loosened(other)
     raise AssertionError("a report without symbols is itself")
 
 
@@ -170,6 +173,15 @@ class _Tracing:
         ours, theirs = ([record.node.operator for record in each.annotated.costs] for each in (found.report, plain))
         figures = zip(found.report.values, plain.values, strict=False)
         return ours == theirs and all(value_of(a) == b for mine, its in figures for a, b in zip(mine, its, strict=True))
+
+    def loosened(self, found: TracedReport) -> TracedReport:
+        """Returns a report that has few symbols left with as many as there may be, one tried after the other."""
+        for each in found.held:
+            if each.reason == BUILT:
+                other = self.traced({other.name: other for other in found.held if other is not each})
+                if self.is_exact(other) and len(other.held) < len(found.held):
+                    found = other
+        return found
 
     def groups(self, kept: Set[str]) -> Iterator[Sequence[str]]:
         """Yields sizes to leave numbers together: those of one part, images and the like, the batch too, more, all."""

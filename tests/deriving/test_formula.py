@@ -215,6 +215,9 @@ def test_no_more_than_must_stays_a_number():
     """One size is asked for as a number, and the message does not say which by its name."""
     found = graphacct.formula("wav2vec2-base-960h", quantity="params")
     assert [(each.name, each.value) for each in found.held] == [("num_conv_pos_embeddings", 128)]
+    windows = graphacct.formula("qwen2_5_vl_vision", quantity="params")
+    assert {"depth", "window_size", "patch_size"} <= {each.name for each in windows.held}
+    assert {"hidden_size", "intermediate_size"} <= windows.symbols.keys()
 
 
 def test_adapters_and_formats_of_weights():
