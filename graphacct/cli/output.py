@@ -120,9 +120,9 @@ def give_sheets(sheets: Sequence[Sheet], form: str, output: str | None) -> None:
 def say_keys(model: str, keys: ConfigKeys | None) -> None:
     """Prints on standard error what a reader must know of the keys of a model's config.json, for outputs that cannot
     say it."""
-    from graphacct.cli.errors import say
-
     for note in () if keys is None else keys.notes():
+        from graphacct.cli.errors import say
+
         say(f"{model}: {note}")
 
 
