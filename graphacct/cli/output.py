@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from graphacct.display import Output as Form
     from graphacct.graph.config_keys import ConfigKeys
     from graphacct.hooks.manager import Plugins
-    from graphacct.render.sheet import Sheet
+    from graphacct.render.sheet_parts import Sheet
 
 _PLAIN = str.maketrans(dict(zip("─×–…█▏▎▍▌▋▊▉", "-x-~#       ", strict=True)))
 FORMATS = ("table", "json", "csv", "markdown")
