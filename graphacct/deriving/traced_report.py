@@ -7,7 +7,7 @@ report is traced again without it. So does a size that a trace holds at its valu
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import attrs
@@ -108,11 +108,8 @@ class _Tracing:
         as_values = True  # so that nodes named after a size have the names of a report
         while True:
             trace = Trace(as_values)
-            traced = {
-                name: self.own[name] if name in kept else trace.size(name, self.sizes[name]) for name in self._names
-            }
             try:
-                report = self.account(**with_sizes(self.options, traced, self.symbols))
+                report = self._report(trace, kept)
             except FAILURES as error:
                 left = [name for name in self._names if name not in kept]
                 if not left:
@@ -121,7 +118,7 @@ class _Tracing:
                 if not named and as_values:
                     as_values = False  # so that the message names the size, whose value it would have
                     continue
-                names = [named] if named else _further(left, self.symbols)
+                names = [named] if named else self._culprit(kept, left, str(error)) or _further(left, self.symbols)
                 kept |= {name: self.held(name, _reason(error)) for name in names}
                 as_values = True
                 continue
@@ -130,6 +127,29 @@ class _Tracing:
                 workload = frozenset(symbol.name for symbol in self.symbols if not symbol.of_config)
                 return TracedReport(report, trace, workload, tuple(kept.values()))
             kept |= {name: self.held(name, HELD) for name, _ in found}
+
+    def _report(self, trace: Trace, kept: Collection[str]) -> Report:
+        """Returns the report with all but some sizes traced. Those of the workload that are none are left out: they are
+        as the model, or the user, has them."""
+        traced = {
+            symbol.name: self.own[symbol.name]
+            if symbol.name in kept
+            else trace.size(symbol.name, self.sizes[symbol.name])
+            for symbol in self.symbols
+            if symbol.of_config or symbol.name not in kept
+        }
+        return self.account(**with_sizes(self.options, traced, self.symbols))
+
+    def _culprit(self, kept: Collection[str], left: Sequence[str], message: str) -> Sequence[str]:
+        """Returns the one size without which an error that names none is gone, or another one; empty if none is."""
+        for name in reversed(left):
+            try:
+                self._report(Trace(), {*kept, name})
+            except FAILURES as error:
+                if str(error) == message:
+                    continue
+            return [name]
+        return []
 
     def held(self, name: str, reason: str) -> Held:
         """Returns a size that stays a number. Raises ConfigError if it was asked for as a symbol."""
@@ -141,7 +161,11 @@ class _Tracing:
         """Returns whether every figure is the one of a report of plain numbers: a family may ask whether a size is an
         int, and describe another model if it is none."""
         kept = {each.name for each in found.held}
-        sizes = {name: (self.own if name in kept else self.sizes)[name] for name in self._names}
+        sizes = {
+            symbol.name: (self.own if symbol.name in kept else self.sizes)[symbol.name]
+            for symbol in self.symbols
+            if symbol.of_config or symbol.name not in kept
+        }
         plain = self.account(**with_sizes(self.options, sizes, self.symbols))
         ours, theirs = ([record.node.operator for record in each.annotated.costs] for each in (found.report, plain))
         figures = zip(found.report.values, plain.values, strict=False)
@@ -151,15 +175,26 @@ class _Tracing:
         """Yields sizes to leave numbers together: those of one part, images and the like, the batch too, more, all."""
         left = [symbol for symbol in self.symbols if symbol.name not in kept]
         parts = dict.fromkeys(symbol.name.rpartition(".")[0] for symbol in left if "." in symbol.name)
-        further = [symbol.name for symbol in left if not symbol.of_config and symbol.name not in ("batch", "seq_len")]
-        for part in parts:
-            yield [symbol.name for symbol in left if symbol.name.rpartition(".")[0] == part]
-        further_and_batch = [symbol.name for symbol in left if not symbol.of_config and symbol.name != "seq_len"]
-        yield further
-        yield further_and_batch
-        yield [*further_and_batch, *(symbol.name for symbol in left if "." in symbol.name)]
-        yield [symbol.name for symbol in left if symbol.of_config]
-        yield [symbol.name for symbol in left]
+        of_parts = [symbol.name for symbol in left if "." in symbol.name]
+        of_workload = [symbol.name for symbol in left if not symbol.of_config]
+        further = [name for name in of_workload if name not in ("batch", "seq_len")]
+        batches = [name for name in of_workload if name != "seq_len"]
+        each = [[symbol.name for symbol in left if symbol.name.rpartition(".")[0] == part] for part in parts]
+        groups = [
+            *each,
+            further,
+            batches,
+            *([*batches, *part] for part in each),
+            of_workload,
+            [*batches, *of_parts],
+            [symbol.name for symbol in left if symbol.of_config],
+            [symbol.name for symbol in left],
+        ]
+        seen: set[frozenset[str]] = {frozenset()}
+        for group in groups:
+            if frozenset(group) not in seen:
+                seen.add(frozenset(group))
+                yield group
 
     @property
     def _names(self) -> Sequence[str]:

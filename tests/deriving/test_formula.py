@@ -208,6 +208,13 @@ def test_a_model_that_asks_for_ints_gets_numbers():
     found = graphacct.formula("exaone-4.5-33b", quantity="params")
     assert found.value == graphacct.account("exaone-4.5-33b", quantities=["params"]).total["params"]
     assert {"image_size", "images"} <= {each.name for each in found.held}
+    assert "text_config.vocab_size" in found.symbols
+
+
+def test_no_more_than_must_stays_a_number():
+    """One size is asked for as a number, and the message does not say which by its name."""
+    found = graphacct.formula("wav2vec2-base-960h", quantity="params")
+    assert [(each.name, each.value) for each in found.held] == [("num_conv_pos_embeddings", 128)]
 
 
 def test_adapters_and_formats_of_weights():

@@ -66,7 +66,7 @@ class Windows:
 
 def some(count: Dim) -> bool:
     """Returns whether there are any, or may be."""
-    return type(count) is not int or count > 0
+    return not has_value(count) or bool(count > 0)
 
 
 def closes(rate: int, workload: Workload, found: Windows) -> bool:
