@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from graphacct.display import Output as Form
     from graphacct.graph.config_keys import ConfigKeys
     from graphacct.hooks.manager import Plugins
-    from graphacct.render.sheet import Sheet
+    from graphacct.render.sheet_parts import Sheet
 
 _PLAIN = str.maketrans(dict(zip("─×–…█▏▎▍▌▋▊▉", "-x-~#       ", strict=True)))
 FORMATS = ("table", "json", "csv", "markdown")
@@ -120,9 +120,9 @@ def give_sheets(sheets: Sequence[Sheet], form: str, output: str | None) -> None:
 def say_keys(model: str, keys: ConfigKeys | None) -> None:
     """Prints on standard error what a reader must know of the keys of a model's config.json, for outputs that cannot
     say it."""
-    from graphacct.cli.errors import say
-
     for note in () if keys is None else keys.notes():
+        from graphacct.cli.errors import say
+
         say(f"{model}: {note}")
 
 

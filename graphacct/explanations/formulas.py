@@ -37,14 +37,14 @@ FAILURES = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError,
 """What the formula of a stranger may raise when its operands have other ranks than it was written for."""
 
 
-def formulas(operator: Operator, record: NodeCost) -> dict[str, tuple[str, str]]:
-    """Returns formula and substituted formula of each per-node quantity of an operator's application.
+def formulas(operator: Operator, record: NodeCost, names: Sequence[str] = PER_NODE) -> dict[str, tuple[str, str]]:
+    """Returns formula and substituted formula of per-node quantities of an operator's application, all unless named.
 
     None for sizes that are a caller's own symbols or arrays: the figures are formulas, or have none.
     """
     if record.cost is None:
         return {}
-    return _closed(operator, record, PER_NODE, _Sizes.cost, exact_cost(operator, record))
+    return _closed(operator, record, names, _Sizes.cost, exact_cost(operator, record))
 
 
 def gradient_formulas(operator: Operator, record: NodeCost, part: GradientPart) -> dict[str, tuple[str, str]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from graphacct.checkpoints.verify_class import FORWARD, PARAMS, STEP, ClassLine, ClassVerification
 from graphacct.render.printable import printable
-from graphacct.render.sheet import Column, Line, Sheet
+from graphacct.render.sheet_parts import Column, Line, Sheet
 
 SCHEMA = "graphacct.class-verification/1"
 TITLES = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 import attrs
@@ -63,6 +64,7 @@ def wrapped(text: str, width: int) -> list[str]:
     return lines
 
 
+@lru_cache(maxsize=8192)
 def length(text: str) -> int:
     """Returns how many characters of a terminal a text takes."""
     if text.isascii() or SINGLE.fullmatch(text):

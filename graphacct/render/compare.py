@@ -13,7 +13,8 @@ from graphacct.render.json import to_json as json_text
 from graphacct.render.notes import key_notes, mask_note, partial, warning, workload_words
 from graphacct.render.printable import printable
 from graphacct.render.records import plain_value, quantities, ratios_of, workload_texts
-from graphacct.render.sheet import UNCOSTED, Column, Line, Sheet, title
+from graphacct.render.sheet import UNCOSTED, title
+from graphacct.render.sheet_parts import Column, Line, Sheet
 from graphacct.render.units import human, percent
 from graphacct.reports.comparison import OPERATOR, ROLE, SCOPE, compare
 

@@ -12,7 +12,7 @@ from graphacct.render.listing import capacity
 from graphacct.render.memory import UNMODELLED, UNMODELLED_IN_INFERENCE, device_facts, terms
 from graphacct.render.notes import inexact_notes, key_notes
 from graphacct.render.printable import printable
-from graphacct.render.sheet import Column, Line, Sheet
+from graphacct.render.sheet_parts import Column, Line, Sheet
 from graphacct.render.units import bytes_
 
 

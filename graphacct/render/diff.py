@@ -13,7 +13,8 @@ from graphacct.render.json import heading
 from graphacct.render.notes import key_notes, terms, warning, workload_text
 from graphacct.render.printable import printable
 from graphacct.render.records import plain_value, quantities
-from graphacct.render.sheet import Column, Line, Sheet, title
+from graphacct.render.sheet import title
+from graphacct.render.sheet_parts import Column, Line, Sheet
 from graphacct.render.units import human, percent
 from graphacct.reports.diff import ADDED, CHANGED, REMOVED
 from graphacct.reports.levels import LINES, check_depth

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from graphacct.render.sheet import Line, Sheet, sheet
+from graphacct.render.sheet import sheet
+from graphacct.render.sheet_parts import Line, Sheet
 
 if TYPE_CHECKING:
     from graphacct.reports.report import Report

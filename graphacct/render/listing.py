@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from graphacct.render.printable import printable
-from graphacct.render.sheet import Column, Line, Sheet
+from graphacct.render.sheet_parts import Column, Line, Sheet
 from graphacct.render.units import bytes_, params
 
 COLUMNS = {

@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from graphacct.render.sheet import Sheet, sheet
+from graphacct.render.sheet import sheet
+from graphacct.render.sheet_parts import Sheet
 
 if TYPE_CHECKING:
     from graphacct.reports.report import Report

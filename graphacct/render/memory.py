@@ -16,7 +16,7 @@ from graphacct.render.json import conditions, config_keys, coverage, inexact
 from graphacct.render.notes import inexact_notes, key_notes, size_text
 from graphacct.render.printable import printable
 from graphacct.render.records import conditions_text, plain_value, workload_texts
-from graphacct.render.sheet import Column, Line, Sheet
+from graphacct.render.sheet_parts import Column, Line, Sheet
 from graphacct.render.units import bytes_, percent
 from graphacct.reports.rows import share
 

@@ -8,7 +8,7 @@ from graphacct.costs.terms import TERMS
 from graphacct.render.notes import workload_words
 from graphacct.render.printable import printable
 from graphacct.render.records import plain_value
-from graphacct.render.sheet import Column, Line, Sheet
+from graphacct.render.sheet_parts import Column, Line, Sheet
 from graphacct.render.units import percent
 
 if TYPE_CHECKING:

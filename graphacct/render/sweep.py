@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphacct.render.printable import printable
 from graphacct.render.row_cells import plain
-from graphacct.render.sheet import Column, Line, Sheet
+from graphacct.render.sheet_parts import Column, Line, Sheet
 
 if TYPE_CHECKING:
     from graphacct.sweeping.columns import Refusal

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from graphacct.render.columns import Column, placed, widths, wrapped
-from graphacct.render.sheet import OPERATOR, Line, Sheet, sheet
+from graphacct.render.columns import Column, length, placed, widths, wrapped
+from graphacct.render.sheet_parts import OPERATOR, Line, Sheet
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,6 +45,8 @@ def table(
     width: int = WIDTH,
 ) -> str:
     """Returns the report as a table in plain characters; the arguments are those of `graphacct.render.sheet.sheet`."""
+    from graphacct.render.sheet import sheet  # which imports reports: `graphacct list` needs none
+
     return to_text(sheet(report, by, depth, columns, binary), width)
 
 
@@ -142,6 +144,8 @@ class _Grid:
         before, after = " " * self.left[place], " " * self.right[place]
         width = max(self.widths[place] - len(before) - len(after), 1)
         right = self.columns[place].right
+        if length(text) <= width and "\n" not in text:  # as most are
+            return [(before + placed(text, width, right) + after, style)]
         return [(before + placed(line, width, right) + after, style) for line in wrapped(text, width)]
 
 

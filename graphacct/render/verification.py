@@ -8,7 +8,7 @@ import attrs
 
 from graphacct.checkpoints.verify import MTP, QUANTISED, Verification
 from graphacct.render.printable import printable
-from graphacct.render.sheet import Column, Line, Sheet
+from graphacct.render.sheet_parts import Column, Line, Sheet
 from graphacct.render.units import params
 
 SCHEMA = "graphacct.verification/1"

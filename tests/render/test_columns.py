@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from graphacct.render.columns import Column, length, widths, wrapped
-from graphacct.render.sheet import Column as Title
-from graphacct.render.sheet import Line, Sheet
+from graphacct.render.sheet_parts import Column as Title
+from graphacct.render.sheet_parts import Line, Sheet
 from graphacct.render.table import LABEL, show, to_text
 
 WORDS = ["a", "be", "gamma-delta", "h.*.attn.c_attn", "1,024", "— “quoted”", "weightᵀ", "→ ≥", "漢字", "é x̂", "x" * 45]

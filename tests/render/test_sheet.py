@@ -7,7 +7,8 @@ import pytest
 
 from graphacct import ConfigError, Report, account
 from graphacct.errors import UnknownNameError
-from graphacct.render.sheet import Sheet, sheet
+from graphacct.render.sheet import sheet
+from graphacct.render.sheet_parts import Sheet
 
 
 @pytest.fixture(scope="module")

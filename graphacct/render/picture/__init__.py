@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import subprocess
 import sys
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphacct.errors import RenderError
@@ -20,6 +17,8 @@ from graphacct.files import write
 from graphacct.reports.report import Report
 
 if TYPE_CHECKING:
+    import subprocess
+
     import graphviz
 
 FORMATS = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}
@@ -72,6 +71,8 @@ def render(report: Report, path: str | os.PathLike[str], **options: Any) -> grap
     The file is written whole or not at all. Raises RenderError for an unknown suffix or if the layout fails, WriteError
     if the file cannot be written, and whatever `draw` raises.
     """
+    from pathlib import Path
+
     target = Path(path)
     suffix = target.suffix.lower()
     if suffix not in FORMATS:
@@ -112,6 +113,8 @@ def layout(source: str, form: str) -> bytes:
 
 def _run(program: str, source: str, form: str) -> subprocess.CompletedProcess[bytes]:
     """Returns what a layout program says of a picture: laid out with care or, if that takes long, in a few steps."""
+    import subprocess  # a picture's source needs no program
+
     command = [program, f"-T{form}"]
     if form == "png":
         command.append(f"-Gdpi={PIXELS_PER_INCH}")
@@ -135,10 +138,12 @@ def _warn_of(crashed: str, signal: int, other: str) -> None:
 
 def _programs(form: str) -> list[str]:
     """Returns the layout programs for a format: `dot`, then graphviz-pure beside this interpreter or on the path."""
+    import shutil
+
     dot = shutil.which("dot")
     found = [dot] if dot is not None else []
     if form in PURE_FORMATS:
-        beside = shutil.which(PURE, path=str(Path(sys.executable).parent))
+        beside = shutil.which(PURE, path=os.path.dirname(sys.executable))
         pure = beside or shutil.which(PURE)
         found += [pure] if pure is not None else []
     if found:

@@ -82,8 +82,8 @@ def _formulas(operator: Any, record: NodeCost) -> Iterable[str]:
 
     if not all(numeric(dim) for item in record.node.inputs for dim in item.spec.shape):
         return
-    found = formulas(operator, record)
     exact = exact_cost(operator, record)
+    found = formulas(operator, record, [name for name in EXPLAINED if getattr(exact, name) != 0])
     for name in EXPLAINED:
         value = getattr(record.cost, name)
         if name in found and value == getattr(exact, name) and value != 0:

@@ -27,8 +27,8 @@ from graphacct import (
     has_value,
 )
 from graphacct_vision.detectors import deformable, text_fusion
+from graphacct_vision.detectors.box_queries import sines
 from graphacct_vision.detectors.conditional_detr import unsquashed
-from graphacct_vision.detectors.dab_detr import sines
 from graphacct_vision.detectors.deformable_detr import GROUPS, flattened, projected, shared
 from graphacct_vision.detectors.detr import ALIASES, BOX_LAYERS, NO_COST
 from graphacct_vision.detectors.queries import perceptron
