@@ -56,16 +56,17 @@ def gradient_formulas(operator: Operator, record: NodeCost, part: GradientPart) 
 def ratio_formula(report: Report, name: str, figures: Mapping[str, Dim]) -> tuple[str, str]:
     """Returns formula and substituted formula of a ratio, in the names of the quantities.
 
-    Empty if it branches on figures that are no ints, or if all of them are 0.
+    Empty if it branches on figures that are no ints, or that divide by 0.
     """
-    own = {each: value if type(value) is int else 1 for each, value in figures.items()}
-    for values in (own, dict.fromkeys(figures, 1)):  # the formula of what divides by 0 is that of other figures
+    ints = {each: value for each, value in figures.items() if type(value) is int}
+    for values in (ints, {}):  # the formula of what divides by 0 is that of other figures
+        exact = len(values) == len(figures)
         trace = Trace()
         try:
-            found = report.figure(name, {each: trace.size(each, value) for each, value in values.items()})
+            found = report.figure(name, {each: trace.size(each, values.get(each, 1)) for each in figures})
         except (TypeError, GraphacctError):
             return "", ""
-        if is_traced(found) and (values == figures or not trace.decisions):
+        if is_traced(found) and (exact or not trace.decisions):
             return _shown(trace, text(found), figures)
     return "", ""
 

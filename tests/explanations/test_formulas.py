@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy
 import pytest
 import sympy
 
@@ -88,3 +89,11 @@ def test_sizes_that_are_symbols_of_the_caller_have_no_second_formula() -> None:
     (ratio,) = explain(report, "attn.c_attn", "arithmetic_intensity").lines
     assert ratio.formula == "flops / (read_bytes + write_bytes)"
     assert ratio.substituted.startswith("42494976*seq_len / (")
+
+
+def test_a_sweep_is_explained() -> None:
+    """A ratio of arrays has a formula, in the names of the figures; what divides by zero has that of other figures."""
+    swept = explain(account("gpt2", seq_len=numpy.array([8, 16], dtype=object)), "attn.c_attn", "arithmetic_intensity")
+    assert swept.lines[0].formula == "flops / (read_bytes + write_bytes)"
+    view = explain(account("gpt2", seq_len=8), "attn.q_heads", "arithmetic_intensity").lines[0]
+    assert (view.formula, view.value) == ("flops / (read_bytes + write_bytes)", None)
