@@ -10,7 +10,7 @@ from timing import interleaved
 import graphacct
 
 ROUNDS = 5
-TARGET = 15.0
+TARGET = 25.0
 """At most so many times the report: it is traced at a batch of 2 and of 1, and each is compared with a plain one."""
 QUANTITIES = ("saved_bytes", "peak_bytes", "backward_peak_bytes")
 SYMBOLS = (
