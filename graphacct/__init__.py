@@ -10,10 +10,6 @@ from typing import Any
 
 __version__ = "0.1.0"
 NAMES = {
-    "api": (
-        "account build compare diff draw explain formula load memory params reconcile save solve sweep verify "
-        "verify_class"
-    ),
     "checkpoints.class_measurement": "ClassMeasurement",
     "classes": "frozen",
     "costs.analyses": "Analysis",
@@ -62,6 +58,20 @@ NAMES = {
     "transforms.node_names": "NodeNames",
     "transforms.rewrite": "Replacement extended rewrite",
     "transforms.transform": "Option Transform",
+    "verbs.account": "account",
+    "verbs.build": "build",
+    "verbs.compare": "compare",
+    "verbs.diff": "diff",
+    "verbs.draw": "draw",
+    "verbs.explain": "explain",
+    "verbs.files": "load save",
+    "verbs.formula": "formula",
+    "verbs.memory": "memory",
+    "verbs.params": "params",
+    "verbs.reconcile": "reconcile",
+    "verbs.solve": "solve",
+    "verbs.sweep": "sweep",
+    "verbs.verify": "verify verify_class",
 }
 """The names that graphacct exports, by the module that each is defined in."""
 _MODULES = {name: module for module, names in NAMES.items() for name in names.split()}

@@ -1,21 +1,5 @@
 from typing import Final
 
-from graphacct.api import account as account
-from graphacct.api import build as build
-from graphacct.api import compare as compare
-from graphacct.api import diff as diff
-from graphacct.api import draw as draw
-from graphacct.api import explain as explain
-from graphacct.api import formula as formula
-from graphacct.api import load as load
-from graphacct.api import memory as memory
-from graphacct.api import params as params
-from graphacct.api import reconcile as reconcile
-from graphacct.api import save as save
-from graphacct.api import solve as solve
-from graphacct.api import sweep as sweep
-from graphacct.api import verify as verify
-from graphacct.api import verify_class as verify_class
 from graphacct.checkpoints.class_measurement import ClassMeasurement as ClassMeasurement
 from graphacct.classes import frozen as frozen
 from graphacct.costs.analyses import Analysis as Analysis
@@ -107,6 +91,22 @@ from graphacct.transforms.rewrite import extended as extended
 from graphacct.transforms.rewrite import rewrite as rewrite
 from graphacct.transforms.transform import Option as Option
 from graphacct.transforms.transform import Transform as Transform
+from graphacct.verbs.account import account as account
+from graphacct.verbs.build import build as build
+from graphacct.verbs.compare import compare as compare
+from graphacct.verbs.diff import diff as diff
+from graphacct.verbs.draw import draw as draw
+from graphacct.verbs.explain import explain as explain
+from graphacct.verbs.files import load as load
+from graphacct.verbs.files import save as save
+from graphacct.verbs.formula import formula as formula
+from graphacct.verbs.memory import memory as memory
+from graphacct.verbs.params import params as params
+from graphacct.verbs.reconcile import reconcile as reconcile
+from graphacct.verbs.solve import solve as solve
+from graphacct.verbs.sweep import sweep as sweep
+from graphacct.verbs.verify import verify as verify
+from graphacct.verbs.verify import verify_class as verify_class
 
 __version__: Final[str]
 NAMES: Final[dict[str, str]]

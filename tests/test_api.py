@@ -109,4 +109,4 @@ def test_a_training_option_elsewhere_names_the_way_out():
 def test_a_model_may_be_any_object_to_a_type_checker(verb):
     """Only the readers know what they take, so `account(networkx_graph)` must be no error of types."""
     assert inspect.unwrap(getattr(graphacct, verb)).__annotations__["model"] == "Model"
-    assert import_module("graphacct.api").Model is object
+    assert import_module("graphacct.verbs.model").Model is object

@@ -53,7 +53,7 @@ def command(
 
     Roles are the same for every family: embedding, attention, mlp, experts, router, norms, head, loss, other.
     """
-    from graphacct.api import compare
+    from graphacct.verbs.compare import compare
 
     form = format_of(format_, output)
     if len(over) > 1:

@@ -66,7 +66,7 @@ def command(
 
 
 def _diff(a: str, b: str, given: Mapping[str, Any]) -> Diff:
-    from graphacct.api import diff
+    from graphacct.verbs.diff import diff
 
     return diff(a, b, **given)
 

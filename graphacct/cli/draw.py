@@ -32,9 +32,9 @@ def command(
     """A picture of MODEL: its scopes as nested clusters, repeated blocks once, coloured by where the cost is."""
     import warnings
 
-    from graphacct.api import account
     from graphacct.display import rendered
     from graphacct.files import write
+    from graphacct.verbs.account import account
 
     given = arguments(options)
     form = drawing(output, given["plugins"])

@@ -25,8 +25,8 @@ def command(
     NODE is a path as the reports show it, in quotes where it has a star ('transformer.h.*.attn.c_attn'), one with an
     index for the star, or the end of one that only one node has (mlp.c_fc).
     """
-    from graphacct.api import account
     from graphacct.explanations.explanation import explain
+    from graphacct.verbs.account import account
 
     form = format_of(format_, output, ("text", "json"))
     given = arguments(options)

@@ -17,8 +17,8 @@ from graphacct.cli.parameter_types import OutputPath
 @click.option("-o", "--output", type=OutputPath(), required=True, metavar="FILE", help="Where to.")
 def command(model: str, output: str, **options: Any) -> None:
     """Save the graph of MODEL as JSON (docs/graph-json.md); every command takes the file for a MODEL."""
-    from graphacct.api import build
     from graphacct.readers.graph_json import to_json
+    from graphacct.verbs.build import build
 
     graph = build(model, **arguments(options))
     say_keys(graph.name, graph.config_keys)

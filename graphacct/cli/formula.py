@@ -42,8 +42,8 @@ def command(
     Every size of the workload and of the configuration is a symbol, unless --symbols names those that are. Sizes that
     are given have that value where the formula's value is stated.
     """
-    from graphacct.api import formula
     from graphacct.render import formula as render
+    from graphacct.verbs.formula import formula
 
     form = _format(format_, output)
     quantities = quantity.split(",") if quantity is not None else None

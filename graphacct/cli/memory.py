@@ -137,7 +137,7 @@ def _measured(
     model: str, fits: str | None, search: str, on: str | None, given: dict[str, Any]
 ) -> tuple[Memory, dict[str, Any], tuple[str, ...]]:
     """Returns the memory, and the additions of --fits and the searches to the JSON and to the table."""
-    from graphacct.api import memory
+    from graphacct.verbs.memory import memory
 
     if fits is None:
         return memory(model, on=on, **given), {}, ()

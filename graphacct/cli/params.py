@@ -19,7 +19,7 @@ from graphacct.cli.output import FORMATS, format_of, give, give_sheet, say_keys
 @OUTPUT
 def command(model: str, expand: bool, bytes_: str, format_: str | None, output: str | None, **options: Any) -> None:
     """The tensors of MODEL's checkpoint, named as in its state_dict; tied ones and buffers are marked."""
-    from graphacct.api import account
+    from graphacct.verbs.account import account
 
     form = format_of(format_, output)
     given = arguments(options)

@@ -20,8 +20,8 @@ from graphacct.cli.output import FORMATS, format_of, give, give_sheet
 @OUTPUT
 def command(model: str, between: str, and_: str, format_: str | None, output: str | None, **options: Any) -> None:
     """Why two conventions give a training step of MODEL different FLOPs: the terms sum to the difference."""
-    from graphacct.api import reconcile
     from graphacct.render.reconciliation import records, sheet, to_dict
+    from graphacct.verbs.reconcile import reconcile
 
     form = format_of(format_, output)
     found = reconcile(model, between=between, and_=and_, **arguments(options))

@@ -44,8 +44,8 @@ def command(
     JSON holds everything (by scope, by operator and by parameter, at every depth) as integers, and a ratio, such as
     arithmetic_intensity, if --columns names it. CSV has integers too, of the --columns alone if they are given.
     """
-    from graphacct.api import account
     from graphacct.display import rendered
+    from graphacct.verbs.account import account
 
     given = arguments(options)
     form = reporting(format_, output, given["plugins"])

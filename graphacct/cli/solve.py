@@ -37,8 +37,8 @@ def command(
     flops("*.mlp") one of scopes. Without --max and --min it is an equality, "flops(attention) == flops(mlp)": the
     smallest size at which the left side reaches the right one.
     """
-    from graphacct.api import solve
     from graphacct.render.solution import records, sheet, to_dict
+    from graphacct.verbs.solve import solve
 
     form = format_of(format_, output)
     found = solve(model, for_=for_, where=where, max=max_, min=min_, range_=range_, **arguments(options))

@@ -56,9 +56,9 @@ def command(
     and sizes: "params <= 1.5e9", "flops(attention) < flops(mlp)". Points that report refuses are left out, counted and
     named at the end.
     """
-    from graphacct.api import sweep
     from graphacct.render.printable import printable
     from graphacct.render.sweep import SHOWN, notes, sheet
+    from graphacct.verbs.sweep import sweep
 
     to_file = output is not None and output != "-"
     asked: dict[str, Any] = {"where": where, "keep": keep, "pareto": pareto, "exact": exact, "strict": strict}

@@ -40,11 +40,11 @@ def command(
                 "--torch and --checkpoint are two comparisons", click.get_current_context(silent=True)
             )
         return _with_class(model, format_, output, options)
-    from graphacct.api import account
     from graphacct.checkpoints.safetensors import tensors
     from graphacct.checkpoints.verify import verify
     from graphacct.render.checkpoint import expanded
     from graphacct.render.verification import sheet, to_dict
+    from graphacct.verbs.account import account
 
     form = format_of(format_, output, ("table", "json"))
     if checkpoint is None and not os.path.isdir(model):
@@ -65,8 +65,8 @@ def command(
 
 def _with_class(model: str, format_: str | None, output: str | None, options: dict[str, Any]) -> None:
     """Compares a model with the library's class."""
-    from graphacct.api import verify_class
     from graphacct.render.class_verification import sheet, to_dict
+    from graphacct.verbs.verify import verify_class
 
     form = format_of(format_, output, ("table", "json"))
     found = verify_class(model, **arguments(options))

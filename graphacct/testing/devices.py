@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from graphacct import api
 from graphacct.devices.device import Device
 from graphacct.devices.find import find_device, names
 from graphacct.errors import GraphacctError
 from graphacct.testing.contract import Contract
 from graphacct.testing.totals import sample_rows
+from graphacct.verbs.memory import memory
 
 LEAST = 2**20
 """Fewer bytes than this are those of somebody who meant GB."""
@@ -60,6 +60,6 @@ class DeviceContract(Contract):
         """`graphacct memory MODEL --on NAME` answers."""
         plugins = self.in_use()
         for row in sample_rows(plugins)[:1]:
-            (answer,) = api.memory(row.model, on=self.thing().name, plugins=plugins).devices
+            (answer,) = memory(row.model, on=self.thing().name, plugins=plugins).devices
             if answer.device.name != self.thing().name:
                 self.fail(f"--on {self.thing().name} answers for {answer.device.name}", "Give it a name of its own.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from graphacct.api import account
 from graphacct.costs.quantities import Quantity
 from graphacct.errors import ConfigError, ShapeError
 from graphacct.execution.profiles import Profile
@@ -34,6 +33,7 @@ from graphacct.testing.totals import Totals, sample_rows
 from graphacct.testing.transforms import TransformContract
 from graphacct.testing.translations import TranslationContract
 from graphacct.testing.weight_formats import Matrix, WeightFormatContract
+from graphacct.verbs.account import account
 
 CONTRACTS: dict[str, type[Contract]] = {
     contract.kind: contract

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import attrs
 
-from graphacct import api
 from graphacct.errors import GraphacctError
 from graphacct.operators.cost import Work
 from graphacct.phases import TRAIN
@@ -18,6 +17,7 @@ from graphacct.testing.operators import FACTOR
 from graphacct.testing.rows import Sized
 from graphacct.testing.totals import sample_rows
 from graphacct.training.optimizers import Optimizer
+from graphacct.verbs.account import account
 
 SHAPES: tuple[tuple[int, ...], ...] = ((), (1,), (7,), (4, 6), (6, 4), (2, 3, 4), (2, 3, 4, 5))
 """Those of parameters: a scalar (a temperature), vectors, matrices of both kinds, a stack of experts, a filter."""
@@ -118,8 +118,8 @@ class OptimizerContract(FigureContract):
         }
         for row in sample_rows(plugins, train=True)[:1]:
             try:
-                report = api.account(row.model, **options)
-                flat = api.account(report.annotated.graph.unroll(plugins.operators), **_of_graph(options))
+                report = account(row.model, **options)
+                flat = account(report.annotated.graph.unroll(plugins.operators), **_of_graph(options))
             except GraphacctError as error:
                 self.fail(f"a training step of {row.model} raises {error}", "Mend state or step.")
             for name in QUANTITIES:

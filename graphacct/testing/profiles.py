@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from graphacct import api
 from graphacct.execution.profiles import Profile
 from graphacct.phases import TRAIN
 from graphacct.testing.totals import ModelContract, Totals
+from graphacct.verbs.memory import memory
 
 
 class ProfileContract(ModelContract):
@@ -49,11 +49,11 @@ class ProfileContract(ModelContract):
         """A training step runs on its kernels; the parts of its memory add up at the peak."""
         for row in self.rows:
             self.check_costed(row, self.account(row, unknown="report"))
-            memory = api.memory(row.model, plugins=self.in_use(), **self.options(row))
-            alive = sum(tensor.bytes for tensor in memory.live_at_peak)
-            if alive != memory.peak:
+            found = memory(row.model, plugins=self.in_use(), **self.options(row))
+            alive = sum(tensor.bytes for tensor in found.live_at_peak)
+            if alive != found.peak:
                 self.fail(
-                    f"the tensors alive at the peak of {row} have {alive} bytes, and the peak is {memory.peak}",
+                    f"the tensors alive at the peak of {row} have {alive} bytes, and the peak is {found.peak}",
                     "A rule must make its tensors through the Expansion or the Recorder that it is given.",
                 )
 

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from graphacct import api
 from graphacct.errors import GraphacctError, PluginError
 from graphacct.graph.graph import Graph
 from graphacct.graph.validate import validate
 from graphacct.models.find import find_model
 from graphacct.models.reader import Reader
 from graphacct.testing.totals import ModelContract
+from graphacct.verbs.build import build
 
 STRANGE: tuple[Any, ...] = (None, 0, 1.5, "", "no such model", "no/such/file.xyz", (), [], {}, {"a": 1}, object(), len)
 """What a reader may be asked about and must decline: it is asked before a thing is taken for another's."""
@@ -124,7 +124,7 @@ class ReaderContract(ModelContract):
         reader = self.thing()
         try:
             if reader.accepts(name):
-                api.build(name, plugins=self.in_use())
+                build(name, plugins=self.in_use())
         except PluginError as error:
             self.fail(f"{error}", f"Of {name} with {content[:20]!r}, raise graphacct.ReadError, which says the fault.")
         except GraphacctError as error:

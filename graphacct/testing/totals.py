@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import attrs
 
-from graphacct import api
 from graphacct.dims import is_symbol
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins
@@ -18,6 +17,8 @@ from graphacct.phases import TRAIN
 from graphacct.readers import graph_json
 from graphacct.reports.report import Report
 from graphacct.testing.contract import Contract
+from graphacct.verbs.account import account
+from graphacct.verbs.build import build
 
 LARGE = (1000, 2**20)
 """Sizes beyond what the conditions of formulas ask for, such as a window of attention."""
@@ -81,7 +82,7 @@ class ModelContract(Contract):
 
     def account(self, row: Totals, **changes: Any) -> Report:
         """Returns the row's report, with some options changed."""
-        return api.account(row.model, plugins=self.in_use(), **{**self.options(row), **changes})
+        return account(row.model, plugins=self.in_use(), **{**self.options(row), **changes})
 
     def totals(self, row: Totals, **changes: Any) -> Mapping[str, Any]:
         """Returns the totals of the row's report, with some options changed: computed once for all tests."""
@@ -103,12 +104,12 @@ class ModelContract(Contract):
         """Returns the row's graph."""
         options = {**self.options(row), **changes}
         kept = {key: value for key, value in options.items() if key in MODEL}
-        return api.build(row.model, plugins=self.in_use(), **kept)
+        return build(row.model, plugins=self.in_use(), **kept)
 
     def of_graph(self, row: Totals, graph: Graph) -> Report:
         """Returns the report of a finished graph, with the row's options that are not about building."""
         kept = {key: value for key, value in self.options(row).items() if key not in MODEL}
-        return api.account(graph, plugins=self.in_use(), **kept)
+        return account(graph, plugins=self.in_use(), **kept)
 
     def is_finished(self, row: Totals) -> bool:
         """Returns whether the model is a graph or an object whose reader takes no batch: it has the sizes that it

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import attrs
 
-from graphacct import api
 from graphacct.errors import ConfigError, GraphacctError, PluginError
 from graphacct.graph.weight_format import WeightFormat
 from graphacct.models.weight_formats import WeightFormatKind, weight_format
@@ -16,6 +15,8 @@ from graphacct.testing.figures import FigureContract
 from graphacct.testing.rows import Sized
 from graphacct.testing.totals import sample_rows
 from graphacct.transforms.transform import TYPES
+from graphacct.verbs.account import account
+from graphacct.verbs.build import build
 
 STRANGE: dict[type, tuple[Any, ...]] = {int: (-7, 0, 10**12), float: (-1.0, 0.0), str: ("no such value",)}
 """Values that options are given; each is an error of graphacct's, or one that the format knows."""
@@ -136,13 +137,12 @@ class WeightFormatContract(FigureContract):
         for row in self.rows[:1]:
             for sample in sample_rows(plugins):
                 try:
-                    graph = api.build(sample.model, weights=self._format(row).name, plugins=plugins)
+                    graph = build(sample.model, weights=self._format(row).name, plugins=plugins)
                 except ConfigError:
                     continue
                 flat = graph.unroll(plugins.operators)
                 ours, theirs = (
-                    api.account(one, quantities=quantities, plugins=plugins).total["param_bytes"]
-                    for one in (graph, flat)
+                    account(one, quantities=quantities, plugins=plugins).total["param_bytes"] for one in (graph, flat)
                 )
                 if ours != theirs:
                     self.fail(

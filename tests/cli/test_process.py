@@ -63,9 +63,9 @@ def test_an_output_without_unicode_gets_plain_characters(form: str) -> None:
 def test_an_interrupt_ends_quietly(process: Process) -> None:
     """Ctrl-C ends with status 130 and no traceback."""
     done = process(
-        "import sys, graphacct.api, graphacct.cli\n"
+        "import sys, graphacct.verbs.account, graphacct.cli\n"
         "def stop(*_, **__): raise KeyboardInterrupt\n"
-        "sys.modules['graphacct.api'].account = stop\n"
+        "sys.modules['graphacct.verbs.account'].account = stop\n"
         "sys.argv = ['graphacct', 'report', 'gpt2']\n"
         "graphacct.cli.main()"
     )
@@ -83,21 +83,21 @@ AT = {
         "        if name == 'click': stop()\n"
         "sys.meta_path.insert(0, Finder())\n"
     ),
-    "in the command": "import graphacct.api\ngraphacct.api.account = stop\n",
+    "in the command": "import graphacct.verbs.account\ngraphacct.verbs.account.account = stop\n",
     "in a destructor": (
-        "import graphacct.api\n"
+        "import graphacct.verbs.account\n"
         "class Held:\n"
         "    def __del__(self): stop()\n"
         "def account(*_, **__): del Held.held\n"
         "Held.held = Held()\n"
-        "graphacct.api.account = account\n"
+        "graphacct.verbs.account.account = account\n"
     ),
     "twice": (
-        "import graphacct.api\n"
+        "import graphacct.verbs.account\n"
         "def twice(*_, **__):\n"
         "    try: stop()\n"
         "    finally: stop()\n"
-        "graphacct.api.account = twice\n"
+        "graphacct.verbs.account.account = twice\n"
     ),
     "at exit": "import atexit\natexit.register(stop)\n",
 }
@@ -124,9 +124,9 @@ def test_an_interrupt_that_the_shell_ignores_is_ignored(process: Process) -> Non
 
 
 BUG = (
-    "import sys, graphacct.api, graphacct.cli\n"
+    "import sys, graphacct.verbs.account, graphacct.cli\n"
     "def bug(*_, **__): raise KeyError('a bug')\n"
-    "sys.modules['graphacct.api'].account = bug\n"
+    "sys.modules['graphacct.verbs.account'].account = bug\n"
     "sys.argv = ['graphacct', 'report', 'gpt2']\n"
     "graphacct.cli.main()"
 )
