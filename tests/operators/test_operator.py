@@ -179,7 +179,9 @@ def test_a_remembered_result_has_its_conditions_again() -> None:
     assert [conditions(Conditions()), conditions(Conditions()), len(calls)] == [first, first, 1]
     assert conditions(Conditions([b > 3])) == ["b > 3", "Mod(b*n, 8) == 0"]
     assert (found, len(calls)) == ([n] * 4, 1)
-    assert conditions(Conditions(values={b: 1, n: 2})) == ["b == 1"], "another branch is computed anew"
+    otherwise = Conditions()
+    assert otherwise.holds("==", b, 1, assumed=True)
+    assert conditions(otherwise) == ["b == 1"], "another branch is computed anew"
     assert (conditions(Conditions()), found, len(calls)) == (first, [n] * 4 + [0, n], 3)
 
 
