@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from graphacct.dims import MIN_DIM
@@ -30,13 +31,24 @@ def signs(expression: Any, least: Mapping[Any, int]) -> frozenset[int]:
     rests are positive, so is the expression: h s - s with h from 2 and s from 1 on is r q + r + q + 1.
     """
     sympy = sys.modules["sympy"]
-    rests = {
-        symbol: sympy.Dummy(symbol.name, integer=True, nonnegative=True) + least.get(symbol, MIN_DIM)
-        for symbol in sympy.sympify(expression).free_symbols
-    }
-    above, below = sympy.fraction(sympy.together(sympy.sympify(expression).subs(rests)))
+    expression = sympy.sympify(expression)
+    lowest = frozenset((symbol, least.get(symbol, MIN_DIM)) for symbol in expression.free_symbols)
+    return _signs(expression, lowest)
+
+
+@lru_cache(maxsize=1 << 14)
+def _signs(expression: Any, lowest: frozenset[tuple[Any, int]]) -> frozenset[int]:
+    sympy = sys.modules["sympy"]
+    rests = {symbol: _rest(symbol) + low for symbol, low in lowest}
+    above, below = sympy.fraction(sympy.together(expression.subs(rests)))
     found = _polynomial_signs(sympy.expand(above)), _polynomial_signs(sympy.expand(below))
     return frozenset(a * b for a in found[0] for b in found[1])
+
+
+@lru_cache(maxsize=1 << 10)
+def _rest(symbol: Any) -> Any:
+    """Returns what a symbol is above its least value: one each time, so that sympy remembers what it found of it."""
+    return sys.modules["sympy"].Dummy(symbol.name, integer=True, nonnegative=True)
 
 
 def _polynomial_signs(expression: Any) -> frozenset[int]:

@@ -24,6 +24,7 @@ from typing import Any
 
 from graphacct.formulas.guards import Guard, Guards
 from graphacct.formulas.samples import Samples
+from graphacct.formulas.signs import lowest_powers
 from graphacct.formulas.terms import (
     BITS,
     Number,
@@ -32,6 +33,7 @@ from graphacct.formulas.terms import (
     divided,
     multiplied,
     powers,
+    product_of,
     scaled,
     whole,
 )
@@ -58,6 +60,9 @@ class Trace:
         self._known: dict[Any, TracedSize] = {}
         self.samples = Samples()
         self._seen: dict[Any, list[float]] = {}
+        self._signs = self.guards.signs  # those under which formulas were expanded, and by what they were multiplied
+        self._divisors: dict[int, int] = {}
+        self._expanded: dict[Any, Terms | None] = {}
         self._rests: dict[Any, Terms] = {}  # what a // b is if the rest is 0, by the formula of the rest
         self._whole: list[Terms] = []  # quotients that were decided to be whole
 
@@ -194,10 +199,32 @@ class Trace:
     def _covers(self, kind: str, one: Part, other: Part) -> bool:
         """Returns whether one stands for both in a `max`: the other is never above it."""
         high, low = (one, other) if kind == MAX else (other, one)
-        above, below = self.terms_of(high) or {}, self.terms_of(low) or {}
         if any(a < b for a, b in zip(self._sampled(high), self._sampled(low), strict=True)):
             return False
-        return self.guards.signs.never_negative(added(above, below, -1))
+        above, below = self._above_least(high), self._above_least(low)
+        if above is None or below is None:
+            return self.guards.signs.never_negative(added(self.terms_of(high) or {}, self.terms_of(low) or {}, -1))
+        return all(above.get(product, 0) >= number for product, number in below.items()) and all(
+            number >= 0 for product, number in above.items() if product not in below
+        )
+
+    def _above_least(self, part: Part) -> Terms | None:
+        """Returns a formula in what each size has above its least value, times the divisors of all formulas here; None
+        if an atom of it may be negative."""
+        terms = self.terms_of(part) or {}
+        for place, power in lowest_powers(terms).items():
+            if power < self._divisors.get(place, 0):
+                self._divisors[place] = power
+                self._expanded.clear()
+        signs = self.guards.signs
+        if self._signs is not signs:
+            self._signs = signs
+            self._expanded.clear()
+        key = _key(part)
+        if key not in self._expanded:
+            factor = product_of((place, -power) for place, power in self._divisors.items())
+            self._expanded[key] = signs.above_least({product + factor: number for product, number in terms.items()})
+        return self._expanded[key]
 
     def _sampled(self, part: Part) -> list[float]:
         key = _key(part)

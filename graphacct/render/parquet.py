@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from json import dumps
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -68,6 +69,13 @@ class ParquetFile(RowFile):
         said = {**head(sweep.request), **tail(sweep)}
         self._writer.add_key_value_metadata({METADATA: dumps(said).encode()})
         self._writer.close()
+
+    def abandon(self) -> None:
+        """Ends the writer while the file is open: pyarrow would when it is not, with a traceback."""
+        if self._writer is not None:
+            with suppress(OSError, ValueError):
+                self._writer.close()
+            self._writer.is_open = False
 
     def bytes_of(self, rows: Rows) -> int:
         """Returns about how many bytes some rows take: as those that are written, or 8 for each figure at most."""

@@ -53,6 +53,9 @@ class RowFile:
     def finish(self, sweep: Sweep) -> None:
         """Writes what stands at the end."""
 
+    def abandon(self) -> None:
+        """Lets go of a file that is not finished."""
+
     def bytes_of(self, rows: Rows) -> int:
         """Returns about how many bytes some rows take: as those that are written, or as a sample of these."""
         if self.rows:

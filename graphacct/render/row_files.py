@@ -38,19 +38,27 @@ def written(run: Run, output: Output, request: Request, form: str = "") -> Sweep
     """
     kind = _kind(form_of(output, form))
     if hasattr(output, "write"):
-        return run(kind(output, "", request), None)
+        return _ran(run, kind(output, "", request), None)
     path = os.fspath(output)
     base, ending = os.path.splitext(path)
     other = f"{base}.unfinished{ending}"
     reasons: list[str] = []
     with replacing(path, lambda: os.path.realpath(other) if reasons else "") as file:
-        found = run(kind(file, path, request), reasons.append)
+        found = _ran(run, kind(file, path, request), reasons.append)
     if reasons:
         raise WriteError(
             f"{reasons[0]}: {found.rows:,} rows of the first {found.points:,} points of {request.points:,} are in "
             f"{other!r}"
         )
     return attrs.evolve(found, path=path)
+
+
+def _ran(run: Run, rows: RowFile, stopped: Callable[[str], Any] | None) -> Sweep:
+    try:
+        return run(rows, stopped)
+    except BaseException:  # an interrupt too
+        rows.abandon()
+        raise
 
 
 def _kind(form: str) -> Callable[[Any, str, Request], RowFile]:

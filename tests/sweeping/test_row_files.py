@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import json
 import os
 import shutil
@@ -157,3 +158,26 @@ def test_parquet_is_no_stream() -> None:
         pytest.raises(WriteError, match="Parquet needs a file, and this"),
     ):
         graphacct.sweep("gpt2", output=stream, format="parquet", **GRID)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_parquet_file_that_is_given_up_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in the second slab, after rows were written: no file, and no traceback of pyarrow's."""
+    pytest.importorskip("pyarrow")
+    from graphacct.render.parquet import ParquetFile
+
+    monkeypatch.setattr("graphacct.render.parquet.GROUP", 1)
+    monkeypatch.setattr("graphacct.sweeping.traced_evaluator.TracedEvaluator.most", 2)
+    write, calls = ParquetFile.write, []
+
+    def interrupted(self: ParquetFile, rows: Any) -> None:
+        calls.append(rows.count)
+        if len(calls) > 1:
+            raise KeyboardInterrupt
+        write(self, rows)
+
+    monkeypatch.setattr(ParquetFile, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        graphacct.sweep("gpt2", over={"n_layer": "1:4"}, keep=["params"], output=tmp_path / "rows.parquet")
+    gc.collect()
+    assert (calls, [*tmp_path.iterdir()]) == ([2, 2], [])
