@@ -70,12 +70,6 @@ class Guards:
         self._found[key] = Guard(kind, terms, truth)
         return truth
 
-    def known(self, kind: str, terms: Terms) -> bool | None:
-        """Returns what was decided on a formula, or what holds for all sizes; None for neither."""
-        terms = self.signs.reduced(terms) if terms else terms
-        found = self._found.get((kind, frozenset(terms.items())))
-        return found.holds if found is not None else self.signs.always(kind, terms)
-
     def _raised(self, kind: str, terms: Terms) -> bool:
         """Decides a comparison by raising the least values of its sizes by one, those that are above it."""
         there = {place for product in terms for place, _ in powers(product)}

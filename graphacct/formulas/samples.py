@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from graphacct.formulas.terms import Number, powers
 
 COUNT = 6
+"""At so many sizes: of all atoms, the same number of values."""
 FAR = 1000.0
+"""How many times its own value a size is where it is far larger."""
 
 
 class Samples:

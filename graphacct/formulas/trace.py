@@ -50,6 +50,7 @@ class Trace:
     Attributes:
         atoms: Sizes and operations in the order in which they came up: each has this place in every product.
         guards: The decisions.
+        samples: About what each atom is at a few sizes.
     """
 
     def __init__(self, as_values: bool = False) -> None:

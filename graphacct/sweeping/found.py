@@ -22,7 +22,6 @@ class Found:
     """The figures of a slab as far as they are known.
 
     Attributes:
-        complete: Whether all are.
         count: Of how many points they are known.
         error: The largest relative error of a figure.
     """
@@ -39,6 +38,7 @@ class Found:
 
     @property
     def complete(self) -> bool:
+        """Whether all points are known."""
         return self.count == self.slab.points
 
     def add(self, partition: Partition) -> None:

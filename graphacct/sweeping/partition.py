@@ -27,6 +27,7 @@ WHOLE = 2**53
 MOST_KNOWN = 512
 """The most pieces of axes whose points are remembered."""
 EVERYWHERE = numpy.ones((), dtype=bool)
+"""The points of a partition without conditions."""
 HALF_UNIT = 2.0**-53
 """The relative error of one operation in float64."""
 

@@ -28,7 +28,7 @@ class TracedEvaluator:
     """Answers a question by formulas.
 
     Attributes:
-        partitions: What was traced so far, the last one in use first.
+        partitions: What was traced so far.
         held: The sizes that the model takes as plain numbers alone: each of their values is traced apart.
     """
 
