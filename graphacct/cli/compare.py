@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
+from graphacct.cli.help import Command
 from graphacct.cli.options import BYTES, DEPTH, OUTPUT, account_options, arguments, format_option
 from graphacct.cli.output import FORMATS, format_of, give, give_sheet, say_keys
 from graphacct.cli.parameter_types import Named, OneOf, OutputPath
 from graphacct.phases import TRAIN
 
 
-@click.command("compare")
+@click.command("compare", cls=Command)
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @click.option(
     "--over",

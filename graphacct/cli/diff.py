@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from graphacct.cli.help import Command
 from graphacct.cli.options import BYTES, OUTPUT, SIZE, account_options, arguments, format_option
 from graphacct.cli.output import FORMATS, format_of, give, give_sheets, say_keys
 
@@ -17,7 +18,7 @@ PICTURES = (".svg", ".png", ".pdf", ".dot", ".gv")
 """The endings of files that are pictures."""
 
 
-@click.command("diff")
+@click.command("diff", cls=Command)
 @click.argument("models", nargs=-1, required=True, metavar="A B")
 @account_options
 @click.option("--quantity", default="flops", metavar="NAME", help="What the table shows.  [default: flops]")

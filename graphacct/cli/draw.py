@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
+from graphacct.cli.help import Command
 from graphacct.cli.options import SIZE, account_options, arguments
 from graphacct.cli.output import drawing, say_keys
 from graphacct.cli.parameter_types import OutputPath
 
 
-@click.command("draw")
+@click.command("draw", cls=Command)
 @click.argument("model")
 @account_options
 @click.option(

@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
+from graphacct.cli.help import Command
 from graphacct.cli.options import OUTPUT, account_options, arguments, format_option
 from graphacct.cli.output import format_of, give, say_keys
 
 
-@click.command("explain")
+@click.command("explain", cls=Command)
 @click.argument("model")
 @click.argument("node")
 @account_options

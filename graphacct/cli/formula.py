@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from graphacct.cli.help import Command
 from graphacct.cli.options import DEPTH, OUTPUT, account_options, arguments, format_option
 from graphacct.cli.output import give
 from graphacct.cli.parameter_types import OneOf
@@ -14,7 +15,7 @@ FORMATS = ("text", "latex", "markdown", "python", "json")
 ENDINGS = {"tex": "latex", "md": "markdown", "markdown": "markdown", "py": "python", "json": "json", "txt": "text"}
 
 
-@click.command("formula")
+@click.command("formula", cls=Command)
 @click.argument("model")
 @click.argument("node", required=False)
 @click.option("--quantity", metavar="NAME[,NAME]", help="What to give formulas of.  [default: params,flops]")

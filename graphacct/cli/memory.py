@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from graphacct.cli.help import Command
 from graphacct.cli.options import BYTES, OUTPUT, arguments, format_option, memory_options
 from graphacct.cli.output import FORMATS, format_of, give, give_sheet, give_sheets, say_keys
 from graphacct.cli.parameter_types import OutputPath
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from graphacct.footprint.memory import Memory
 
 
-@click.command("memory")
+@click.command("memory", cls=Command)
 @click.argument("model")
 @memory_options
 @click.option("--fits", metavar="SIZE", help="Whether it fits in that memory, and the room left: 24GiB, 80GB, 24G.")

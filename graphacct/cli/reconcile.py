@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
+from graphacct.cli.help import Command
 from graphacct.cli.options import MASK, OUTPUT, arguments, format_option, memory_options
 from graphacct.cli.output import FORMATS, format_of, give, give_sheet
 
 
-@click.command("reconcile")
+@click.command("reconcile", cls=Command)
 @click.argument("model")
 @click.option("--between", default="exact", metavar="NAME", help="A convention.  [default: exact]")
 @click.option("--and", "and_", required=True, metavar="NAME", help="Another one (list conventions), or NAME:MASK.")

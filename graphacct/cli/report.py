@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from graphacct.cli.help import Command
 from graphacct.cli.options import BYTES, DEPTH, OUTPUT, account_options, arguments
 from graphacct.cli.output import TABLE, give, give_sheet, reporting, say_keys
 from graphacct.cli.parameter_types import OneOf
@@ -18,7 +19,7 @@ SAYING = ("table", "markdown", "json")
 """The formats that say what became of the keys of a config.json."""
 
 
-@click.command("report")
+@click.command("report", cls=Command)
 @click.argument("model")
 @account_options
 @click.option("--by", type=OneOf(("scope", "operator", "parameter")), default="scope", help="[default: scope]")

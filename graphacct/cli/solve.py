@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
+from graphacct.cli.help import Command
 from graphacct.cli.options import OUTPUT, account_options, arguments, format_option
 from graphacct.cli.output import FORMATS, format_of, give, give_sheet
 
 
-@click.command("solve")
+@click.command("solve", cls=Command)
 @click.argument("model")
 @click.option("--for", "for_", required=True, metavar="SIZE", help="One of the workload, or a key of the config.")
 @click.option("--where", multiple=True, required=True, metavar="CONDITION", help="Repeatable: all are to hold.")

@@ -9,12 +9,13 @@ from typing import Any
 
 import click
 
+from graphacct.cli.help import Command
 from graphacct.cli.options import OUTPUT, SIZE, account_options, arguments, format_option, pairs
 from graphacct.cli.output import give_sheet
 from graphacct.cli.parameter_types import Named
 
 
-@click.command("sweep")
+@click.command("sweep", cls=Command)
 @click.argument("model")
 @click.option(
     "--over",
