@@ -7,15 +7,15 @@ from typing import Any
 import click
 
 from graphacct.cli.help import Command
-from graphacct.cli.options import OUTPUT, account_options, arguments, format_option
+from graphacct.cli.options import MODEL_ARGUMENT, OUTPUT, QUANTITIES, account_options, arguments, format_option
 from graphacct.cli.output import format_of, give, say_keys
 
 
 @click.command("explain", cls=Command)
-@click.argument("model")
+@MODEL_ARGUMENT
 @click.argument("node")
 @account_options
-@click.option("--quantity", metavar="NAME", help="The one to explain.  [default: all]")
+@click.option("--quantity", metavar="NAME", help="The one to explain.  [default: all]", shell_complete=QUANTITIES)
 @format_option("text", "json")
 @OUTPUT
 def command(

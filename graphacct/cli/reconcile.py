@@ -7,14 +7,23 @@ from typing import Any
 import click
 
 from graphacct.cli.help import Command
-from graphacct.cli.options import MASK, OUTPUT, arguments, format_option, memory_options
+from graphacct.cli.options import CONVENTIONS, MASK, MODEL_ARGUMENT, OUTPUT, arguments, format_option, memory_options
 from graphacct.cli.output import FORMATS, format_of, give, give_sheet
 
 
 @click.command("reconcile", cls=Command)
-@click.argument("model")
-@click.option("--between", default="exact", metavar="NAME", help="A convention.  [default: exact]")
-@click.option("--and", "and_", required=True, metavar="NAME", help="Another one (list conventions), or NAME:MASK.")
+@MODEL_ARGUMENT
+@click.option(
+    "--between", default="exact", metavar="NAME", shell_complete=CONVENTIONS, help="A convention.  [default: exact]"
+)
+@click.option(
+    "--and",
+    "and_",
+    required=True,
+    metavar="NAME",
+    shell_complete=CONVENTIONS,
+    help="Another one (list conventions), or NAME:MASK.",
+)
 @memory_options
 @MASK
 @format_option(*FORMATS)
