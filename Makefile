@@ -30,6 +30,11 @@ lint: $(INSTALLED_FOR_TESTS)
 bench: $(INSTALLED_FOR_TESTS)
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only
 
+# The source archive and the wheel of each distribution, in dist/.
+dist: $(INSTALLED_FOR_TESTS)
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m build --outdir dist plugins/graphacct-torch
+
 verify: .venv-verify/.installed
 	.venv-verify/bin/python -m pytest tests/verify plugins/graphacct-torch/tests
 
@@ -101,4 +106,4 @@ $(INSTALLED_FOR_TESTS): pyproject.toml | $(BIN)/python
 	.venv-certify/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target $@ torchvision==0.28.0 torchaudio timm scipy
 
 clean:
-	rm -rf $(VENV) .venv-verify .venv-certify .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf dist $(VENV) .venv-verify .venv-certify .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
