@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING
 
 from graphacct.dims import same
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from graphacct.footprint.live_tensors import LiveTensor
 
 MOST_ALIVE = 8
+
+
+def to_html(explanation: Explanation) -> str:
+    """Returns the same lines for a notebook."""
+    return f"<pre>{escape(to_text(explanation))}</pre>"
 
 
 def to_text(explanation: Explanation) -> str:
