@@ -102,7 +102,7 @@ def test_the_methods_of_a_report_are_the_verbs(tmp_path: Path) -> None:
 )
 def test_options_beside_a_report_are_an_error(verb: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
     """The report was made without them; the message names them."""
-    with pytest.raises(ConfigError, match=f"^{[*options][0]}: 'gpt2' is a report already"):
+    with pytest.raises(ConfigError, match=f"^{next(iter(options))}: 'gpt2' is a report already"):
         getattr(graphacct, verb)(graphacct.account(KEYS), *arguments, **options)
 
 
