@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from graphacct.cli.options import OUTPUT, account_options, arguments, format_option
-from graphacct.cli.output import format_of, give, say_keys
+from graphacct.cli.output import format_of, give, say_keys, width
 
 
 @click.command("explain")
@@ -38,6 +38,6 @@ def command(
 
         give(to_json({"schema": "graphacct.explanation/1", **explanation.to_dict()}), output)
         return
-    from graphacct.render.printable import printable
+    from graphacct.render.explanation import to_text
 
-    give("\n".join(map(printable, str(explanation).split("\n"))), output)
+    give(to_text(explanation, width(output)), output)

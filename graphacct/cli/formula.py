@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from graphacct.cli.options import DEPTH, OUTPUT, account_options, arguments, format_option
-from graphacct.cli.output import give
+from graphacct.cli.output import give, width
 from graphacct.cli.parameter_types import OneOf
 
 FORMATS = ("text", "latex", "markdown", "python", "json")
@@ -61,7 +61,7 @@ def command(
     elif form == "python":
         give(render.to_python(formulas), output)
     else:
-        give(render.to_text(formulas, exponents), output)
+        give(render.to_text(formulas, exponents, min(width(output) or render.WIDTH, render.WIDTH)), output)
 
 
 def _format(asked: str | None, output: str | None) -> str:
