@@ -74,22 +74,30 @@ def _lines(sheet: Sheet, width: int, ascii_only: bool) -> Iterator[list[Piece]]:
     """Yields the lines of a sheet in pieces."""
     if sheet.title:
         yield from _paragraph([(sheet.title, "bold"), (f"  {sheet.subtitle}" if sheet.subtitle else "", "dim")], width)
-    columns = [_column(sheet, place, width) for place in range(len(sheet.columns))]
-    ranks = [column.rank for column in sheet.columns]
+    shown = [place for place in range(len(sheet.columns)) if _says_something(sheet, place)]
+    columns = [_column(sheet, place, width) for place in shown]
+    ranks = [sheet.columns[place].rank for place in shown]
     found = fit(columns, ranks, sheet.heads, BAR if sheet.bars and not ascii_only else 0, width)
     for block in found.blocks:
+        grid = _Grid([columns[place] for place in block], width, found)
         yield []
-        yield from _table(sheet, block, _Grid([columns[place] for place in block], width, found), ascii_only)
+        yield from _table(sheet, [shown[place] for place in block], grid, ascii_only)
     yield []
     if len(sheet.lines) > MOST:
         yield from _paragraph([(f"{len(sheet.lines) - MOST:,} more lines are not shown: {sheet.rest}", "bold")], width)
-    missing = [sheet.columns[place].title for place in found.missing(len(columns))]
+    missing = [sheet.columns[shown[place]].title for place in found.missing(len(columns))]
     if missing:
         yield from _paragraph([(f"no room in {width} characters for: {', '.join(missing)}", "dim")], width)
     for note in sheet.notes:
         yield from _paragraph([(note, "dim")], width)
     if sheet.warning:
         yield from _paragraph([(sheet.warning, "bold red")], width)
+
+
+def _says_something(sheet: Sheet, place: int) -> bool:
+    """Returns whether a column is shown at all: a further one of texts is not if all of them are empty."""
+    column = sheet.columns[place]
+    return column.number or not column.rank or any(line.cells[place] for line in sheet.lines)
 
 
 def _column(sheet: Sheet, place: int, width: int) -> Column:
