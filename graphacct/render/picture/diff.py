@@ -137,7 +137,7 @@ class _Painter:
             return {"label": f"<{text}>", "tooltip": tip, **BOXES[SAME]}
         figures = [*self._shapes(pair), *self._figures(*self._both(pair.first, pair.other))]
         share = self._share(pair)
-        label = labels.box(name, kind, labels.escape(" · ".join(figures), 160), labels.escape(share), palette.INK)
+        label = labels.box(name, kind, "", labels.escape(" · ".join(figures), 160), labels.escape(share), palette.INK)
         return {"label": label, "tooltip": tip, **BOXES[pair.state]}
 
     def _kind(self, pair: Pair) -> str:

@@ -5,6 +5,7 @@ The same report gives the same bytes. Identifiers are numbered, so that no name 
 
 from __future__ import annotations
 
+import html
 import warnings
 from collections import Counter
 from collections.abc import Mapping
@@ -14,10 +15,11 @@ from graphacct.costs.annotate import NodeCost
 from graphacct.costs.quantities import Quantity
 from graphacct.dims import same_shape
 from graphacct.errors import PluginError, RenderError, brief, failure
+from graphacct.graph.paths import last
 from graphacct.hooks.manager import Plugins, default
 from graphacct.render.picture import boxes, labels, legend, palette, tooltips
 from graphacct.render.picture.amounts import Amounts
-from graphacct.render.picture.lines import DotSource, Literal
+from graphacct.render.picture.lines import DotSource
 from graphacct.render.picture.scene import STRAIGHT, Box, Chain, Edge, Scene
 from graphacct.render.picture.stage import scene
 from graphacct.render.picture.tooltips import Formula
@@ -33,10 +35,9 @@ TOO_MANY = 200
 MOST_UNROLLED = 100_000
 """The most operators in an unrolled picture: with more, Graphviz does not finish."""
 
-FONT = "Helvetica"
 GRAPH = {
     "rankdir": "TB",
-    "fontname": FONT,
+    "fontname": labels.FONT,
     "bgcolor": "white",
     "labelloc": "t",
     "nodesep": "0.3",
@@ -47,7 +48,7 @@ GRAPH = {
 NODE = {
     "shape": "box",
     "style": "rounded,filled",
-    "fontname": FONT,
+    "fontname": labels.FONT,
     "fontsize": f"{labels.TEXT_SIZE}",
     "margin": "0.08,0.03",
     "height": "0.16",
@@ -56,7 +57,7 @@ NODE = {
     "fillcolor": palette.PAPER,
 }
 EDGE = {
-    "fontname": FONT,
+    "fontname": labels.FONT,
     "fontsize": f"{labels.TEXT_SIZE}",
     "fontcolor": palette.MUTED,
     "color": palette.LINE,
@@ -75,13 +76,7 @@ EDGES: Mapping[str, Mapping[str, str]] = {
         "tailport": "e",
         "headport": "e",
     },
-    "tied": {
-        "color": palette.TIED,
-        "fontcolor": palette.TIED,
-        "style": "dashed",
-        "dir": "none",
-        "xlabel": "tied",
-    },
+    "tied": {"color": palette.TIED, "style": "dashed", "dir": "none", "constraint": "false"},
 }
 
 
@@ -103,6 +98,7 @@ def drawn(
     views: bool = False,
     plugins: Plugins | None = None,
     formula: Formula | None = None,
+    narrow: bool = False,
 ) -> DotSource:
     """Returns the picture of a report.
 
@@ -116,6 +112,7 @@ def drawn(
         plugins: The plugins whose `graphacct_node_style`, operators and quantities are used.
         formula: Returns the lines of a node's tooltip that say where its figures come from; the operator's own formula
             unless given.
+        narrow: Whether boxes have more lines, and are narrower.
 
     Raises UnknownNameError for an unknown quantity, ConfigError for one of another phase and for a depth below 1,
     GraphError if a block to unroll repeats a symbolic number of times, RenderError if the unrolled graph is too large
@@ -132,7 +129,8 @@ def drawn(
         picture = scene(report, plugins, picture.depth, views)
     if len(picture.boxes) > TOO_MANY:
         _warn(picture, unroll)
-    return _Painter(report, quantity, picture, plugins, formula or tooltips.formulas_of(plugins, report)).paint()
+    formula = formula or tooltips.formulas_of(plugins, report)
+    return _Painter(report, quantity, picture, plugins, formula, narrow).paint()
 
 
 def _check_unrolled(report: Report) -> None:
@@ -159,7 +157,10 @@ def _warn(picture: Scene, unroll: bool) -> None:
 class _Painter:
     """The state of writing one picture."""
 
-    def __init__(self, report: Report, quantity: Quantity, picture: Scene, plugins: Plugins, formula: Formula) -> None:
+    def __init__(
+        self, report: Report, quantity: Quantity, picture: Scene, plugins: Plugins, formula: Formula, narrow: bool
+    ) -> None:
+        self.narrow = narrow
         self.report = report
         self.scene = picture
         self.plugins = plugins
@@ -169,6 +170,12 @@ class _Painter:
         self.clusters = {chain: f"cluster_{index}" for index, chain in enumerate(picture.scopes)}
         self.kinds = {box.id: box.kind for box in picture.boxes}
         self.arrows = Counter(edge.head for edge in picture.edges if edge.kind not in ("loop", "tied"))
+        self.tied: dict[str, list[str]] = {}
+        paths = {box.id: box.path for box in picture.boxes}
+        for edge in picture.edges:
+            if edge.kind == "tied":
+                self.tied.setdefault(edge.tail, []).append(paths[edge.head])
+                self.tied.setdefault(edge.head, []).append(paths[edge.tail])
         self.entering: dict[str, list[TensorSpec]] = {}
         for edge in picture.edges:
             if edge.spec is not None:
@@ -182,7 +189,8 @@ class _Painter:
             frame.attr(labelloc="b", peripheries="0", margin="4")
             self._fill(frame)
         for edge, weight in zip(self.scene.edges, self.scene.weights(), strict=True):
-            self._edge(edge, weight, dot)
+            if edge.kind != "tied":  # the boxes say it: a line around the picture would be a third of it
+                self._edge(edge, weight, dot)
         for above, below in self._inputs_first():
             dot.edge(above, below, style="invis", weight="0")
         return dot
@@ -226,9 +234,15 @@ class _Painter:
         if box.record is None:
             words = " ".join(filter(None, (boxes.repeated(box.repeat), f"{box.members} nodes")))
             tip = tooltips.scope(self.report, box.path, words, box.figures, share, box.uncosted)
-            return {**column, **boxes.collapsed(box, self.amounts, tip)}
+            return {**column, **boxes.collapsed(box, self.amounts, tip, self._tied(box), self.narrow)}
         tip = tooltips.node(self.report, box.record, box.figures, share, self.formula)
-        return {**column, **boxes.node(box, self.amounts, tip), **self._style(box.record)}
+        return {**column, **boxes.node(box, self.amounts, tip, self._tied(box), self.narrow), **self._style(box.record)}
+
+    def _tied(self, box: Box) -> str:
+        """Returns the words that say with which boxes a box shares a weight; empty if with none."""
+        others = self.tied.get(box.id, [])
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        return f"tied to {last(others[0])}{more}" if others else ""
 
     def _style(self, record: NodeCost) -> dict[str, str]:
         """Returns the attributes from plugins; the plugin that was registered last wins."""
@@ -256,7 +270,8 @@ class _Painter:
         attributes["tooltip"] = attributes["labeltooltip"] = tooltips.edge(edge)
         if edge.spec is not None and self._is_news(edge, edge.spec):
             text = labels.clean(labels.shape(edge.spec), labels.LONGEST_SHAPE)
-            attributes["label"] = Literal(" " + text.replace("\\", "\\\\"))
+            run = labels.font(f" {html.escape(text)} ", labels.TEXT_SIZE, EDGES[edge.kind].get("fontcolor", palette.MUTED))
+            attributes["label"] = f"<{run}>"
             if weight == STRAIGHT and self.arrows[edge.head] == 1:
                 attributes["labelfloat"] = "true"  # otherwise the label would bend the column; nothing else is near
         ends = (edge.tail, edge.head)

@@ -9,7 +9,7 @@ from graphacct.dims import same
 from graphacct.render.notes import mask_note, workload_text
 from graphacct.render.picture.amounts import Amounts
 from graphacct.render.picture.labels import TEXT_SIZE, cell, clean, escape, font, numeric, row, table
-from graphacct.render.picture.palette import ALARM, INK, MUTED, RESIDUAL, TIED, heat
+from graphacct.render.picture.palette import ALARM, INK, MUTED, RESIDUAL, heat
 from graphacct.render.picture.scene import Scene
 from graphacct.render.units import human, params
 from graphacct.reports.report import Report
@@ -35,8 +35,8 @@ def title(report: Report, quantity: Quantity) -> str:
         count = len(report.coverage.uncosted)
         parts.append(f"{count} node{'s' if count > 1 else ''} in no total")
     name = font(escape(report.model, 80), TITLE_SIZE, INK, bold=True)
-    line = font(escape(" · ".join(parts), 400), TEXT_SIZE + 2, INK)
-    return f"<{table([row(cell(f'{name}    {line}', ''))])}>"
+    line = font(f"    {escape(' · '.join(parts), 400)}", TEXT_SIZE + 2, INK)
+    return f"<{table([row(cell(f'{name}{line}', ''))])}>"
 
 
 def caption(report: Report, amounts: Amounts, scene: Scene) -> str:
@@ -85,7 +85,6 @@ def _legend(report: Report, amounts: Amounts, scene: Scene) -> str:
     for kind, colour, pattern, words in (
         ("residual", RESIDUAL, (24,), "residual"),
         ("loop", RESIDUAL, (2, 3) * 5, "next repetition"),
-        ("tied", TIED, (6, 4, 6, 4, 6), "tied weights"),
     ):
         if kind in kinds:
             cells += [cell(" ", 'WIDTH="22"'), cell(_line(colour, pattern)), cell(font(f"  {words}", TEXT_SIZE, INK))]
