@@ -6,15 +6,16 @@ from typing import Any
 
 import click
 
-from graphacct.cli.options import OUTPUT, account_options, arguments, format_option
+from graphacct.cli.help import Command
+from graphacct.cli.options import MODEL_ARGUMENT, OUTPUT, QUANTITIES, account_options, arguments, format_option
 from graphacct.cli.output import format_of, give, say_keys
 
 
-@click.command("explain")
-@click.argument("model")
+@click.command("explain", cls=Command)
+@MODEL_ARGUMENT
 @click.argument("node")
 @account_options
-@click.option("--quantity", metavar="NAME", help="The one to explain.  [default: all]")
+@click.option("--quantity", metavar="NAME", help="The one to explain.  [default: all]", shell_complete=QUANTITIES)
 @format_option("text", "json")
 @OUTPUT
 def command(
