@@ -67,6 +67,7 @@ NAMES = {
     "verbs.files": "load save",
     "verbs.formula": "formula",
     "verbs.memory": "memory",
+    "verbs.page": "page",
     "verbs.params": "params",
     "verbs.reconcile": "reconcile",
     "verbs.solve": "solve",

@@ -101,6 +101,7 @@ from graphacct.verbs.files import load as load
 from graphacct.verbs.files import save as save
 from graphacct.verbs.formula import formula as formula
 from graphacct.verbs.memory import memory as memory
+from graphacct.verbs.page import page as page
 from graphacct.verbs.params import params as params
 from graphacct.verbs.reconcile import reconcile as reconcile
 from graphacct.verbs.solve import solve as solve

@@ -121,7 +121,7 @@ def graphacct_register_outputs() -> Iterable[Output]:
             DRAW,
             (".html", ".htm"),
             "graphacct.render.page.page:page",
-            ("color_by", "unroll", "views", "plugins", "branches", "command"),
+            (*picture, "branches", "command"),
         ),
         Output("png", "A picture in PNG.", DRAW, (".png",), "graphacct.render.picture:png", picture),
         Output("pdf", "A picture, by Graphviz's dot.", DRAW, (".pdf",), "graphacct.render.picture:pdf", picture),

@@ -1,8 +1,8 @@
-"""The branches of a model's rules: reports that are traced at several sizes, each of which speaks for all sizes alike.
+"""The branches of a model's rules: reports traced at several sizes, each of which speaks for all sizes like its own.
 
-A page recomputes its figures at sizes that its reader types. One trace holds where its guards hold, and a batch of 1, or
-a length of all positions, may take a branch of its own. So a few sizes near the model's own are tried, and those that
-no trace speaks for yet are traced too.
+A page recomputes its figures at sizes that its reader types. A trace holds where its guards hold; a batch of 1, or a
+length of all positions, may take a branch of its own. So a few sizes near the model's own are tried, and those that no
+trace speaks for yet are traced too.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ from typing import Any
 import attrs
 
 from graphacct.deriving.symbols import Symbol, symbols_of
-from graphacct.deriving.traced_report import FAILURES, Held, TracedReport, traced_report
+from graphacct.deriving.traced_report import FAILURES, Held, traced_report
 from graphacct.errors import ConfigError
 from graphacct.formulas.evaluate import Evaluation
 from graphacct.formulas.trace import Trace
 from graphacct.reports.report import Report
 
-MOST, FEW = 6, 2
+MOST, FEW = 6, 4
 """The most reports that are traced, and the most of a training step or of a large graph, which take far longer."""
+LENGTH = "_len"
+"""How the names of lengths end."""
 LARGE = 300
 """So many nodes are a large graph."""
 
@@ -79,40 +81,30 @@ def branches(account: Callable[..., Report], found: object, options: Mapping[str
     except ConfigError:  # a finished graph
         return Branches((), (), {})
     own = {symbol.name: symbol.value for symbol in symbols}
+    keys = {symbol.name for symbol in symbols if symbol.of_config}
     nodes = _nodes(report)
     traced: list[Branch] = []
-    reasons: dict[str, str] = {}
-    before: Sequence[Held] = ()
-    limit = FEW if report.annotated.training is not None or len(nodes) > LARGE else MOST
-    tries = 0
+    held: dict[str, Held] = {}
+    left = FEW if report.annotated.training is not None or len(nodes) > LARGE else MOST
     for point in _points(symbols):
-        if tries == limit:
+        if not left:
             break
         if any(branch.holds(point) for branch in traced):
             continue
-        tries += 1
+        left -= 1
+        before = [each for each in held.values() if each.name in keys]  # a family takes these as numbers alone
         try:
-            trace = traced_report(account, options, symbols, own, point, (), before)
+            found = traced_report(account, options, symbols, own, point, (), before)
         except FAILURES:  # the model refuses this size
             continue
-        branch = _branch(trace, own, point)
-        if _nodes(branch.report) != nodes or not branch.holds(point):
-            continue
-        before = before or [each for each in trace.held if each.name not in ("batch",)]
-        reasons.update((each.name, each.reason) for each in trace.held)
-        traced.append(branch)
-    fixed = {
-        name: reasons[name]
-        for name in reasons
-        if traced and all(branch.held.get(name) == own[name] for branch in traced)
-    }
-    return Branches(symbols, tuple(traced), fixed)
-
-
-def _branch(found: TracedReport, own: Mapping[str, int], point: Mapping[str, int]) -> Branch:
-    workload = {symbol for symbol in own if symbol not in found.trace.sizes}
-    held = {each.name: each.value for each in found.held}
-    return Branch(found.report, found.trace, {name: held.get(name, point[name]) for name in workload})
+        held |= {each.name: each for each in found.held}
+        numbers = {each.name: each.value for each in found.held}
+        fixed = {name: numbers.get(name, size) for name, size in point.items() if name not in found.trace.sizes}
+        branch = Branch(found.report, found.trace, fixed)
+        if branch.holds(point) and _nodes(branch.report) == nodes:
+            traced.append(branch)
+    always = [name for name in held if all(branch.held.get(name) == own[name] for branch in traced)]
+    return Branches(symbols, tuple(traced), {name: held[name].reason for name in always})
 
 
 def _nodes(report: Report) -> list[tuple[str, str]]:
@@ -120,18 +112,18 @@ def _nodes(report: Report) -> list[tuple[str, str]]:
 
 
 def _points(symbols: Sequence[Symbol]) -> Iterator[Mapping[str, int]]:
-    """Yields sizes near the model's own: first these, then with several sequences, with other lengths, and with each
-    size of the configuration twice as large."""
+    """Yields sizes near the model's own: first these, then with several sequences and shorter ones, each of the two
+    alone, and then with each length and then each key of the configuration twice as large, and with lengths of 1."""
     own = {symbol.name: symbol.value for symbol in symbols}
-    yield own
-    several = {**own, "batch": 2 * own["batch"]} if "batch" in own else own
-    yield several
-    for symbol in symbols:
-        if not symbol.of_config and symbol.name != "batch":
-            for size in (symbol.value // 2, 2 * symbol.value, 1):
-                if size > 0:
-                    yield {**several, symbol.name: size}
-                    yield {**own, symbol.name: size}
+    several = {"batch": 2 * own["batch"]} if "batch" in own else {}
+    lengths = [name for name in own if name.endswith(LENGTH)]
+    shorter = {name: max(own[name] // 2, 1) for name in lengths}
+    for other in ({}, {**several, **shorter}, several, shorter):
+        yield {**own, **other}
+    for size in (2, 1):
+        for name in lengths:
+            for batch in (several, {}):
+                yield {**own, **shorter, **batch, name: 2 * own[name] if size == 2 else 1}
     for symbol in symbols:
         if symbol.of_config:
-            yield {**several, symbol.name: 2 * symbol.value}
+            yield {**own, **shorter, **several, symbol.name: 2 * symbol.value}

@@ -47,9 +47,7 @@ def named_formulas(operator: Operator, record: NodeCost, names: Sequence[str] = 
     if record.cost is None:
         return {}
     found = figures_of(operator, record, names, Sizes.cost, exact_cost(operator, record))
-    return {
-        name: NamedFormula(shown[0], sizes.collapse, figure, sizes.trace) for name, figure, sizes, shown in found
-    }
+    return {name: NamedFormula(shown[0], sizes.collapse, figure, sizes.trace) for name, figure, sizes, shown in found}
 
 
 def sizes_of(operator: Operator, record: NodeCost, collapse: bool) -> Mapping[str, Dim]:

@@ -1,7 +1,7 @@
 """Formulas as Python source: one function of the sizes, for ints, or for numpy arrays of floats or of ints.
 
-Each sum is nested (`nested.py`): with arrays that broadcast, as the axes of a grid do, most of the arithmetic is then on
-fewer axes than the grid has.
+Each sum is nested (`nested.py`): with arrays that broadcast, as the axes of a grid do, most of the arithmetic is then
+on fewer axes than the grid has.
 
     params, with n_layer and d_model:  n_layer * (d_model * (12 * d_model + 13)) + 51283 * d_model
 """

@@ -27,6 +27,7 @@ def page(
     model: Model,
     *,
     color_by: str = "flops",
+    depth: int | None = None,
     unroll: bool = False,
     views: bool = False,
     convention: str | Convention = DEFAULTS["convention"],
@@ -42,6 +43,7 @@ def page(
     Args:
         model: As for `build`, or a Report, whose sizes are fixed.
         color_by: The quantity that colours it at first.
+        depth: Levels of scopes that are open at first; what is readable unless given.
         unroll: Whether every repetition of a block is a part.
         views: Whether views that cost nothing are parts.
         convention: As for `account`.
@@ -57,7 +59,7 @@ def page(
     from graphacct.render.page.page import page as written
 
     plugins = plugins or default()
-    shown: dict[str, Any] = {"color_by": color_by, "unroll": unroll, "views": views, "plugins": plugins}
+    shown: dict[str, Any] = {"color_by": color_by, "depth": depth, "unroll": unroll, "views": views, "plugins": plugins}
     if isinstance(model, Report):
         return written(model, **shown)
     given = {"convention": convention, "mask": mask, "unknown": unknown, "quantities": quantities, **options}

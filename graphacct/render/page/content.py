@@ -13,11 +13,11 @@ from graphacct.graph.paths import last
 from graphacct.hooks.manager import Plugins
 from graphacct.render.notes import inexact_notes, size_text, terms, warning
 from graphacct.render.page.explained import Explainer
-from graphacct.render.page.figures import Figures
+from graphacct.render.page.figures import Figures, number
 from graphacct.render.page.opening import opened
 from graphacct.render.page.tree import Part, Tree, same_shape, tree
 from graphacct.render.picture.scene import Scene
-from graphacct.render.picture.stage import DEEPEST, scene
+from graphacct.render.picture.stage import DEEPEST, check_depth, scene
 from graphacct.render.records import workload_texts
 from graphacct.reports.report import Report
 
@@ -41,12 +41,17 @@ class Content:
     sizes: tuple[str, ...]
 
 
-def content(report: Report, branches: Branches, plugins: Plugins, color_by: str, views: bool = False) -> Content:
+def content(
+    report: Report, branches: Branches, plugins: Plugins, color_by: str, depth: int | None, views: bool
+) -> Content:
     """Returns the content of a report's page. `branches` has the report for other sizes."""
+    check_depth(depth)
+    for figure in report.total.values():
+        number(figure)
     picture = scene(report, plugins, DEEPEST, views)
     scenes = [scene(branch.report, plugins, DEEPEST, views) for branch in branches.branches]
     kept = [(branch, each) for branch, each in zip(branches.branches, scenes, strict=True) if same_shape(picture, each)]
-    return _Writer(report, branches, plugins, picture, kept, tree(picture)).content(color_by)
+    return _Writer(report, branches, plugins, picture, kept, tree(picture)).content(color_by, depth)
 
 
 class _Writer:
@@ -69,7 +74,7 @@ class _Writer:
         self.units = {item.name: place for place, item in enumerate(report.quantities)}
         self.weights = self._weights()
 
-    def content(self, color_by: str) -> Content:
+    def content(self, color_by: str, depth: int | None) -> Content:
         report = self.report
         quantities = [*report.quantities, *report.ratios]
         values = {
@@ -92,11 +97,11 @@ class _Writer:
             "color": color_by,
             "parts": [self._part(part) for part in self.tree.parts],
             "ties": [*map(list, self.tree.ties)],
-            "open": opened(self.tree, self.picture, self.weights),
+            "open": opened(self.tree, self.weights, depth),
         }
         values["operators"] = self.explainer.operators
         values["conditions"] = self.figures.conditions()
-        shown = {number for part in values["parts"] for number in part.get("figures", ())}
+        shown = {place for part in values["parts"] for place in part.get("figures", ())}
         values["texts"] = self.figures.texts(sorted(shown))
         return Content(values, self.figures, tuple(symbol.name for symbol in self.symbols))
 

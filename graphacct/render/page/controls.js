@@ -1,4 +1,4 @@
-// Zoom, pan, search, keyboard, permalink, theme, export.
+// Zoom and pan, opening and closing, choosing, the theme.
 
 const SCALES = { least: 0.02, most: 4 };
 const PADDING = 24;
@@ -134,122 +134,12 @@ function showTip(event) {
   const part = event.target.closest("[data-part]");
   tip.hidden = !part || event.pointerType === "touch" || event.buttons > 0;
   if (tip.hidden) return;
-  tip.replaceChildren(...tipOf(Number(part.dataset.part)));
-  const box = part.querySelector("rect").getBoundingClientRect();
+  const number = Number(part.dataset.part);
+  tip.replaceChildren(...tipOf(number));
+  const box = view.boxes.get(number).shells.at(-1).getBoundingClientRect();
   const beside = box.right + 8 + tip.offsetWidth < innerWidth ? box.right + 8 : Math.max(box.left - tip.offsetWidth - 8, 4);
   tip.style.left = `${beside}px`;
   tip.style.top = `${Math.min(Math.max(event.clientY - 20, 4), innerHeight - tip.offsetHeight - 4)}px`;
-}
-
-// The part that an arrow key leads to, as in a tree: up and down among the parts that are drawn, left to the scope
-// around, right into an open one.
-function neighbour(key) {
-  const order = [...view.boxes.keys()].sort((a, b) => a - b);
-  const index = order.indexOf(state.selected);
-  if (key === "ArrowDown") return order[Math.min(index + 1, order.length - 1)];
-  if (key === "ArrowUp") return order[Math.max(index - 1, 0)];
-  if (key === "ArrowLeft") return state.selected === ROOT ? ROOT : PARTS[state.selected].in;
-  return isScope(state.selected) && state.open.has(state.selected) ? PARTS[state.selected].parts[0] : state.selected;
-}
-
-function follow(number) {
-  select(number);
-  const box = view.boxes.get(number);
-  if (!box) return;
-  const [left, top] = [box.x * view.scale + view.x, box.y * view.scale + view.y];
-  const { clientWidth: width, clientHeight: height } = stage();
-  if (left < 0 || left + box.width * view.scale > width) view.x = width / 2 - (box.x + box.width / 2) * view.scale;
-  if (top < 0 || top + BOX.height * view.scale > height) view.y = height / 2 - (box.y + BOX.height / 2) * view.scale;
-  place();
-}
-
-const KEYS = {
-  "/": () => document.getElementById("search").focus(),
-  "+": () => zoom(1.25),
-  "=": () => zoom(1.25),
-  "-": () => zoom(0.8),
-  f: () => fit(),
-  0: () => fit(),
-  e: () => openAll(),
-  c: () => openFirst(),
-  d: () => switchTheme(),
-  s: () => exportView(),
-  "?": () => toggleHelp(),
-  Escape: () => (toggleHelp(false), select(ROOT)),
-};
-
-function listenToKeys() {
-  addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, [contenteditable]")) return;
-    if (event.key.startsWith("Arrow")) {
-      if (event.target.closest("button, summary, a")) return;
-      event.preventDefault();
-      return follow(neighbour(event.key));
-    }
-    if ((event.key === "Enter" || event.key === " ") && !event.target.closest("button, summary, a")) {
-      event.preventDefault();
-      if (state.selected !== ROOT && isScope(state.selected)) toggle(state.selected);
-      return;
-    }
-    if (KEYS[event.key]) {
-      event.preventDefault();
-      KEYS[event.key]();
-    }
-  });
-}
-
-function search() {
-  const field = document.getElementById("search");
-  const list = document.getElementById("found");
-  const words = field.value.trim().toLowerCase().split(/\s+/).filter(Boolean);
-  const hits = words.length
-    ? PARTS.map((part, number) => number).filter((number) => number !== ROOT && words.every((word) => `${PARTS[number].path} ${PARTS[number].operator ?? ""}`.toLowerCase().includes(word)))
-    : [];
-  const go = (number) => {
-    list.hidden = true;
-    reveal(number);
-    stage().focus();
-  };
-  const rows = hits.slice(0, 12).map((number) => element("button", { type: "button", click: () => go(number) }, element("span", {}, PARTS[number].path), element("small", {}, kindOf(number))));
-  if (words.length && !hits.length) rows.push(element("p", { class: "note" }, "nothing has this name"));
-  if (hits.length > rows.length) rows.push(element("p", { class: "note" }, `and ${hits.length - rows.length} more`));
-  list.replaceChildren(...rows);
-  list.hidden = !words.length;
-  return hits.length ? () => go(hits[0]) : null;
-}
-
-// The link to the page as it is: changed sizes, the colouring quantity, open scopes, the chosen part.
-function linkNow() {
-  const found = new URLSearchParams();
-  SIZES.forEach((size, index) => state.sizes[index] !== BigInt(size.value) && found.set(size.name, state.sizes[index]));
-  if (state.color !== CONTENT.color) found.set("color", state.color);
-  const open = [...state.open].sort((a, b) => a - b);
-  if (open.join() !== CONTENT.open.join()) found.set("open", open.length === PARTS.filter((part) => part.parts).length ? "all" : open.join("."));
-  if (state.selected !== ROOT) found.set("part", PARTS[state.selected].path || nameOf(PARTS[state.selected]));
-  return found.toString();
-}
-
-function writeLink() {
-  const link = linkNow();
-  try {
-    history.replaceState(null, "", link ? `#${link}` : "#");
-  } catch {} // a frame without an address of its own
-}
-
-function readLink() {
-  const given = new URLSearchParams(location.hash.slice(1));
-  SIZES.forEach((size, index) => {
-    const typedSize = size.fixed ? null : parseSize(given.get(size.name) ?? "");
-    state.sizes[index] = typedSize ?? BigInt(size.value);
-    writeSize(index);
-  });
-  state.color = quantityOf(given.get("color")) >= 0 ? given.get("color") : CONTENT.color;
-  document.getElementById("color").value = state.color;
-  const open = given.get("open");
-  const scopes = PARTS.map((_, number) => number).filter(isScope);
-  state.open = new Set(open === "all" ? scopes : open ? scopes.filter((number) => number === ROOT || open.split(".").includes(String(number))) : CONTENT.open);
-  const chosen = PARTS.findIndex((part, number) => number !== ROOT && (part.path || nameOf(part)) === given.get("part"));
-  state.selected = Math.max(chosen, ROOT);
 }
 
 function setTheme(theme) {
@@ -263,48 +153,4 @@ const switchTheme = () => setTheme(view.theme === "light" ? "dark" : "light");
 function toggleHelp(shownNow) {
   const help = document.getElementById("help");
   help.hidden = shownNow === undefined ? !help.hidden : !shownNow;
-}
-
-// The view as an SVG file: all that is drawn, with the model and its totals above.
-function viewAsSvg() {
-  const theme = colours();
-  const [width, height] = [view.width + 2 * PADDING, view.height + 2 * PADDING + 44];
-  const made = svg("svg", { xmlns: SVG, width, height, viewBox: `0 0 ${width} ${height}` });
-  made.append(svg("title", {}, CONTENT.model), svg("rect", { width, height, fill: theme.paper }));
-  const totals = [...document.querySelectorAll("#totals .total")].map((each) => each.textContent).join(" · ");
-  const sizes = SIZES.filter((size) => !size.config).map((size, index) => `${size.name} ${state.sizes[index]}`).join(", ");
-  made.append(svg("text", { x: PADDING, y: 30, "font-family": FONT, "font-size": 16, "font-weight": 600, fill: theme.ink }, CONTENT.model));
-  made.append(svg("text", { x: PADDING, y: 48, "font-family": FONT, "font-size": 12, fill: theme.muted }, [totals, sizes].filter(Boolean).join(" · ")));
-  const world = document.getElementById("world").firstChild.cloneNode(true);
-  world.setAttribute("transform", `translate(${PADDING} ${PADDING + 44})`);
-  for (const each of world.querySelectorAll("*")) {
-    for (const name of [...each.attributes].map((attribute) => attribute.name)) {
-      if (name === "class" || name.startsWith("data-") || name === "id") each.removeAttribute(name);
-    }
-  }
-  made.append(world);
-  return new XMLSerializer().serializeToString(made);
-}
-
-function exportView() {
-  const link = element("a", { href: URL.createObjectURL(new Blob([viewAsSvg()], { type: "image/svg+xml" })), download: `${CONTENT.model.replace(/[^\w.-]+/g, "_")}.svg` });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-}
-
-function listenToPrinter() {
-  let before = null;
-  addEventListener("beforeprint", () => {
-    before = { theme: view.theme, x: view.x, y: view.y, scale: view.scale };
-    setTheme("light");
-    stage().setAttribute("viewBox", `0 0 ${view.width + 2 * PADDING} ${view.height + 2 * PADDING}`);
-    Object.assign(view, { x: PADDING, y: PADDING, scale: 1 });
-    place();
-  });
-  addEventListener("afterprint", () => {
-    stage().removeAttribute("viewBox");
-    Object.assign(view, { x: before.x, y: before.y, scale: before.scale });
-    setTheme(before.theme);
-    place();
-  });
 }

@@ -62,7 +62,9 @@ class Explainer:
 
     def _note(self, name: str, operator: Operator | None) -> None:
         if name not in self.operators:
-            doc = "No operator of this name is registered: the node is in no total." if operator is None else operator.doc
+            doc = (
+                "No operator of this name is registered: the node is in no total." if operator is None else operator.doc
+            )
             forward, backward = sources(doc)
             found = {"source": forward, "gradient": backward, "from": self.plugins.origin("operators", name)}
             found["signature"] = operator.signature.text if operator is not None else ""
@@ -130,5 +132,3 @@ def _is(formula: NamedFormula, sizes: Mapping[str, Any], record: NodeCost, quant
 
 def _key(figure: Any) -> Any:
     return figure.key if isinstance(figure, TracedSize) else figure
-
-

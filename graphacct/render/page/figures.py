@@ -1,4 +1,4 @@
-"""The formulas of a page, each once: what is the same in every branch of the rules has one number in the page's table."""
+"""The formulas of a page, each once: what is the same in every branch of the rules is one row of the page's table."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from graphacct.deriving.branches import Branch
 from graphacct.errors import RenderError, brief
 from graphacct.formulas.conditions import condition_text
 from graphacct.formulas.javascript import JavaScript, literal, variable_of
+from graphacct.formulas.terms import whole
 from graphacct.formulas.text import text
 from graphacct.formulas.trace import Trace
 from graphacct.formulas.traced_size import Part, TracedSize
-from graphacct.formulas.terms import whole
 
 
 @attrs.frozen
@@ -33,7 +33,7 @@ class Figures:
 
     def add(self, figures: Sequence[Any]) -> int:
         """Returns the number of a formula, given in each branch. Raises RenderError for what is no number."""
-        parts = tuple(map(_part, figures))
+        parts = tuple(map(number, figures))
         key = tuple(part.key if isinstance(part, TracedSize) else part for part in parts)
         if key not in self._known:
             self._known[key] = len(self.rows)
@@ -75,10 +75,10 @@ class Figures:
     def texts(self, numbers: Sequence[int]) -> Mapping[int, list[str]]:
         """Returns how some formulas are written in each branch: one text if it is the same in all."""
         found = {}
-        for number in numbers:
-            each = [text(part) for part in self.rows[number] if isinstance(part, TracedSize)]
+        for place in numbers:
+            each = [text(part) for part in self.rows[place] if isinstance(part, TracedSize)]
             if each:
-                found[number] = each[:1] if len(set(each)) == 1 else each
+                found[place] = each[:1] if len(set(each)) == 1 else each
         return found
 
 
@@ -90,7 +90,8 @@ def _rows(expressions: Sequence[str]) -> str:
     return "".join(f"{expression},\n" for expression in expressions)
 
 
-def _part(figure: Any) -> Part:
+def number(figure: Any) -> Part:
+    """Returns a figure as a formula or a number. Raises RenderError for what is neither."""
     if isinstance(figure, TracedSize) or type(figure) is int:
         return figure
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphacct.render.page.tree import ROOT, Tree
-from graphacct.render.picture.scene import Scene
 
 MOST = 30
 """The most parts that are readable at once."""
@@ -13,11 +12,14 @@ LEAST = 0.02
 """A scope with a smaller share of the model stays closed."""
 
 
-def opened(tree: Tree, scene: Scene, weights: Sequence[float]) -> list[int]:
-    """Returns the open scopes: one after the other the one that matters most, as long as the view stays readable.
+def opened(tree: Tree, weights: Sequence[float], depth: int | None) -> list[int]:
+    """Returns the open scopes: those above a depth, or unless it is given one after the other the one that matters
+    most, as long as the view stays readable.
 
     `weights` say how much each box of the picture matters.
     """
+    if depth is not None:
+        return [part.number for part in tree.parts if part.box is None and len(part.chain) < depth]
     weight = [0.0] * len(tree.parts)
     for part in reversed(tree.parts):
         if part.box is not None:

@@ -26,7 +26,10 @@ from graphacct.render.printable import printable
 from graphacct.reports.report import Report
 from graphacct.reports.unrolled import unrolled
 
-SCRIPTS = ("state.js", "units.js", "layout.js", "drawing.js", "panel.js", "sizes.js", "controls.js", "start.js")
+SCRIPTS = (
+    *("state.js", "units.js", "layout.js", "drawing.js", "panel.js", "sizes.js"),
+    *("controls.js", "link.js", "keys.js", "export.js", "start.js"),
+)
 """In this order, after the formulas: later ones call earlier ones."""
 NONE = Branches((), (), {})
 Rewrite: TypeAlias = Callable[[Report], Report]
@@ -38,6 +41,7 @@ def page(
     *,
     branches: Callable[[Report, Rewrite], Branches] | None = None,
     color_by: str = "flops",
+    depth: int | None = None,
     unroll: bool = False,
     views: bool = False,
     command: Sequence[tuple[str, str]] = (),
@@ -49,6 +53,7 @@ def page(
         report: The report.
         branches: Returns the report for other sizes, each report rewritten; without it, sizes are fixed.
         color_by: The quantity that colours the parts at first.
+        depth: Levels of scopes that are open at first; what is readable unless given.
         unroll: Whether every repetition of a block is a part.
         views: Whether views that cost nothing are parts; otherwise they fold into lines.
         command: What a reader types to get this report, for sizes that no formula here is for: the name of the size or
@@ -64,7 +69,7 @@ def page(
     rewrite: Rewrite = partial(unrolled, plugins=plugins) if unroll else _as_it_is
     report = rewrite(report)
     resized = NONE if branches is None else branches(report, rewrite)
-    found = content(report, resized, plugins, color_by, views)
+    found = content(report, resized, plugins, color_by, depth, views)
     words = command or (("", "graphacct report"), ("", report.model))
     typed = " ".join(text for name, text in words if name not in found.sizes)
     values = {**found.values, "command": typed, "colours": COLOURS}
@@ -78,7 +83,13 @@ def page(
         ]
     )
     style = _file("graphacct.render.page", "page.css")
-    return document(report.model, style, script, values, _picture(report, plugins, color_by, views))
+    return document(
+        report.model,
+        style,
+        script,
+        values,
+        _picture(report, plugins=plugins, color_by=color_by, depth=depth, views=views),
+    )
 
 
 def document(title: str, style: str, script: str, values: Any, picture: str) -> str:
@@ -105,12 +116,12 @@ def _as_it_is(report: Report) -> Report:
     return report
 
 
-def _picture(report: Report, plugins: Plugins, color_by: str, views: bool) -> str:
+def _picture(report: Report, **options: Any) -> str:
     """Returns the picture that a browser shows without the script."""
     from graphacct.render.picture import svg
 
     try:
-        text = svg(report, plugins=plugins, color_by=color_by, views=views)
+        text = svg(report, **options)
     except RenderError as error:  # no program to lay it out
         return f"<p>This page needs JavaScript; there is no picture without it: {html.escape(str(error))}</p>\n"
     return _DECLARATION.sub("", text, count=1)

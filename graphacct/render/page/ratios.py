@@ -27,7 +27,9 @@ def ratios(report: Report) -> str:
             holds = " && ".join(map(source.condition, trace.decisions)) or "true"
             lines = "".join(f"{line}\n" for line in source.lines)
             arguments = ", ".join(map(variable_of, names))
-            found.append(f"{variable_of(ratio.name)}: ([{arguments}]) => {{\n{lines}return {holds} ? {figure} : null;\n}},\n")
+            found.append(
+                f"{variable_of(ratio.name)}: ([{arguments}]) => {{\n{lines}return {holds} ? {figure} : null;\n}},\n"
+            )
     return f"const RATIOS = {{\n{''.join(found)}}};\n"
 
 
