@@ -36,6 +36,14 @@ Rewrite: TypeAlias = Callable[[Report], Report]
 _DECLARATION = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 
 
+class Page(str):
+    """The text of a page. In a notebook it stands in a frame of its own."""
+
+    def _repr_html_(self) -> str:
+        frame = html.escape(self, quote=True)
+        return f'<iframe srcdoc="{frame}" sandbox="allow-scripts allow-downloads" width="100%" height="640"></iframe>'
+
+
 def page(
     report: Report,
     *,
@@ -46,7 +54,7 @@ def page(
     views: bool = False,
     command: Sequence[tuple[str, str]] = (),
     plugins: Plugins | None = None,
-) -> str:
+) -> Page:
     """Returns the page of a report, a whole HTML document.
 
     Args:
