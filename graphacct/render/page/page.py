@@ -91,13 +91,8 @@ def page(
         ]
     )
     style = _file("graphacct.render.page", "page.css")
-    return document(
-        report.model,
-        style,
-        script,
-        values,
-        _picture(report, plugins=plugins, color_by=color_by, depth=depth, views=views),
-    )
+    picture = _picture(report, plugins=plugins, color_by=color_by, depth=depth, views=views)
+    return Page(document(report.model, style, script, values, picture))
 
 
 def document(title: str, style: str, script: str, values: Any, picture: str) -> str:
