@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -27,6 +27,7 @@ def page(
     depth: int | None = None,
     unroll: bool = False,
     views: bool = False,
+    quantities: Sequence[str] | None = None,
     plugins: Plugins | None = None,
     **options: Unpack[ReportKeywords],
 ) -> Page:
@@ -39,6 +40,7 @@ def page(
         depth: Levels of scopes that are open at first; what is readable unless given.
         unroll: Whether every repetition of a block is a part.
         views: Whether views that cost nothing are parts.
+        quantities: As for `account`, of a model: fewer make the page of a training step smaller.
         plugins: Those in use; all that are installed unless given.
         options: As for `account`, of a model.
 
@@ -49,11 +51,12 @@ def page(
 
     plugins = plugins or default()
     how: dict[str, Any] = {"color_by": color_by, "depth": depth, "unroll": unroll, "views": views, "plugins": plugins}
+    given: dict[str, Any] = {**options} if quantities is None else {**options, "quantities": quantities}
     if isinstance(report, Report):
-        return written(reported(report, plugins, options), **how)
+        return written(reported(report, plugins, given), **how)
     found = find_model(report, plugins, options.get("set") or {})
     return written(
-        account(found, plugins=plugins, **options), branches=partial(branches_of, found, options, plugins), **how
+        account(found, plugins=plugins, **given), branches=partial(branches_of, found, given, plugins), **how
     )
 
 
