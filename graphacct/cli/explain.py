@@ -8,7 +8,7 @@ import click
 
 from graphacct.cli.help import Command
 from graphacct.cli.options import MODEL_ARGUMENT, OUTPUT, QUANTITIES, account_options, arguments, format_option
-from graphacct.cli.output import format_of, give, say_keys
+from graphacct.cli.output import format_of, give, say_keys, width
 
 
 @click.command("explain", cls=Command)
@@ -39,6 +39,6 @@ def command(
 
         give(to_json({"schema": "graphacct.explanation/1", **explanation.to_dict()}), output)
         return
-    from graphacct.render.printable import printable
+    from graphacct.render.explanation import to_text
 
-    give("\n".join(map(printable, str(explanation).split("\n"))), output)
+    give(to_text(explanation, width(output)), output)

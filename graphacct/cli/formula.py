@@ -9,7 +9,7 @@ import click
 from graphacct.cli import completion
 from graphacct.cli.help import Command
 from graphacct.cli.options import DEPTH, MODEL_ARGUMENT, OUTPUT, QUANTITIES, account_options, arguments, format_option
-from graphacct.cli.output import give
+from graphacct.cli.output import give, width
 from graphacct.cli.parameter_types import OneOf
 
 FORMATS = ("text", "latex", "markdown", "python", "json")
@@ -73,7 +73,7 @@ def command(
     elif form == "python":
         give(render.to_python(formulas), output)
     else:
-        give(render.to_text(formulas, exponents), output)
+        give(render.to_text(formulas, exponents, min(width(output) or render.WIDTH, render.WIDTH)), output)
 
 
 def _format(asked: str | None, output: str | None) -> str:
