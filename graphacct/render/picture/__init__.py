@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from graphacct.render.picture.lines import DotSource
 
 FORMATS = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}
-WIDEST = 16 / 9
-"""Width by height above which a picture is laid out with narrower boxes: it would be small on a slide."""
+SLIDE, PAGE = (960, 540), (468, 648)
+"""Width and height in points of a slide of 16:9 and of the text of a page."""
+LARGE = 0.75
+"""How much of its size a picture must keep on a slide or a page; otherwise narrower boxes are tried."""
 
 
 def svg(report: Report, **options: Any) -> str:
@@ -56,17 +58,22 @@ def _laid_out(report: Report, form: str, **options: Any) -> bytes:
 
 
 def _narrowed(picture: DotSource, form: str, report: Report, options: Mapping[str, Any]) -> tuple[DotSource, bytes]:
-    """Returns a picture and its file; one that is wider than a slide has narrower boxes, if that helps."""
+    """Returns a picture and its file; one that is small on a slide and a page has narrower boxes, if that helps."""
     from graphacct.render.picture.dot import drawn
 
     content = layout(picture.source, form)
-    width, height = markup.dimensions(content, form)
-    if width > WIDEST * height:
+    size = fitting(*markup.dimensions(content, form))
+    if size < LARGE:
         narrow = drawn(report, **options, narrow=True)
         other = layout(narrow.source, form)
-        if markup.dimensions(other, form)[0] < width:
+        if fitting(*markup.dimensions(other, form)) > size:
             return narrow, other
     return picture, content
+
+
+def fitting(width: float, height: float) -> float:
+    """Returns how large a picture of a size in points is on a slide or a page, whichever shows it larger."""
+    return max(min(wide / width, tall / height) for wide, tall in (SLIDE, PAGE))
 
 
 def render(report: Report, path: str | os.PathLike[str], **options: Any) -> graphviz.Digraph:

@@ -55,6 +55,7 @@ def node(box: Box, amounts: Amounts, tip: Any, tied: str = "", narrow: bool = Fa
         return {"label": label, "style": "rounded,dashed", "color": palette.ALARM, "penwidth": "1.4", "tooltip": tip}
     if amounts.nothing(box.figures):
         text = labels.font(name, labels.TEXT_SIZE, palette.INK) + labels.font(f"  {kind}" if kind else " ")
+        text += _tie(tied, palette.PAPER, palette.INK)
         text += labels.font(labels.escape(f"  {given}", labels.LONGEST_SHAPE), labels.TEXT_SIZE, palette.MUTED)
         return {"label": f"<{text}>", "color": palette.FAINT, "margin": "0.06,0.01", "tooltip": tip}
     fill, ink = amounts.colours(box.figures)

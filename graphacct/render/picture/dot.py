@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from graphacct.costs.annotate import NodeCost
@@ -20,6 +20,8 @@ from graphacct.hooks.manager import Plugins, default
 from graphacct.render.picture import boxes, labels, legend, palette, tooltips
 from graphacct.render.picture.amounts import Amounts
 from graphacct.render.picture.lines import DotSource
+from graphacct.render.picture.look import TOP_DOWN, Look
+from graphacct.render.picture.part import part
 from graphacct.render.picture.scene import STRAIGHT, Box, Chain, Edge, Scene
 from graphacct.render.picture.stage import scene
 from graphacct.render.picture.tooltips import Formula
@@ -36,14 +38,12 @@ MOST_UNROLLED = 100_000
 """The most operators in an unrolled picture: with more, Graphviz does not finish."""
 
 GRAPH = {
-    "rankdir": "TB",
     "fontname": labels.FONT,
     "bgcolor": "white",
     "labelloc": "t",
     "nodesep": "0.3",
     "ranksep": "0.115",
     "pad": "0.06",
-    "newrank": "true",
 }
 NODE = {
     "shape": "box",
@@ -73,8 +73,6 @@ EDGES: Mapping[str, Mapping[str, str]] = {
         "style": "dotted",
         "penwidth": "1.6",
         "dir": "back",
-        "tailport": "e",
-        "headport": "e",
     },
     "tied": {"color": palette.TIED, "style": "dashed", "dir": "none", "constraint": "false"},
 }
@@ -98,6 +96,12 @@ def drawn(
     views: bool = False,
     plugins: Plugins | None = None,
     formula: Formula | None = None,
+    orientation: str = TOP_DOWN,
+    font_size: int = labels.TEXT_SIZE,
+    grey: bool = False,
+    fields: Sequence[str] | None = None,
+    scope: str | None = None,
+    width_cm: float | None = None,
     narrow: bool = False,
 ) -> DotSource:
     """Returns the picture of a report.
@@ -112,6 +116,12 @@ def drawn(
         plugins: The plugins whose `graphacct_node_style`, operators and quantities are used.
         formula: Returns the lines of a node's tooltip that say where its figures come from; the operator's own formula
             unless given.
+        orientation: `top-down`, or `left-right`, for a wide place.
+        font_size: The size in points of the text in the boxes.
+        grey: Whether greys stand for the colours.
+        fields: The quantities in the boxes; parameters, FLOPs and `color_by` unless given.
+        scope: The only scope that is drawn: its path, or a glob of it, such as `model.layers.*`.
+        width_cm: The width of the picture.
         narrow: Whether boxes have more lines, and are narrower.
 
     Raises UnknownNameError for an unknown quantity, ConfigError for one of another phase and for a depth below 1,
@@ -122,15 +132,24 @@ def drawn(
     report.check_one_step("a picture")
     plugins = plugins or default()
     quantity = report.quantity(color_by)
-    picture = scene(report, plugins, depth, views)
-    if unroll:
-        _check_unrolled(report)
-        report = unrolled(report, plugins)
-        picture = scene(report, plugins, picture.depth, views)
+    look = Look(orientation, font_size, grey, fields, width_cm, narrow)
+    for name in fields or ():
+        report.quantity(name)
+    if scope is not None:
+        if unroll:
+            _check_unrolled(report)
+            report = unrolled(report, plugins)
+        picture = part(report, plugins, scope, depth, views)
+    else:
+        picture = scene(report, plugins, depth, views)
+        if unroll:
+            _check_unrolled(report)
+            report = unrolled(report, plugins)
+            picture = scene(report, plugins, picture.depth, views)
     if len(picture.boxes) > TOO_MANY:
         _warn(picture, unroll)
     formula = formula or tooltips.formulas_of(plugins, report)
-    return _Painter(report, quantity, picture, plugins, formula, narrow).paint()
+    return _Painter(report, quantity, picture, plugins, formula, look, scope).paint()
 
 
 def _check_unrolled(report: Report) -> None:
@@ -158,14 +177,16 @@ class _Painter:
     """The state of writing one picture."""
 
     def __init__(
-        self, report: Report, quantity: Quantity, picture: Scene, plugins: Plugins, formula: Formula, narrow: bool
+        self, report: Report, quantity: Quantity, picture: Scene, plugins: Plugins, formula: Formula, look: Look,
+        scope: str | None
     ) -> None:
-        self.narrow = narrow
+        self.scope = scope
+        self.look, self.narrow = look, look.narrow
         self.report = report
         self.scene = picture
         self.plugins = plugins
         self.formula = formula
-        self.amounts = Amounts(report, quantity, picture)
+        self.amounts = Amounts(report, quantity, picture, look.fields)
         self.spine = set(picture.spine())
         self.clusters = {chain: f"cluster_{index}" for index, chain in enumerate(picture.scopes)}
         self.kinds = {box.id: box.kind for box in picture.boxes}
@@ -182,8 +203,10 @@ class _Painter:
                 self.entering.setdefault(edge.head, []).append(edge.spec)
 
     def paint(self) -> DotSource:
-        dot = DotSource("graphacct", GRAPH, NODE, EDGE)
-        dot.attr(label=legend.title(self.report, self.amounts.quantity), tooltip=labels.tooltip([self.report.model]))
+        # Ranked together, scopes are more compact, but then q, k and v come in any order.
+        ranks = {} if self.scene.fans() else {"newrank": "true"}
+        dot = DotSource("graphacct", {**GRAPH, **ranks, **self.look.graph()}, NODE, EDGE)
+        dot.attr(label=legend.title(self.report, self.amounts.quantity, self.scope), tooltip=labels.tooltip([self.report.model]))
         with dot.subgraph(name="cluster_picture") as frame:
             frame.attr(label=legend.caption(self.report, self.amounts, self.scene))
             frame.attr(labelloc="b", peripheries="0", margin="4")
@@ -193,6 +216,7 @@ class _Painter:
                 self._edge(edge, weight, dot)
         for above, below in self._inputs_first():
             dot.edge(above, below, style="invis", weight="0")
+        self.look.dress(dot)
         return dot
 
     def _fill(self, frame: DotSource) -> None:
@@ -218,11 +242,15 @@ class _Painter:
         fill((), frame)
 
     def _inputs_first(self) -> list[tuple[str, str]]:
-        """Returns pairs that keep the graph's inputs above all other boxes that nothing flows into."""
+        """Returns pairs that keep the graph's inputs above all other boxes that nothing flows into, and a weight that
+        only others use above the first of them."""
         fed = {edge.head for edge in self.scene.edges}
+        used = fed | {edge.tail for edge in self.scene.edges if edge.kind != "tied"}
         inputs = [box.id for box in self.scene.boxes if box.kind == "input"]
-        others = [box.id for box in self.scene.boxes if box.kind == "node" and box.id not in fed]
-        return [(inputs[0], other) for other in others] if inputs else []
+        others = [box.id for box in self.scene.boxes if box.kind == "node" and box.id not in fed and box.id in used]
+        found = [(inputs[0], other) for other in others] if inputs else []
+        users = {edge.tail: edge.head for edge in reversed(self.scene.edges) if edge.kind == "tied"}
+        return found + [(owner, user) for owner, user in users.items() if owner not in used]
 
     def _box(self, box: Box) -> dict[str, Any]:
         column = {"group": "spine"} if box.id in self.spine else {}
@@ -277,6 +305,7 @@ class _Painter:
         ends = (edge.tail, edge.head)
         if edge.kind == "loop":  # drawn from its head, so that it runs down beside the body like any edge
             ends = (edge.head, edge.tail)
+            attributes |= self.look.loop()
         dot.edge(*ends, **attributes)
 
     def _is_news(self, edge: Edge, spec: TensorSpec) -> bool:

@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING
 
 from graphacct.errors import RenderError
 from graphacct.render.picture.labels import FONT
-from graphacct.render.picture.markup import WIDE
+from graphacct.render.picture.markup import PIXELS_PER_INCH, WIDE
 
 if TYPE_CHECKING:
     import subprocess
 
 PURE = "graphviz-pure"
-PIXELS_PER_INCH = 150
-"""The resolution of PNG: sharp in a slide."""
 CAREFULLY, QUICKLY = 10.0, 20.0
 """The most seconds that a layout may take: with care, and then, after a word to the user, in few steps."""
 IN_FEW_STEPS = ("-Gnslimit=1", "-Gnslimit1=1", "-Gmclimit=0.1", "-Gsplines=line")

@@ -20,8 +20,8 @@ LONGEST_LINE = 130
 BLANK = 8
 
 
-def title(report: Report, quantity: Quantity) -> str:
-    """Returns the model's name and its totals, as a label."""
+def title(report: Report, quantity: Quantity, scope: str | None = None) -> str:
+    """Returns the model's name, the scope if only one is drawn, and the model's totals, as a label."""
     total = report.total
     parts = []
     if "params" in total:
@@ -35,6 +35,8 @@ def title(report: Report, quantity: Quantity) -> str:
         count = len(report.coverage.uncosted)
         parts.append(f"{count} node{'s' if count > 1 else ''} in no total")
     name = font(escape(report.model, 80), TITLE_SIZE, INK, bold=True)
+    if scope is not None:
+        name += font(f"  {escape(scope, 80)}", TITLE_SIZE, INK)
     line = font(f"    {escape(' · '.join(parts), 400)}", TEXT_SIZE + 2, INK)
     return f"<{table([row(cell(f'{name}{line}', ''))])}>"
 

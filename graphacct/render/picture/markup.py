@@ -13,6 +13,8 @@ from collections.abc import Iterator
 WIDE = "DejaVu Sans"
 """The font that the boxes are laid out for."""
 FAMILY = "Helvetica,Arial,Liberation Sans,DejaVu Sans,sans-serif"
+PIXELS_PER_INCH = 150
+"""The resolution of PNG: sharp in a slide."""
 SMALLEST = 4.5
 """The size of text, in points, below which it is not legible in print."""
 MARGIN = 4.0
@@ -49,9 +51,10 @@ def small(svg: str, size: int) -> float | None:
 
 
 def dimensions(content: bytes, form: str) -> tuple[float, float]:
-    """Returns the width and height of a picture in a format, in a unit of that format."""
+    """Returns the width and height of a picture in a format, in points."""
     if form == "png":
-        return int.from_bytes(content[16:20]), int.from_bytes(content[20:24])
+        points = 72 / PIXELS_PER_INCH
+        return int.from_bytes(content[16:20]) * points, int.from_bytes(content[20:24]) * points
     pattern = _SIZE if form == "svg" else _PAGE
     found = pattern.search(content.decode("latin-1"))
     return (float(found[1]), float(found[2])) if found else (1.0, 1.0)
