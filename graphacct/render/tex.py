@@ -56,7 +56,7 @@ def to_tex(sheet: Sheet) -> str:
             *total,
             r"\bottomrule",
             r"\end{tabular}",
-            *(rf"\par\smallskip{{\footnotesize {escaped(note)}}}" for note in notes),
+            *(rf"\par\smallskip\noindent{{\footnotesize {escaped(note)}}}" for note in notes),
             "",
         ]
     )

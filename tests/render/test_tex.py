@@ -36,7 +36,7 @@ def test_each_row_has_a_cell_for_each_column() -> None:
     assert rows[0] == r"Scope & Operator & Params & FLOPs & Share \\"
     assert rows[-1] == r"Total &  & 124 M & 293 GFLOP & 100.00 \% \\"
     assert text.count("rule\n") == 4
-    assert r"\par\smallskip{\footnotesize convention exact; 25 of 25 nodes costed}" in text
+    assert r"\par\smallskip\noindent{\footnotesize convention exact; 25 of 25 nodes costed}" in text
 
 
 @pytest.mark.parametrize(("name", "begin"), [("t.tex", r"% \usepackage{booktabs}"), ("t.html", "<div>")])
