@@ -99,7 +99,7 @@ class _Derivation:
 
     def _formula(self, quantity: Quantity, path: str, chosen: Callable[[str], bool]) -> Formula:
         def figure_of(report: Report) -> Any:
-            return _figure(report, quantity, chosen)
+            return _figure(report, quantity, path, chosen)
 
         reading = next((each for each in self.readings if each.holds_at_own(figure_of)), None)
         everywhere, reading = reading is not None, reading or self.readings[-1]
@@ -166,13 +166,18 @@ def _rows(report: Report) -> Rows:
     return list(zip(costed, report.values, strict=True))
 
 
-def _figure(report: Report, quantity: Quantity, chosen: Callable[[str], bool]) -> Any:
-    """Returns a quantity, or a ratio, of the nodes that are chosen."""
-    rows = [values for record, values in _rows(report) if chosen(record.node.name)]
-    sums = {item.name: (item, [values[place] for values in rows]) for place, item in enumerate(report.quantities)}
+def _figure(report: Report, quantity: Quantity, path: str, chosen: Callable[[str], bool]) -> Any:
+    """Returns a quantity, or a ratio, of the nodes that are chosen: of the model, or of the part at a path."""
+    figures = report.total
+    if path != TOTAL:
+        rows = [values for record, values in _rows(report) if chosen(record.node.name)]
+        figures = {
+            item.name: total(item, [values[place] for values in rows])
+            for place, item in enumerate(report.quantities)
+            if quantity.of_row is not None or item.name == quantity.name
+        }
     if quantity.of_row is None:
-        return total(*sums[quantity.name])
-    figures = {name: total(item, values) for name, (item, values) in sums.items()}
+        return figures[quantity.name]
     found = ratio(quantity, report.origins.get(quantity.name, ""), figures)
     if found is None:
         raise ConfigError(f"{quantity.name} divides by zero here: it has no formula")

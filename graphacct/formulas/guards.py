@@ -42,7 +42,7 @@ class Guards:
         """Adds an atom; `size` is its value if it is a size."""
         if size is not None:
             self.sizes[len(self.signs.least)] = size
-        self.signs.least.append(least)
+        self.signs.add(least)
 
     @property
     def found(self) -> tuple[Guard, ...]:

@@ -14,6 +14,7 @@ class Signs:
 
     Attributes:
         least: The least value of each atom; None for one that may be below 0.
+        never_below_0: Whether there is none of these.
 
     >>> signs, seq_len = Signs([1, 1]), 1 << 16  # batch and seq_len, from 1 on
     >>> signs.always("<", {1 + seq_len: 1, 0: 1}), signs.always("==", {1: 1, seq_len: -1})
@@ -22,7 +23,13 @@ class Signs:
 
     def __init__(self, least: Iterable[int | None] = ()) -> None:
         self.least = list(least)
+        self.never_below_0 = None not in self.least
         self._products: dict[int, Terms | None] = {}
+
+    def add(self, least: int | None) -> None:
+        """Adds an atom with its least value."""
+        self.least.append(least)
+        self.never_below_0 = self.never_below_0 and least is not None
 
     def always(self, kind: str, terms: Mapping[int, Number]) -> bool | None:
         """Returns whether a formula is 0 (`==`) or below 0 (`<`) for all sizes; None if it is for some or not known."""

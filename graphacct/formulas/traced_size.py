@@ -45,6 +45,9 @@ class Recorder(Protocol):
     def largest(self, *parts: Any) -> Any:
         """Returns the largest of several."""
 
+    def largest_of(self, parts: Sequence[Any]) -> Any:
+        """Returns the largest of several, whose formula is found when it is first asked for."""
+
     def smallest(self, *parts: Any) -> Any:
         """Returns the smallest of several."""
 
