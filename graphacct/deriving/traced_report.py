@@ -84,16 +84,12 @@ def traced_report(
         held_before: The sizes that are known to have to stay numbers.
     """
     tracing = _Tracing(account, options, symbols, own, sizes, asked)
-    kept = {each.name: each for each in held_before}
-    found = tracing.traced(kept)
+    # which sizes stay numbers is said by the graph, and not by the memory of a step, which takes most of the time
+    before = held_before or attrs.evolve(tracing, options={**options, "quantities": ()}).exact({}).held
+    found = tracing.traced({each.name: each for each in before})
     if tracing.is_exact(found):
         return found
-    kept = {each.name: each for each in found.held}
-    for group in tracing.groups(kept.keys()):
-        other = tracing.traced({**kept, **{name: tracing.held(name, BUILT) for name in group}})
-        if tracing.is_exact(other):
-            return other if len(other.trace.sizes) >= FEW else tracing.loosened(other)
-    raise AssertionError("a report without symbols is itself")
+    return tracing.exact({each.name: each for each in held_before})
 
 
 @attrs.frozen(eq=False)
@@ -130,6 +126,18 @@ class _Tracing:
                 workload = frozenset(symbol.name for symbol in self.symbols if not symbol.of_config)
                 return TracedReport(report, trace, workload, tuple(kept.values()))
             kept |= {name: self.held(name, HELD) for name, _ in found}
+
+    def exact(self, held_before: Mapping[str, Held]) -> TracedReport:
+        """Returns a report that is exact, and more sizes numbers for that where a family asks for ints."""
+        found = self.traced(held_before)
+        if self.is_exact(found):
+            return found
+        kept = {each.name: each for each in found.held}
+        for group in self.groups(kept.keys()):
+            other = self.traced({**kept, **{name: self.held(name, BUILT) for name in group}})
+            if self.is_exact(other):
+                return other if len(other.trace.sizes) >= FEW else self.loosened(other)
+        raise AssertionError("a report without symbols is itself")
 
     def _report(self, trace: Trace, kept: Collection[str]) -> Report:
         """Returns the report with all but some sizes traced. Those of the workload that are none are left out: they are

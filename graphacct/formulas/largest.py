@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from graphacct.formulas.guards import Guards
 from graphacct.formulas.samples import Samples
+from graphacct.formulas.signs import some_outgrows, without_shared
 from graphacct.formulas.terms import BITS, Number, Terms, added, powers
 from graphacct.formulas.traced_size import MAX, Part, Recorder, TracedSize, value_of
 
@@ -99,10 +100,10 @@ class Extremes:
         """Returns whether one stands for both in a `max`: the other is never above it."""
         high, low = (one, other) if kind == MAX else (other, one)
         more = added(self.trace.terms_of(high) or {}, self.trace.terms_of(low) or {}, -1)
-        if any(sample < 0 for sample in self.trace.samples.of(more)):
+        if some_outgrows(more) or any(sample < 0 for sample in self.trace.samples.of(more)):
             return False
         signs = self.trace.guards.signs
-        return not more or signs.never_negative(signs.reduced(more))
+        return signs.never_negative(without_shared(more) if signs.never_below_0 else more)
 
 
 def _each_as_large(high: Terms, low: Terms) -> bool:
