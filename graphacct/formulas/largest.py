@@ -8,7 +8,7 @@ A peak is the largest of thousands of sums, one for each kernel. Nearly all of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from graphacct.formulas.guards import Guards
@@ -49,6 +49,10 @@ class Traced(Recorder, Protocol):
         """Its decisions."""
 
     @property
+    def extremes(self) -> Mapping[str, Sequence[int]]:
+        """The places of its atoms that are the largest of several, and of those that are the smallest."""
+
+    @property
     def samples(self) -> Samples:
         """About what its atoms are at a few sizes."""
 
@@ -66,9 +70,17 @@ class Extremes:
         """Returns those that count, flat: `max(a, max(b, c) + d)` is of a, b + d and c + d."""
         each = [other for part in parts for other in self._alternatives(kind, part)]
         kept: list[Part] = []
+        tried: list[Part] = []  # the same ones: what stands for one stands for the next, most of the time
         for new in sorted(each, key=value_of, reverse=kind == MAX):  # the first ones cover most of the others
-            if not (self._has_more(kind, kept, new) or any(self._covers(kind, old, new) for old in kept)):
+            old = self._has_more(kind, tried, new)
+            if old is None:
+                old = next((old for old in tried if self._covers(kind, old, new)), None)
+            if old is None:
+                old = new
                 kept.append(new)
+            else:
+                tried = [each for each in tried if each is not old]
+            tried.insert(0, old)
         return kept
 
     def _alternatives(self, kind: str, part: Part) -> Sequence[Part]:
@@ -78,23 +90,27 @@ class Extremes:
         if isinstance(part, LargestOf) and kind == MAX:
             return [other for each in part.of for other in self._alternatives(kind, each)]
         trace = self.trace
-        for product, number in part.terms.items():
-            place = max(product.bit_length() - 1, 0) // BITS
-            if number > 0 and product == 1 << (BITS * place) and trace.atoms[place].kind == kind:
+        for place in trace.extremes[kind]:
+            product = 1 << (BITS * place)
+            number = part.terms.get(product, 0)
+            if number > 0:
                 rest = added(part.terms, {product: number}, -1)
                 if not any(place in dict(powers(other)) for other in rest):
                     others = trace.made(rest, trace.worth(rest))
                     return [number * each + others for each in trace.atoms[place].parts]
         return (part,)
 
-    def _has_more(self, kind: str, kept: Sequence[Part], new: Part) -> bool:
-        """Returns whether one of those that count has each product of a sum as often, or more: the same kernel of a
-        later layer. That is seen at a glance, and true of nearly all."""
+    def _has_more(self, kind: str, kept: Sequence[Part], new: Part) -> Part | None:
+        """Returns one of those that count that has each product of a sum as often, or more: the same kernel of a later
+        layer. That is seen at a glance, and true of nearly all."""
         if not self.trace.guards.signs.never_below_0:
-            return False
+            return None
         mine = self.trace.terms_of(new) or {}
-        others = (self.trace.terms_of(old) or {} for old in kept)
-        return any(_each_as_large(*((old, mine) if kind == MAX else (mine, old))) for old in others)
+        for old in kept:
+            other = self.trace.terms_of(old) or {}
+            if _each_as_large(*((other, mine) if kind == MAX else (mine, other))):
+                return old
+        return None
 
     def _covers(self, kind: str, one: Part, other: Part) -> bool:
         """Returns whether one stands for both in a `max`: the other is never above it."""

@@ -50,6 +50,7 @@ class Trace:
         atoms: Sizes and operations in the order in which they came up: each has this place in every product.
         guards: The decisions.
         samples: About what each atom is at a few sizes.
+        extremes: The places of the atoms that are the largest of several, and of those that are the smallest.
     """
 
     def __init__(self, as_values: bool = False) -> None:
@@ -59,6 +60,7 @@ class Trace:
         self.guards = Guards()
         self._known: dict[Any, TracedSize] = {}
         self.samples = Samples()
+        self.extremes: dict[str, list[int]] = {MAX: [], MIN: []}
         self._extremes = Extremes(self)
         self._rests: dict[Any, Terms] = {}  # what a // b is if the rest is 0, by the formula of the rest
         self._whole: list[Terms] = []  # quotients that were decided to be whole
@@ -220,6 +222,8 @@ class Trace:
     def _atom(self, key: Any, atom: Atom, least: int | None) -> TracedSize:
         if key not in self._known:
             self._known[key] = TracedSize(self, {1 << (BITS * len(self.atoms)): 1}, atom.value)
+            if atom.kind in self.extremes:
+                self.extremes[atom.kind].append(len(self.atoms))
             self.atoms.append(atom)
             self.guards.add(least, int(atom.value) if atom.kind == SIZE else None)
             if atom.kind == SIZE:

@@ -149,8 +149,10 @@ class TracedSize:
         terms = self.trace.terms_of(other)
         if terms is None:
             return False
+        if self.terms == terms:
+            return True
         difference = added(self.terms, terms, -1)
-        return not difference or self.trace.decide("==", difference, self.value - value_of(other))
+        return self.trace.decide("==", difference, self.value - value_of(other))
 
     def __lt__(self, other: Any) -> Any:
         return self._less(other, 1, True)
