@@ -2,31 +2,38 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# graphacct alone, as a user has it; and with what its tests need.
 INSTALLED := $(VENV)/.installed
+INSTALLED_FOR_TESTS := $(VENV)/.installed-for-tests
 
-.PHONY: listings demo test fuzz lint bench verify verify-quick goldens certify coverage estimates clean
+.PHONY: dist listings demo test fuzz lint bench verify verify-quick goldens certify coverage estimates clean
 
 demo: $(INSTALLED)
 	$(BIN)/graphacct report gpt2-xl --depth 3
 	$(BIN)/graphacct draw gpt2-xl -o gpt2-xl.svg
 
-test: $(INSTALLED)
+test: $(INSTALLED_FOR_TESTS)
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 # 20,000 random cases of each surface that reads or runs what others wrote (FUZZ_CASES=1000 for fewer), and the tests on
 # random examples, others each time; the usual run has a few, the same ones every time.
-fuzz: $(INSTALLED)
+fuzz: $(INSTALLED_FOR_TESTS)
 	EXAMPLES=random FUZZ_CASES=$${FUZZ_CASES:-20000} $(BIN)/python -m pytest tests/fuzz
 	EXAMPLES=random $(BIN)/python -m pytest -k "any_graph or random or damaged or figures or stands_for_many or unrolled"
 
-lint: $(INSTALLED)
+lint: $(INSTALLED_FOR_TESTS)
 	$(BIN)/lint-imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(INSTALLED)
+bench: $(INSTALLED_FOR_TESTS)
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only
+
+# The source archive and the wheel of each distribution, in dist/.
+dist: $(INSTALLED_FOR_TESTS)
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m build --outdir dist plugins/graphacct-torch
 
 verify: .venv-verify/.installed
 	.venv-verify/bin/python -m pytest tests/verify plugins/graphacct-torch/tests
@@ -51,23 +58,33 @@ certify: .venv-verify/.installed .venv-certify/.installed .venv-certify/beside
 	.venv-verify/bin/python tests/certify/types_page.py .venv-certify/types.json tests/certify/model_types.json docs/model-types.md
 
 # docs/estimates.md anew: how far off 2 N, 4 N and 6 N are for each preset.
-estimates: $(INSTALLED)
+estimates: $(INSTALLED_FOR_TESTS)
 	$(BIN)/python tests/estimates/write_page.py
 
 # The listing.json of each plugin anew: what `graphacct list` shows of its families and operators.
-listings: $(INSTALLED)
+listings: $(INSTALLED_FOR_TESTS)
 	$(BIN)/python tests/listings/write_listings.py
 
 # docs/coverage.md anew: which of the models that other programs list are read.
-coverage: $(INSTALLED)
+coverage: $(INSTALLED_FOR_TESTS)
 	$(BIN)/python tests/coverage/read_lists.py
 
-$(INSTALLED): pyproject.toml
+# What a failed or stopped command leaves is made again.
+.DELETE_ON_ERROR:
+
+$(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "graphacct needs Python 3.11 or later: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
+
+# Nothing is compiled ahead: a short command imports a tenth of what is installed.
+$(INSTALLED): pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -e .
+	touch $@
+
+$(INSTALLED_FOR_TESTS): pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	$(BIN)/python -m compileall -q graphacct plugins
-	touch $@
+	touch $(INSTALLED) $@
 
 # torch is asked for first and alone: a plain request for it would fetch several GB of CUDA libraries. torchvision lies
 # in a folder of its own, as the transformers library takes another path where it finds it.
@@ -89,4 +106,4 @@ $(INSTALLED): pyproject.toml
 	.venv-certify/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target $@ torchvision==0.28.0 torchaudio timm scipy
 
 clean:
-	rm -rf $(VENV) .venv-verify .venv-certify .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf dist $(VENV) .venv-verify .venv-certify .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -75,6 +75,11 @@ class Commands(click.Group):
             with formatter.section("Commands of plugins"):
                 formatter.write_dl([(name, f"of {entry.distribution}") for name, entry in others.items()])
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from graphacct.cli.help import write_examples
+
+        write_examples("", formatter)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command. A plugin or the model's own code cannot end the program."""
         try:

@@ -6,23 +6,28 @@ from typing import Any
 
 import click
 
-from graphacct.cli.options import BYTES, DEPTH, OUTPUT, account_options, arguments, format_option
+from graphacct.cli import completion
+from graphacct.cli.help import Command
+from graphacct.cli.options import BYTES, DEPTH, OUTPUT, QUANTITIES, account_options, arguments, format_option
 from graphacct.cli.output import FORMATS, format_of, give, give_sheet, say_keys
 from graphacct.cli.parameter_types import Named, OneOf, OutputPath
 from graphacct.phases import TRAIN
 
 
-@click.command("compare")
-@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.command("compare", cls=Command)
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...", shell_complete=completion.models)
 @click.option(
     "--over",
     multiple=True,
     type=Named("SIZE=VALUES", "seq_len=1k,4k,16k"),
     metavar="SIZE=VALUES",
+    shell_complete=completion.axes,
     help="Several sizes of one model: seq_len=1k,4k,16k; batch=1:8:1; d_model=512:2k:256, the end too.",
 )
 @account_options
-@click.option("--quantity", default="flops", metavar="NAME", help="What to compare.  [default: flops]")
+@click.option(
+    "--quantity", default="flops", metavar="NAME", help="What to compare.  [default: flops]", shell_complete=QUANTITIES
+)
 @click.option("--by", type=OneOf(("scope", "operator", "role")), help="[default: scope; role with --plot]")
 @click.option(
     "--plot",
@@ -30,7 +35,12 @@ from graphacct.phases import TRAIN
     metavar="FILE",
     help="Draw the shares of roles too: bars, or lines over sizes. .png, .svg or .pdf (extra plot).",
 )
-@click.option("--against", metavar="NAME", help="In place of shares, plot the quantity against another one: params.")
+@click.option(
+    "--against",
+    metavar="NAME",
+    help="In place of shares, plot the quantity against another one: params.",
+    shell_complete=QUANTITIES,
+)
 @DEPTH
 @BYTES
 @format_option(*FORMATS)

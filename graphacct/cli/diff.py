@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphacct.cli.options import BYTES, OUTPUT, SIZE, account_options, arguments, format_option
+from graphacct.cli import completion
+from graphacct.cli.help import Command
+from graphacct.cli.options import BYTES, OUTPUT, QUANTITIES, SIZE, account_options, arguments, format_option
 from graphacct.cli.output import FORMATS, format_of, give, give_sheets, say_keys
 
 if TYPE_CHECKING:
@@ -17,10 +19,16 @@ PICTURES = (".svg", ".png", ".pdf", ".dot", ".gv")
 """The endings of files that are pictures."""
 
 
-@click.command("diff")
-@click.argument("models", nargs=-1, required=True, metavar="A B")
+@click.command("diff", cls=Command)
+@click.argument("models", nargs=-1, required=True, metavar="A B", shell_complete=completion.models)
 @account_options
-@click.option("--quantity", default="flops", metavar="NAME", help="What the table shows.  [default: flops]")
+@click.option(
+    "--quantity",
+    default="flops",
+    metavar="NAME",
+    help="What the table shows.  [default: flops]",
+    shell_complete=QUANTITIES,
+)
 @click.option(
     "--fail-if",
     multiple=True,

@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
-from graphacct.cli.options import SIZE, account_options, arguments
+from graphacct.cli.help import Command
+from graphacct.cli.options import MODEL_ARGUMENT, QUANTITIES, SIZE, account_options, arguments
 from graphacct.cli.output import drawing, say_keys
 from graphacct.cli.parameter_types import OutputPath
 
 
-@click.command("draw")
-@click.argument("model")
+@click.command("draw", cls=Command)
+@MODEL_ARGUMENT
 @account_options
 @click.option(
     "-o",
@@ -22,7 +23,13 @@ from graphacct.cli.parameter_types import OutputPath
     metavar="FILE",
     help="Where to; .svg, .png, .pdf, .dot or a plugin's ending gives the format.",
 )
-@click.option("--color-by", default="flops", metavar="QUANTITY", help="What the heat shows.  [default: flops]")
+@click.option(
+    "--color-by",
+    default="flops",
+    metavar="QUANTITY",
+    help="What the heat shows.  [default: flops]",
+    shell_complete=QUANTITIES,
+)
 @click.option("--depth", type=SIZE, metavar="N", help="Levels of scopes to open.  [default: what fits a screen]")
 @click.option("--unroll", is_flag=True, help="Draw every repetition of a block.")
 @click.option("--views", is_flag=True, help="Draw views too (reshapes, transposes), which cost nothing.")

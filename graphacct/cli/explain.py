@@ -6,15 +6,16 @@ from typing import Any
 
 import click
 
-from graphacct.cli.options import OUTPUT, account_options, arguments, format_option
-from graphacct.cli.output import format_of, give, say_keys
+from graphacct.cli.help import Command
+from graphacct.cli.options import MODEL_ARGUMENT, OUTPUT, QUANTITIES, account_options, arguments, format_option
+from graphacct.cli.output import format_of, give, say_keys, width
 
 
-@click.command("explain")
-@click.argument("model")
+@click.command("explain", cls=Command)
+@MODEL_ARGUMENT
 @click.argument("node")
 @account_options
-@click.option("--quantity", metavar="NAME", help="The one to explain.  [default: all]")
+@click.option("--quantity", metavar="NAME", help="The one to explain.  [default: all]", shell_complete=QUANTITIES)
 @format_option("text", "json")
 @OUTPUT
 def command(
@@ -38,6 +39,6 @@ def command(
 
         give(to_json({"schema": "graphacct.explanation/1", **explanation.to_dict()}), output)
         return
-    from graphacct.render.printable import printable
+    from graphacct.render.explanation import to_text
 
-    give("\n".join(map(printable, str(explanation).split("\n"))), output)
+    give(to_text(explanation, width(output)), output)

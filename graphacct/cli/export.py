@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
-from graphacct.cli.options import arguments, model_options
+from graphacct.cli.help import Command
+from graphacct.cli.options import MODEL_ARGUMENT, arguments, model_options
 from graphacct.cli.output import give, say_keys
 from graphacct.cli.parameter_types import OutputPath
 
 
-@click.command("export")
-@click.argument("model")
+@click.command("export", cls=Command)
+@MODEL_ARGUMENT
 @model_options
 @click.option("-o", "--output", type=OutputPath(), required=True, metavar="FILE", help="Where to.")
 def command(model: str, output: str, **options: Any) -> None:

@@ -6,21 +6,33 @@ from typing import Any
 
 import click
 
-from graphacct.cli.options import DEPTH, OUTPUT, account_options, arguments, format_option
-from graphacct.cli.output import give
+from graphacct.cli import completion
+from graphacct.cli.help import Command
+from graphacct.cli.options import DEPTH, MODEL_ARGUMENT, OUTPUT, QUANTITIES, account_options, arguments, format_option
+from graphacct.cli.output import give, width
 from graphacct.cli.parameter_types import OneOf
 
 FORMATS = ("text", "latex", "markdown", "python", "json")
 ENDINGS = {"tex": "latex", "md": "markdown", "markdown": "markdown", "py": "python", "json": "json", "txt": "text"}
 
 
-@click.command("formula")
-@click.argument("model")
+@click.command("formula", cls=Command)
+@MODEL_ARGUMENT
 @click.argument("node", required=False)
-@click.option("--quantity", metavar="NAME[,NAME]", help="What to give formulas of.  [default: params,flops]")
+@click.option(
+    "--quantity",
+    metavar="NAME[,NAME]",
+    help="What to give formulas of.  [default: params,flops]",
+    shell_complete=QUANTITIES,
+)
 @click.option("--by", type=OneOf(("scope",)), help="One formula for each scope at --depth, which sum to the whole.")
 @DEPTH
-@click.option("--symbols", metavar="NAME[,NAME]", help="The sizes that stay symbols.  [default: all]")
+@click.option(
+    "--symbols",
+    metavar="NAME[,NAME]",
+    shell_complete=completion.sizes,
+    help="The sizes that stay symbols.  [default: all]",
+)
 @click.option("--exponents", is_flag=True, help="Also by how many % a figure grows when a size grows by 1 %.")
 @account_options
 @format_option(*FORMATS)
@@ -61,7 +73,7 @@ def command(
     elif form == "python":
         give(render.to_python(formulas), output)
     else:
-        give(render.to_text(formulas, exponents), output)
+        give(render.to_text(formulas, exponents, min(width(output) or render.WIDTH, render.WIDTH)), output)
 
 
 def _format(asked: str | None, output: str | None) -> str:

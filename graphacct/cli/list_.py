@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
+from graphacct.cli.help import Command
 from graphacct.cli.options import OUTPUT, format_option, plugin_options, plugins
 from graphacct.cli.output import FORMATS, format_of, give_rows
 from graphacct.errors import UnknownNameError, brief, suggest
 from graphacct.render.catalogue import KINDS, catalogue
 
 
-@click.command("list")
+@click.command("list", cls=Command)
 @click.argument("words", nargs=-1, metavar="[KIND] [WORD]...")
 @plugin_options
 @format_option(*FORMATS)

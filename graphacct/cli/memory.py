@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from graphacct.cli.options import BYTES, OUTPUT, arguments, format_option, memory_options
+from graphacct.cli import completion
+from graphacct.cli.help import Command
+from graphacct.cli.options import BYTES, MODEL_ARGUMENT, OUTPUT, arguments, format_option, memory_options
 from graphacct.cli.output import FORMATS, format_of, give, give_sheet, give_sheets, say_keys
 from graphacct.cli.parameter_types import OutputPath
 
@@ -14,8 +16,8 @@ if TYPE_CHECKING:
     from graphacct.footprint.memory import Memory
 
 
-@click.command("memory")
-@click.argument("model")
+@click.command("memory", cls=Command)
+@MODEL_ARGUMENT
 @memory_options
 @click.option("--fits", metavar="SIZE", help="Whether it fits in that memory, and the room left: 24GiB, 80GB, 24G.")
 @click.option("--max-batch", is_flag=True, help="The largest batch that fits in --fits.")
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--on",
     metavar="DEVICES",
+    shell_complete=completion.devices,
     help="Whether it fits on h100,a100-80gb,…, all, or FILE.toml; what would fit; the ways out.",
 )
 @click.option(

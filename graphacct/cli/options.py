@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from graphacct.cli import completion
 from graphacct.cli.parameter_types import ImageSize, Integer, Named, OneOf, OutputPath, Seconds, Setting
 from graphacct.keywords import DEFAULTS
 from graphacct.operators.mask import MASKS
@@ -72,6 +73,7 @@ MODEL = (
         "How parameters are stored: nf4:double, fp8, q4_k … (graphacct list weight-formats).",
         "in --dtype, or as the file says",
         metavar="FORMAT",
+        shell_complete=completion.registered("weight_formats"),
     ),
     _keyword("--kv-dtype", "Of the cache.", "--dtype", metavar="NAME"),
     _keyword(
@@ -86,6 +88,7 @@ MODEL = (
         "transforms",
         multiple=True,
         metavar="NAME[:OPTIONS]",
+        shell_complete=completion.registered("transforms"),
         help="A rewrite of the graph, as option=value,option=value. Repeatable, in order.",
     ),
     click.option(
@@ -103,14 +106,37 @@ MODEL = (
         metavar="SYMBOL=DIM",
         help="Of a module: a dimension of its inputs that may be any size. Repeatable.",
     ),
-    click.option("--set", type=Setting(), multiple=True, metavar="KEY=VALUE", help="Override a size. Repeatable."),
+    click.option(
+        "--set",
+        type=Setting(),
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Override a size. Repeatable.",
+        shell_complete=completion.keys,
+    ),
     *PLUGINS,
 )
 TRAINING = (
-    _keyword("--profile", "In training: as which kernels.", "torch-eager-cuda", metavar="NAME"),
-    _keyword("--recompute", "In training: none, full, selective, another policy or a glob.", metavar="WHAT"),
+    _keyword(
+        "--profile",
+        "In training: as which kernels.",
+        "torch-eager-cuda",
+        metavar="NAME",
+        shell_complete=completion.registered("profiles"),
+    ),
+    _keyword(
+        "--recompute",
+        "In training: none, full, selective, another policy or a glob.",
+        metavar="WHAT",
+        shell_complete=completion.registered("recompute_policies"),
+    ),
     _keyword("--freeze", "In training: parameters left as they are. Repeatable.", multiple=True, metavar="GLOB"),
-    _keyword("--optimizer", "In training: adamw, sgd, adafactor, muon … (graphacct list optimizers).", metavar="NAME"),
+    _keyword(
+        "--optimizer",
+        "In training: adamw, sgd, adafactor, muon … (graphacct list optimizers).",
+        metavar="NAME",
+        shell_complete=completion.registered("optimizers"),
+    ),
     _keyword("--master", "In training: a float32 copy of the parameters.", "of 16 bits", metavar="fp32|none"),
     _keyword("--dp", "Data-parallel ranks, of which this is one.", type=SIZE, metavar="N"),
     _keyword("--zero", "The ZeRO stage over --dp.", type=SIZE, metavar="0|1|2|3"),
@@ -123,9 +149,12 @@ UNKNOWN = _keyword(
 MASK = _keyword(
     "--mask", "Which of attention's pairs are counted.", "the convention's own, full of most", type=OneOf(MASKS)
 )
-CONVENTION = _keyword("--convention", "What is counted.", metavar="NAME")
+CONVENTIONS = completion.registered("conventions")
+QUANTITIES = completion.registered("quantities")
+CONVENTION = _keyword("--convention", "What is counted.", metavar="NAME", shell_complete=CONVENTIONS)
 ACCOUNT = (*MODEL, *TRAINING, CONVENTION, MASK, UNKNOWN)
 MEMORY = (*MODEL, *TRAINING, UNKNOWN)
+MODEL_ARGUMENT = click.argument("model", shell_complete=completion.models)
 OUTPUT = click.option(
     "-o", "--output", type=OutputPath(), metavar="FILE", help="Write to a file; its ending gives the format."
 )

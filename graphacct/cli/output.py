@@ -152,6 +152,17 @@ def _stdout() -> TextIO:
     return stream
 
 
+def width(output: str | None) -> int | None:
+    """Returns the width of the terminal, or that in the variable COLUMNS; None for a file and a pipe without it."""
+    if output is not None and output != "-":
+        return None
+    if not _stdout().isatty():
+        return _columns() or None
+    from shutil import get_terminal_size
+
+    return get_terminal_size().columns
+
+
 def _columns() -> int:
     """Returns the width in the variable COLUMNS, or 0 without one."""
     asked = os.environ.get("COLUMNS", "")

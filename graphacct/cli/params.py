@@ -6,12 +6,13 @@ from typing import Any
 
 import click
 
-from graphacct.cli.options import BYTES, OUTPUT, arguments, format_option, model_options
+from graphacct.cli.help import Command
+from graphacct.cli.options import BYTES, MODEL_ARGUMENT, OUTPUT, arguments, format_option, model_options
 from graphacct.cli.output import FORMATS, format_of, give, give_sheet, say_keys
 
 
-@click.command("params")
-@click.argument("model")
+@click.command("params", cls=Command)
+@MODEL_ARGUMENT
 @model_options
 @click.option("--expand", is_flag=True, help="Write the * of repeated blocks out as indices.")
 @BYTES

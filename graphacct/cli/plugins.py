@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from graphacct.cli.help import Group
 from graphacct.cli.options import OUTPUT, format_option, plugin_options
 from graphacct.cli.output import FORMATS, format_of, give, give_rows
 
@@ -29,7 +30,7 @@ NEW = (
 """What `new` can write: `graphacct.testing.new.KINDS`, which help must not import."""
 
 
-@click.group("plugins", invoke_without_command=True)
+@click.group("plugins", cls=Group, invoke_without_command=True)
 @plugin_options
 @format_option(*FORMATS)
 @OUTPUT

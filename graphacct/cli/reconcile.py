@@ -6,14 +6,24 @@ from typing import Any
 
 import click
 
-from graphacct.cli.options import MASK, OUTPUT, arguments, format_option, memory_options
+from graphacct.cli.help import Command
+from graphacct.cli.options import CONVENTIONS, MASK, MODEL_ARGUMENT, OUTPUT, arguments, format_option, memory_options
 from graphacct.cli.output import FORMATS, format_of, give, give_sheet
 
 
-@click.command("reconcile")
-@click.argument("model")
-@click.option("--between", default="exact", metavar="NAME", help="A convention.  [default: exact]")
-@click.option("--and", "and_", required=True, metavar="NAME", help="Another one (list conventions), or NAME:MASK.")
+@click.command("reconcile", cls=Command)
+@MODEL_ARGUMENT
+@click.option(
+    "--between", default="exact", metavar="NAME", shell_complete=CONVENTIONS, help="A convention.  [default: exact]"
+)
+@click.option(
+    "--and",
+    "and_",
+    required=True,
+    metavar="NAME",
+    shell_complete=CONVENTIONS,
+    help="Another one (list conventions), or NAME:MASK.",
+)
 @memory_options
 @MASK
 @format_option(*FORMATS)

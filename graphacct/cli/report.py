@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from graphacct.cli.options import BYTES, DEPTH, OUTPUT, account_options, arguments
+from graphacct.cli.help import Command
+from graphacct.cli.options import BYTES, DEPTH, MODEL_ARGUMENT, OUTPUT, QUANTITIES, account_options, arguments
 from graphacct.cli.output import TABLE, give, give_sheet, reporting, say_keys
 from graphacct.cli.parameter_types import OneOf
 from graphacct.phases import FORWARD
@@ -18,13 +19,23 @@ SAYING = ("table", "markdown", "json")
 """The formats that say what became of the keys of a config.json."""
 
 
-@click.command("report")
-@click.argument("model")
+@click.command("report", cls=Command)
+@MODEL_ARGUMENT
 @account_options
 @click.option("--by", type=OneOf(("scope", "operator", "parameter")), default="scope", help="[default: scope]")
 @DEPTH
-@click.option("--columns", metavar="NAMES", help="Those of a table or CSV, with commas between; share is one too.")
-@click.option("--quantities", metavar="NAMES", help="Count these alone, with commas between.  [default: everything]")
+@click.option(
+    "--columns",
+    metavar="NAMES",
+    help="Those of a table or CSV, with commas between; share is one too.",
+    shell_complete=QUANTITIES,
+)
+@click.option(
+    "--quantities",
+    metavar="NAMES",
+    help="Count these alone, with commas between.  [default: everything]",
+    shell_complete=QUANTITIES,
+)
 @BYTES
 @click.option("--format", "format_", metavar="NAME", help="table, json, csv, markdown or another.  [default: table]")
 @OUTPUT

@@ -6,13 +6,22 @@ from typing import Any
 
 import click
 
-from graphacct.cli.options import OUTPUT, account_options, arguments, format_option
+from graphacct.cli import completion
+from graphacct.cli.help import Command
+from graphacct.cli.options import MODEL_ARGUMENT, OUTPUT, account_options, arguments, format_option
 from graphacct.cli.output import FORMATS, format_of, give, give_sheet
 
 
-@click.command("solve")
-@click.argument("model")
-@click.option("--for", "for_", required=True, metavar="SIZE", help="One of the workload, or a key of the config.")
+@click.command("solve", cls=Command)
+@MODEL_ARGUMENT
+@click.option(
+    "--for",
+    "for_",
+    required=True,
+    metavar="SIZE",
+    shell_complete=completion.sizes,
+    help="One of the workload, or a key of the config.",
+)
 @click.option("--where", multiple=True, required=True, metavar="CONDITION", help="Repeatable: all are to hold.")
 @click.option("--max", "max_", is_flag=True, help="The largest size at which they hold.")
 @click.option("--min", "min_", is_flag=True, help="The smallest size at which they hold.")

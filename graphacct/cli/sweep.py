@@ -9,23 +9,41 @@ from typing import Any
 
 import click
 
-from graphacct.cli.options import OUTPUT, SIZE, account_options, arguments, format_option, pairs
+from graphacct.cli import completion
+from graphacct.cli.help import Command
+from graphacct.cli.options import (
+    MODEL_ARGUMENT,
+    OUTPUT,
+    QUANTITIES,
+    SIZE,
+    account_options,
+    arguments,
+    format_option,
+    pairs,
+)
 from graphacct.cli.output import give_sheet
 from graphacct.cli.parameter_types import Named
 
 
-@click.command("sweep")
-@click.argument("model")
+@click.command("sweep", cls=Command)
+@MODEL_ARGUMENT
 @click.option(
     "--over",
     type=Named("NAME=VALUES", "seq_len=1k,4k or d_model=512:8192:128"),
     multiple=True,
     required=True,
     metavar="NAME=VALUES",
+    shell_complete=completion.axes,
     help="An axis: START:STOP:STEP with STOP, or values with commas. Repeatable, the last one fastest.",
 )
 @click.option("--where", multiple=True, metavar="CONDITION", help="Repeatable: all are to hold.")
-@click.option("--keep", multiple=True, metavar="Q,Q", help="The columns besides the axes.  [default: by phase]")
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="Q,Q",
+    help="The columns besides the axes.  [default: by phase]",
+    shell_complete=QUANTITIES,
+)
 @click.option("--pareto", multiple=True, metavar="Q,Q", help="Only rows that no other row beats: minimised.")
 @click.option("--exact", is_flag=True, help="Integers rather than float64.")
 @click.option("--strict", is_flag=True, help="A point that the model refuses is an error.")

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from graphacct.cli.options import OUTPUT, arguments, format_option, model_options
+from graphacct.cli.help import Command
+from graphacct.cli.options import MODEL_ARGUMENT, OUTPUT, arguments, format_option, model_options
 from graphacct.cli.output import format_of, give, give_sheet
 
 
-@click.command("verify")
-@click.argument("model")
+@click.command("verify", cls=Command)
+@MODEL_ARGUMENT
 @click.option(
     "--checkpoint",
     metavar="FILE",

@@ -26,7 +26,7 @@ def sheet(found: ClassVerification) -> Sheet:
     apart = [line for line in parts if line.difference]
     lines = [_line(line) for line in (*totals, *apart)]
     columns = (
-        Column("Figure", whole=True),
+        Column("Figure"),
         Column("Ours", number=True),
         Column("Theirs", number=True),
         Column("Difference", number=True),

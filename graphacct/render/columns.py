@@ -1,7 +1,7 @@
 """Columns of text: how wide each one is, and what stands in each of its lines.
 
-Columns that are too wide together become narrower, the widest first, until they fit, and their text wraps between
-words. That is what the tables of rich look like, which takes fifty times as long for a thousand rows.
+Columns that are too wide together become narrower, the widest first, until they fit. Their text wraps between words, or
+is cut and ends with an ellipsis. Which columns there is room for is decided in `fitting.py`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,11 @@ SINGLE = re.compile(r"[ -~\xa0-\xac\xae-\u02ff\u0370-\u0482\u1d2c-\u1d6a\u2010-\
 ACCENT = re.compile(r"[\u0300-\u036f]")
 """Characters that stand above or below the one before."""
 WORD = re.compile(r"\s*\S+\s*")
+JOINTS = "._/-,=:("
+"""Characters after which a long word is broken."""
+ELLIPSIS = "…"
+FEWEST = 8
+"""Characters of a text's line in a table that is narrower than its columns can be."""
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -27,31 +32,41 @@ class Column:
     Attributes:
         cells: Its texts, the title first.
         right: Whether numbers stand in it, at the right.
-        least: Its least width; 0 for text that may wrap.
-        fixed: Its width, if that does not depend on its cells; 0 for others.
+        cut: Whether a text that is too long is cut; others wrap.
+        natural: Its width if there is room.
+        least: Its least width.
     """
 
     cells: Sequence[str]
     right: bool = False
+    cut: bool = False
+    natural: int = 0
     least: int = 0
-    fixed: int = 0
 
 
-def widths(columns: Sequence[Column], paddings: Sequence[int], total: int) -> list[int]:
-    """Returns how wide columns are that have so much in all, each with the blanks that belong to it."""
-    natural = [
-        padding + column.fixed
-        if column.fixed
-        else max(min(padding + max(map(_longest_line, column.cells)), total), padding + column.least)
-        for column, padding in zip(columns, paddings, strict=True)
-    ]
-    found = _narrowed(natural, [not column.fixed for column in columns], total)
-    if found is natural:
+def widths(columns: Sequence[Column], total: int) -> list[int]:
+    """Returns how wide columns are that have so much in all: as wide as they would be, or the widest ones narrowed,
+    none below its least width unless there is no other way."""
+    natural = [column.natural for column in columns]
+    if sum(natural) <= total:
         return natural
-    return [
-        min(wanted, width) if column.fixed or not column.least else max(min(wanted, width), column.least + padding)
-        for column, padding, wanted, width in zip(columns, paddings, natural, found, strict=True)
-    ]
+    least = [min(column.least, column.natural) for column in columns]
+    if sum(least) > total:  # a number beside a long name
+        least = [floor if column.right else min(floor, FEWEST) for column, floor in zip(columns, least, strict=True)]
+    level = max(natural)
+    while level > 1 and sum(_levelled(natural, least, level)) > total:
+        level -= 1
+    found = _levelled(natural, least, level)
+    spare = total - sum(found)
+    for place, wanted in enumerate(natural):  # what is left after an even division
+        if spare > 0 and found[place] == level < wanted:
+            found[place] += 1
+            spare -= 1
+    return found
+
+
+def _levelled(natural: Sequence[int], least: Sequence[int], level: int) -> list[int]:
+    return [max(min(wanted, level), floor) for wanted, floor in zip(natural, least, strict=True)]
 
 
 def wrapped(text: str, width: int) -> list[str]:
@@ -83,32 +98,27 @@ def placed(text: str, width: int, right: bool) -> str:
     return blanks + text if right else text + blanks
 
 
-def _narrowed(natural: list[int], free: Sequence[bool], total: int) -> list[int]:
-    """Returns widths that are not wider than `total` together, the widest of the free ones narrowed first."""
-    found, excess = natural, sum(natural) - total
-    while excess > 0:
-        levels = sorted({width for width, may in zip(found, free, strict=True) if may}, reverse=True)
-        if not levels or not levels[0]:
+def shortened(text: str, width: int) -> str:
+    """Returns a text on one line: cut, with an ellipsis at its end, if it is longer than `width`."""
+    if length(text) <= width:
+        return text
+    used, kept = 1, []
+    for character in text:
+        used += length(character)
+        if used > width:
             break
-        step = levels[0] - (levels[1] if len(levels) > 1 else 0)
-        widest = [may and width == levels[0] for width, may in zip(found, free, strict=True)]
-        found = _reduced(found, widest, excess, step)
-        excess = sum(found) - total
-    return found if excess <= 0 else _reduced(found, [width > 0 for width in found], excess, excess)
+        kept.append(character)
+    return "".join(kept).rstrip() + ELLIPSIS
 
 
-def _reduced(given: Sequence[int], chosen: Sequence[bool], excess: int, most: int) -> list[int]:
-    """Returns widths with an excess taken from those that are chosen, evenly, but from none more than `most`."""
-    left, found = sum(chosen), []
-    for width, one in zip(given, chosen, strict=True):
-        taken = min(width, most, round(excess / left)) if one else 0
-        excess, left = excess - taken, left - one
-        found.append(width - taken)
-    return found
-
-
-def _longest_line(text: str) -> int:
+def longest_line(text: str) -> int:
+    """Returns the width of the longest line of a text."""
     return length(text) if "\n" not in text else max(map(length, text.split("\n")))
+
+
+def longest_word(text: str) -> int:
+    """Returns the width of the longest word of a text, which a narrow column breaks at the earliest."""
+    return max(map(length, text.split()), default=0)
 
 
 def _breaks(line: str, width: int) -> Iterator[int]:
@@ -133,9 +143,16 @@ def _breaks(line: str, width: int) -> Iterator[int]:
 
 
 def _parts(word: str, width: int) -> list[str]:
-    """Returns a word that is longer than a line in parts that are not."""
-    if SINGLE.fullmatch(word):
-        return [word[start : start + width] for start in range(0, len(word), width)]
-    from rich.cells import chop_cells
+    """Returns a word that is longer than a line in parts that are not: broken after a dot or the like where one stands
+    in the second half of a line, `transformer.h.*.attn.` and `c_attn`."""
+    if not SINGLE.fullmatch(word):
+        from rich.cells import chop_cells
 
-    return chop_cells(word, width)
+        return chop_cells(word, width)
+    parts, start = [], 0
+    while len(word) - start > width:
+        line = word[start : start + width]
+        end = max(map(line.rfind, JOINTS)) + 1
+        parts.append(line[:end] if 2 * end > width else line)
+        start += len(parts[-1])
+    return [*parts, word[start:]]

@@ -132,7 +132,7 @@ def _columns(found: Comparison, rows: Iterable[_Row], quantity: Quantity, binary
     """Returns a table with a column for each model, and beside it one of shares."""
     columns, totals = [Column(KEYS[found.by].replace("path", "scope").capitalize())], []
     for name, report in zip(found.names, found.reports, strict=True):
-        columns += [Column(printable(name), True), *([Column("Share", True)] if quantity.adds_up else [])]
+        columns += [Column(printable(name), True), *([Column("Share", True, rank=1)] if quantity.adds_up else [])]
         total = report.figure(found.quantity)
         whole = "" if same(total, 0) else percent(1.0)
         figure = "–" if total is None else human(total, quantity.unit, binary)

@@ -31,13 +31,13 @@ def sheets(memory: Memory, binary: bool = False) -> list[Sheet]:
 
 
 def _devices(memory: Memory, binary: bool) -> Sheet:
-    columns = [Column("Device", whole=True), Column("Memory"), Column("Fits"), Column("Headroom", True)]
+    columns = [Column("Device"), Column("Memory", whole=True, rank=2), Column("Fits"), Column("Headroom", True)]
     sizes = [
         (title, name)
         for title, name in (("Largest batch", "largest_batch"), ("Longest seq_len", "longest_seq_len"))
         if any(getattr(item, name) is not None for item in memory.devices)
     ]
-    columns += [Column(title, True) for title, _ in sizes]
+    columns += [Column(title, True, rank=1) for title, _ in sizes]
     lines = [
         Line(
             (
@@ -95,7 +95,7 @@ def _ways_out(item: DeviceFit, binary: bool) -> Sheet:
     notes = [] if lines else ["none was found that needs less"]
     if any("zero" in way.options for way in item.ways_out):
         notes.append("the batch is that of one rank")
-    columns = (Column("With", whole=True), Column("Needs", True), Column("Fits"), Column("Headroom", True))
+    columns = (Column("With"), Column("Needs", True), Column("Fits"), Column("Headroom", True))
     title = f"ways out for {printable(item.name)}"
     return Sheet(title, capacity(item.capacity, item.nominal, binary), columns, tuple(lines), None, tuple(notes))
 

@@ -94,7 +94,12 @@ def sheet(found: Diff, depth: int | None = None, binary: bool = False) -> Sheet:
     return Sheet(
         f"{names}: {title(quantity)}",
         "",
-        (Column("Scope"), *(Column(name, True) for name in ("A", "B", "Difference", "Change")), Column("What")),
+        (
+            Column("Scope"),
+            *(Column(name, True) for name in ("A", "B", "Difference")),
+            Column("Change", True, rank=2),
+            Column("What", rank=1),
+        ),
         tuple(lines),
         Line((label, *_cells(one, other, quantity, binary), "")),
         (*_counts(found, len(idle)), *_terms(found)),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from html import escape
 from typing import TYPE_CHECKING
 
 from graphacct.dims import same
 from graphacct.explanations.formulas import number
+from graphacct.render.columns import wrapped
 from graphacct.render.printable import printable
 
 if TYPE_CHECKING:
@@ -18,10 +21,20 @@ if TYPE_CHECKING:
     from graphacct.footprint.live_tensors import LiveTensor
 
 MOST_ALIVE = 8
+DEEPER = 8
+"""How far the further lines of a long one are indented below it."""
+HEAD = re.compile(r" *\S+ {2,}")
+"""The word at the left of the first lines, beside which the further ones stand."""
 
 
-def to_text(explanation: Explanation) -> str:
-    """Returns an explanation in lines of plain text: the operands, the values, each quantity's formula, the source."""
+def to_html(explanation: Explanation) -> str:
+    """Returns the same lines for a notebook."""
+    return f"<pre>{escape(to_text(explanation))}</pre>"
+
+
+def to_text(explanation: Explanation, width: int | None = None) -> str:
+    """Returns an explanation in lines of plain text: the operands, the values, each quantity's formula, the source.
+    Lines longer than `width` are broken."""
     scope = not explanation.operator
     lines = [f"{explanation.node} of {explanation.model}: {explanation.operator or 'a scope'}"]
     if explanation.origin:
@@ -46,7 +59,18 @@ def to_text(explanation: Explanation) -> str:
     lines.append(f"  source      {explanation.source}")
     if explanation.gradient_source:
         lines.append(f"  gradients   {explanation.gradient_source}")
-    return "\n".join(map(printable, lines))
+    printed = map(printable, lines)
+    return "\n".join(printed if width is None else [part for line in printed for part in _broken(line, width)])
+
+
+def _broken(line: str, width: int) -> Iterator[str]:
+    """Yields a line in parts that are not longer than a width."""
+    head = HEAD.match(line)
+    indent = min(head.end() if head else len(line) - len(line.lstrip()) + DEEPER, width // 2)
+    first, *_ = wrapped(line, width)
+    yield first.rstrip()
+    rest = line[len(first) :]
+    yield from (f"{'':{indent}}{part.rstrip()}" for part in (wrapped(rest, width - indent) if rest else ()))
 
 
 def _line_text(line: ExplainedQuantity, scope: bool) -> list[str]:

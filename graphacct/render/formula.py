@@ -34,7 +34,7 @@ def to_text(formulas: Sequence[Formula], exponents: bool = False, width: int = W
         lines += _wrapped("", formula.note, width)
         blocks.append("\n".join(lines))
     if exponents:
-        blocks.append("\n".join(_exponents(formulas)))
+        blocks += ["\n".join(_exponents(some)) for some in _beside(formulas, width)]
     first = formulas[0]
     ends = _wrapped("with ", ", ".join(f"{name} {value:,}" for name, value in _point(formulas).items()), width)
     for held in first.held:
@@ -157,9 +157,22 @@ def _formula(head: str, formula: Formula, width: int) -> Iterator[str]:
             f"{before}    {printable(each)}{end}",
             width,
             subsequent_indent=f"{before}        ",
-            break_long_words=False,
             break_on_hyphens=False,
         )
+
+
+def _beside(formulas: Sequence[Formula], width: int) -> Iterator[list[Formula]]:
+    """Yields the formulas whose exponents stand in one table, as many as its width has room for."""
+    first = used = max(map(len, [*_point(formulas), "exponent of"]))
+    some: list[Formula] = []
+    for formula in formulas:
+        wide = max(len(_label(formula)), 8) + 2
+        if some and used + wide > width:
+            yield some
+            some, used = [], first
+        some.append(formula)
+        used += wide
+    yield some
 
 
 def _exponents(formulas: Sequence[Formula]) -> Iterator[str]:
@@ -208,7 +221,5 @@ def _wrapped(head: str, text: str, width: int) -> list[str]:
     """Returns a text in lines of a width, those after the first indented as far as the `head` goes."""
     if not text:
         return []
-    indent = " " * (len(head) if len(head) <= LABEL + len("   = ") else DEEP)
-    return textwrap.wrap(
-        f"{head}{text}", width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
+    deep = len(head) if len(head) <= LABEL + len("   = ") else DEEP
+    return textwrap.wrap(f"{head}{text}", width, subsequent_indent=" " * min(deep, width // 2), break_on_hyphens=False)

@@ -38,6 +38,28 @@ TITLES = {
     "param_bytes": "Weights",
     "source": "Sizes from",
 }
+RANKS = {
+    "plugin": 5,
+    "source": 4,
+    "takes": 3,
+    "options": 3,
+    "vendor": 3,
+    "origin": 3,
+    "architecture": 2,
+    "signature": 2,
+    "endings": 2,
+    "aliases": 2,
+    "active_params": 1,
+    "unit": 1,
+    "command": 1,
+}
+"""How little a column is needed where there is no room for all."""
+WHOLE = ("unit", "command", "memory_bytes", "vendor")
+"""Columns of words that are not broken."""
+CUT = ("plugin", "source", "architecture", "origin")
+"""Columns whose texts are cut where they are too long."""
+ONE_LINE = ("takes", "doc")
+"""Further ones among the models, of which each has one line."""
 NUMBERS: Mapping[str, Callable[[Any], str]] = {"params": "{:,}".format, "active_params": params, "param_bytes": bytes_}
 """How the numbers of models are shown; parameters in full, by which a model is recognised."""
 FEW = 4
@@ -54,10 +76,16 @@ def sheet(kind: str, rows: Iterable[Mapping[str, Any]], problems: Sequence[str] 
     return Sheet(
         f"{kind}: {len(rows)}",
         "",
-        tuple(Column(TITLES.get(name, name.capitalize()), name in NUMBERS) for name in names),
+        tuple(_column(kind, name) for name in names),
         tuple(Line(tuple(_cell(_shown(row, name)) for name in names), printable(row["name"])) for row in rows),
         warning="; ".join(map(printable, problems)),
     )
+
+
+def _column(kind: str, name: str) -> Column:
+    cut = name in CUT or (kind == "architectures" and name in ONE_LINE)
+    title = TITLES.get(name, name.capitalize())
+    return Column(title, name in NUMBERS, name in WHOLE, RANKS.get(name, 0), cut)
 
 
 def _once(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

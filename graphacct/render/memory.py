@@ -146,6 +146,13 @@ def to_text(memory: Memory) -> str:
     return sheet_text(sheet(memory))
 
 
+def to_html(memory: Memory) -> str:
+    """Returns the table as HTML, for a notebook."""
+    from graphacct.render.html import to_html as sheet_html
+
+    return sheet_html(sheet(memory))
+
+
 def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> Sheet:
     """Returns the sheet of the memory, part by part, with the tensors alive at the peak."""
     training = memory.phase == TRAIN
@@ -188,7 +195,7 @@ def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> 
     return Sheet(
         printable(memory.model),
         terms(memory),
-        (Column("Memory"), Column("Bytes", True), Column("Share", True), Column("What it is")),
+        (Column("Memory"), Column("Bytes", True), Column("Share", True, rank=2), Column("What it is", rank=1)),
         tuple(lines),
         Line(("Total", bytes_(memory.total, binary), "", "")),
         (
@@ -232,10 +239,10 @@ def timeline_sheet(memory: Memory, binary: bool = False) -> Sheet:
     ]
     columns = (
         Column("Step", True),
-        Column("Pass"),
+        Column("Pass", whole=True, rank=1),
         Column("Node"),
-        Column("Operator"),
-        Column("Runs", True),
+        Column("Operator", whole=True, rank=3),
+        Column("Runs", True, rank=2),
         Column("Alive", True),
     )
     where = f"peak at {printable(memory.peak_at)}" if memory.peak_at else "peak"

@@ -46,7 +46,7 @@ def sheet(found: Reconciliation) -> Sheet:
     return Sheet(
         f"{printable(found.model)}: FLOPs of a training step",
         workload_words(found.workload),
-        (Column("Term", whole=True), Column("Of"), Column("FLOPs", True, True), Column("Share", True)),
+        (Column("Term"), Column("Of", rank=1), Column("FLOPs", True), Column("Share", True, rank=2)),
         tuple(lines),
         Line((printable(found.and_), "", _digits(found.to_flops), _share(found.to_flops, found))),
         (

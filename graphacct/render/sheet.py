@@ -45,6 +45,23 @@ TRAINING_COLUMNS = (
     "saved_bytes",
     "peak_bytes",
 )
+RANKS = {
+    OPERATOR: 9,
+    "optimizer_flops": 8,
+    "input_grad_flops": 7,
+    "weight_grad_flops": 7,
+    "": 6,
+    "forward_flops": 5,
+    "activation_bytes": 4,
+    "saved_bytes": 3,
+    SHARE: 2,
+    "peak_bytes": 2,
+    "params": 1,
+    "flops": 0,
+    "step_flops": 0,
+}
+"""How little a default column is needed where there is no room for all; a plugin's own is ranked as the one without a
+name. Columns that were chosen stay."""
 UNCOSTED = "uncosted"
 
 
@@ -87,7 +104,11 @@ def sheet(
     return Sheet(
         printable(report.model),
         workload_text(report),
-        (Column(label), *[Column(OPERATOR)] * len(second), *[Column(title(item), True) for item in quantities]),
+        (
+            Column(label),
+            *[Column(OPERATOR, whole=True, rank=RANKS[OPERATOR])] * len(second),
+            *[Column(title(item), True, rank=0 if columns else _rank(item)) for item in quantities],
+        ),
         tuple(lines),
         Line((f"Total{partial(report)}", *second, *totals)),
         (
@@ -106,6 +127,10 @@ def sheet(
 def title(quantity: Quantity | None) -> str:
     """Returns the title of a quantity's column, or of the column of shares."""
     return "Share" if quantity is None else printable(quantity.title or quantity.name)
+
+
+def _rank(quantity: Quantity | None) -> int:
+    return RANKS.get(SHARE if quantity is None else quantity.name, RANKS[""])
 
 
 def default_columns(report: Report) -> tuple[str, ...]:
@@ -175,12 +200,12 @@ def _parameters(report: Report, binary: bool) -> Sheet:
         printable(report.model),
         workload_text(report),
         (
-            Column("Tensor", whole=True),
-            Column("Shape"),
-            Column("Dtype"),
-            Column("Count", True),
+            Column("Tensor"),
+            Column("Shape", whole=True),
+            Column("Dtype", whole=True, rank=3),
+            Column("Count", True, rank=2),
             Column("Params", True),
-            Column(""),
+            Column("Note", rank=1),
         ),
         tuple(_parameter(row) for row in report.by_parameter),
         None,

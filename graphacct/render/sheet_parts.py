@@ -7,16 +7,27 @@ from typing import Any
 import attrs
 
 OPERATOR = "Operator"
-"""The title of the column that a narrow table leaves out."""
+"""The title of the column of operators."""
 
 
 @attrs.frozen
 class Column:
-    """A column: its title, whether it has numbers (aligned right), and whether its cells are never cut (`whole`)."""
+    """A column of a sheet.
+
+    Attributes:
+        title: What stands above it.
+        number: Whether its cells are numbers, which stand at the right and are never broken.
+        whole: Whether its cells are texts that are not broken either.
+        rank: How little it is needed: of a table that is too wide the columns with the highest rank go first. Those of
+            rank 0 stay.
+        cut: Whether a text that is too long for its column is cut; others take several lines.
+    """
 
     title: str
     number: bool = False
     whole: bool = False
+    rank: int = 0
+    cut: bool = False
 
 
 @attrs.frozen
@@ -50,6 +61,7 @@ class Sheet:
         warning: What every total leaves out; empty if nothing.
         bars: Whether the lines' shares are to be drawn.
         rest: How to see the lines that a terminal does not show, if there are too many.
+        heads: How many of the first columns name a line: a table that is too wide repeats them.
     """
 
     title: str
@@ -61,3 +73,4 @@ class Sheet:
     warning: str = ""
     bars: bool = False
     rest: str = "use a smaller depth, or the format csv or json"
+    heads: int = 1

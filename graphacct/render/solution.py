@@ -74,8 +74,8 @@ def sheet(found: Solution) -> Sheet:
         f"{printable(found.model)}: {printable(found.name)} {found.size:,}",
         workload_words(found.workload),
         (
-            Column("Figure", whole=True),
-            *(Column(f"{printable(found.name)} {trial.size:,}", True, True) for trial in trials),
+            Column("Figure"),
+            *(Column(f"{printable(found.name)} {trial.size:,}", True) for trial in trials),
         ),
         tuple(lines.values()),
         None,

@@ -70,12 +70,13 @@ def sheet(sweep: Sweep, most: int = SHOWN) -> Sheet:
         f"{printable(sweep.model)}: {_rows(sweep.rows)} of {_points(sweep.points)}",
         ", ".join(f"{printable(name)} {_said(value)}" for name, value in request.options.items()),
         tuple(
-            Column(printable(name), name not in request.axes or _numbers(values), True)
+            Column(printable(name), name not in request.axes or _numbers(values), whole=True)
             for name, values in columns.items()
         ),
         lines,
         None,
         tuple(map(printable, notes(sweep, len(lines)))),
+        heads=max(len(request.axes), 1),
     )
 
 

@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from graphacct.render.columns import Column, length, placed, widths, wrapped
-from graphacct.render.sheet_parts import OPERATOR, Line, Sheet
+from graphacct.render.columns import (
+    Column,
+    length,
+    longest_line,
+    longest_word,
+    placed,
+    shortened,
+    widths,
+    wrapped,
+)
+from graphacct.render.fitting import Fit, Spacing, fit
+from graphacct.render.sheet_parts import Line, Sheet
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,21 +25,14 @@ if TYPE_CHECKING:
 
 WIDTH = 120
 """Characters per line if there is no terminal to ask."""
-NARROW = 72
-"""Width in characters below which a tree has no column of operators."""
 BAR = 12
 """Characters of a full bar (100 %)."""
 MOST = 2000
 """The most lines of a table on a terminal. More take minutes to lay out, and CSV has all of them."""
 LABEL = 40
 """Characters of the longest label that stays on one line if the table is too wide."""
-LAYOUTS = ((False, True), (True, True), (True, False))
-"""Ways to lay out a tree with a column of operators, tight or not, with that column or not: the first that fits, or
-else the last."""
-TEXT = 16
+TEXT = 24
 """Characters of the narrowest column of text that wraps."""
-WITH_BARS = 96
-"""Width in characters from which on there are bars."""
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
 Piece: TypeAlias = tuple[str, str]
@@ -71,60 +74,57 @@ def _lines(sheet: Sheet, width: int, ascii_only: bool) -> Iterator[list[Piece]]:
     """Yields the lines of a sheet in pieces."""
     if sheet.title:
         yield from _paragraph([(sheet.title, "bold"), (f"  {sheet.subtitle}" if sheet.subtitle else "", "dim")], width)
-    bars = sheet.bars and width >= WITH_BARS and not ascii_only
-    layouts = LAYOUTS if any(column.title == OPERATOR for column in sheet.columns[1:]) else LAYOUTS[:1]
-    for tight, operators in layouts:
-        shown = [
-            place
-            for place, column in enumerate(sheet.columns)
-            if not place or _is_shown(column.title, operators, width)
-        ]
-        columns = [_column(sheet, place) for place in shown] + ([Column([""], fixed=BAR)] if bars else [])
-        needed = sum(column.least or column.fixed or TEXT for column in columns)
-        needed += (2 if tight else 3) * (len(columns) - 1) + (0 if tight else 2)
-        if needed <= width:
-            break
-    yield []
-    yield from _table(sheet, shown, _Grid(columns, width, tight), bars, "-" if ascii_only else "─")
+    shown = [place for place in range(len(sheet.columns)) if _says_something(sheet, place)]
+    columns = [_column(sheet, place, width) for place in shown]
+    ranks = [sheet.columns[place].rank for place in shown]
+    found = fit(columns, ranks, sheet.heads, BAR if sheet.bars and not ascii_only else 0, width)
+    for block in found.blocks:
+        grid = _Grid([columns[place] for place in block], width, found)
+        yield []
+        yield from _table(sheet, [shown[place] for place in block], grid, ascii_only)
     yield []
     if len(sheet.lines) > MOST:
         yield from _paragraph([(f"{len(sheet.lines) - MOST:,} more lines are not shown: {sheet.rest}", "bold")], width)
+    missing = [sheet.columns[shown[place]].title for place in found.missing(len(columns))]
+    if missing:
+        yield from _paragraph([(f"no room in {width} characters for: {', '.join(missing)}", "dim")], width)
     for note in sheet.notes:
         yield from _paragraph([(note, "dim")], width)
     if sheet.warning:
         yield from _paragraph([(sheet.warning, "bold red")], width)
 
 
-def _is_shown(title: str, operators: bool, width: int) -> bool:
-    return title != OPERATOR or (operators and width >= NARROW)
+def _says_something(sheet: Sheet, place: int) -> bool:
+    """Returns whether a column is shown at all: a further one of texts is not if all of them are empty."""
+    column = sheet.columns[place]
+    return column.number or not column.rank or any(line.cells[place] for line in sheet.lines)
 
 
-def _column(sheet: Sheet, place: int) -> Column:
+def _column(sheet: Sheet, place: int, width: int) -> Column:
     """Returns a column: its title, its cells, and its total if there is one."""
     column = sheet.columns[place]
     cells = [line.cells[place] if place else "  " * line.indent + line.cells[0] for line in sheet.lines[:MOST]]
     total = [] if sheet.total is None else [sheet.total.cells[place]]
-    longest = max(map(len, [*total, *cells]), default=0)
-    kept = column.number or not place or column.title == OPERATOR
-    least = longest if column.whole else min(longest, LABEL) if kept else 0
-    return Column([column.title, *cells, *total], column.number, least)
+    longest = max(map(longest_line, [*total, *cells]), default=0)
+    natural = min(max(longest, length(column.title)), width)
+    least = longest if column.number or column.whole else min(longest, TEXT if place else LABEL)
+    least = min(max(least, longest_word(column.title)), width)
+    return Column([column.title, *cells, *total], column.number, column.cut, natural, least)
 
 
 class _Grid:
     """Columns beside each other: their widths, and the blanks between and around them."""
 
-    def __init__(self, columns: Sequence[Column], total: int, tight: bool) -> None:
-        last = len(columns) - 1
-        self.columns = columns
-        self.edge = "" if tight else " "
-        self.left = [0 if tight or not place else 1 for place in range(last + 1)]
-        self.right = [0 if place == last else 1 for place in range(last + 1)]
-        paddings = [before + after for before, after in zip(self.left, self.right, strict=True)]
-        self.widths = widths(columns, paddings, total - 2 * len(self.edge) - last)
+    def __init__(self, columns: Sequence[Column], total: int, found: Fit) -> None:
+        spacing: Spacing = found.spacing
+        self.columns = [*columns, Column([""], natural=BAR, least=BAR)] if found.bars else columns
+        self.bars = found.bars
+        self.edge, self.gap = " " * spacing.edge, " " * spacing.between
+        self.widths = widths(self.columns, total - spacing.between * (len(self.columns) - 1) - 2 * spacing.edge)
 
     def rule(self, character: str) -> list[Piece]:
         """Returns the line below the titles."""
-        return [(self.edge + character * (sum(self.widths) + len(self.widths) - 1), "")]
+        return [(self.edge + character * (sum(self.widths) + len(self.gap) * (len(self.widths) - 1)), "")]
 
     def row(self, cells: Sequence[Piece], low: bool = False) -> Iterator[list[Piece]]:
         """Yields the lines of a row. A cell with fewer lines than others stands at the top, or if `low` below."""
@@ -136,34 +136,34 @@ class _Grid:
         for pieces in zip(*stacks, strict=True):
             line = [(self.edge, "")]
             for place, piece in enumerate(pieces):
-                line += [(" ", ""), piece] if place else [piece]
+                line += [(self.gap, ""), piece] if place else [piece]
             yield line
 
     def _cell(self, place: int, cell: Piece) -> list[Piece]:
         text, style = cell
-        before, after = " " * self.left[place], " " * self.right[place]
-        width = max(self.widths[place] - len(before) - len(after), 1)
-        right = self.columns[place].right
+        column, width = self.columns[place], max(self.widths[place], 1)
+        if column.cut:
+            text = shortened(text, width)
         if length(text) <= width and "\n" not in text:  # as most are
-            return [(before + placed(text, width, right) + after, style)]
-        return [(before + placed(line, width, right) + after, style) for line in wrapped(text, width)]
+            return [(placed(text, width, column.right), style)]
+        return [(placed(line, width, column.right), style) for line in wrapped(text, width)]
 
 
-def _table(sheet: Sheet, shown: Sequence[int], grid: _Grid, bars: bool, rule: str) -> Iterator[list[Piece]]:
+def _table(sheet: Sheet, block: Sequence[int], grid: _Grid, ascii_only: bool) -> Iterator[list[Piece]]:
     """Yields the lines of the table itself: titles, a rule, the cells, and the totals."""
     yield from grid.row([(column.cells[0], "bold") for column in grid.columns], low=True)
-    yield grid.rule(rule)
-    columns = grid.columns[: len(shown)]
+    yield grid.rule("-" if ascii_only else "─")
+    columns = grid.columns[: len(block)]
     named = len(sheet.columns) > 1 and not sheet.columns[1].number
-    styles = ["cyan" if place == 1 and named else "" for place in shown]
+    styles = ["cyan" if place == 1 and named else "" for place in block]
     for number, line in enumerate(sheet.lines[:MOST], 1):
         cells = [(column.cells[number], style) for column, style in zip(columns, styles, strict=True)]
-        yield from grid.row([*cells, _bar(line)] if bars else cells)
+        yield from grid.row([*cells, _bar(line)] if grid.bars else cells)
     if sheet.total is not None:
         yield []
         strong = "bold red" if sheet.warning else "bold"
         cells = [(column.cells[-1], strong) for column in columns]
-        yield from grid.row([*cells, ("", "")] if bars else cells)
+        yield from grid.row([*cells, ("", "")] if grid.bars else cells)
 
 
 def _paragraph(pieces: Sequence[Piece], width: int) -> Iterator[list[Piece]]:

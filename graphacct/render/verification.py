@@ -26,7 +26,7 @@ def sheet(found: Verification, checkpoint: str) -> Sheet:
         Line((printable(item.name), item.kind, item.model or "–", item.checkpoint or "–"), printable(item.name))
         for item in found.differences
     ]
-    columns = (Column("Tensor", whole=True), Column("Differs"), Column("Model"), Column("Checkpoint"))
+    columns = (Column("Tensor"), Column("Differs", rank=1), Column("Model"), Column("Checkpoint"))
     read = tuple(f"{printable(how)}: {count:,} tensors" for how, count in found.conversions.items())
     if further:
         of = "1 tensor is" if further == 1 else f"{further:,} tensors are"

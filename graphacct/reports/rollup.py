@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from graphacct.costs.annotate import AnnotatedGraph
 from graphacct.costs.columns import column, no_number, owned, total
@@ -48,7 +49,7 @@ def rollup(
     times = [record.times for record in costed]
     parameters = owned(costed)
     columns: list[list[Dim]] = []
-    totals: list[Dim] = []
+    totals: list[Any] = []
     for quantity in columned:
         try:
             columns.append(column(quantity, costed, times, parameters))

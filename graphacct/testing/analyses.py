@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from graphacct.costs.analyses import Analysis
 from graphacct.phases import TRAIN
+from graphacct.testing.needs import needed
 from graphacct.testing.totals import ModelContract, Totals
 
 
@@ -45,7 +46,7 @@ class AnalysisContract(ModelContract):
 
     def test_every_phase_and_symbols_have_values(self) -> None:
         """It is asked about every report: of a training step, with a symbol as the batch, of a graph written out."""
-        import sympy
+        sympy = needed("sympy")
 
         batch = sympy.Symbol("batch", integer=True, positive=True)
         for row in self.rows:

@@ -7,7 +7,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Iterator
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +19,7 @@ from graphacct.hooks.manager import GROUP, KINDS, Plugins, load
 from graphacct.hooks.registry import Plugin
 from graphacct.testing.contract import Contract, failures
 from graphacct.testing.made_up import CONTRACTS, contract_of_hooks, made_up
+from graphacct.testing.needs import INSTALL, WORLDS
 from graphacct.testing.node_hooks import NodeHooksContract
 
 KIT = "graphacct.testing"
@@ -49,8 +50,11 @@ class Checked:
 def check(path: str | os.PathLike[str]) -> list[Checked]:
     """Returns what was found of a plugin: a Python file, or the folder of a distribution.
 
-    Raises PluginError if it is neither, or cannot be loaded.
+    Raises PluginError if it is neither, or cannot be loaded, or if what the checks need is not installed.
     """
+    for module, what in WORLDS.items():
+        if find_spec(module) is None:
+            raise PluginError(f"a plugin is checked with {what}, which need {module}: {INSTALL}")
     found = Path(path)
     if found.is_dir():
         return list(_distribution(found))

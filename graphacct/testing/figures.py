@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
-from unittest import SkipTest
 
 from graphacct.testing import worlds
 from graphacct.testing.contract import Contract
+from graphacct.testing.needs import needed
 from graphacct.testing.rows import Sized
 
 
@@ -55,10 +55,7 @@ class FigureContract(Contract):
 
     def test_arrays_agree_with_ints(self) -> None:
         """Each point of a sweep is what ints give, without any limit in Python ints."""
-        try:
-            import numpy  # noqa: F401  graphacct needs it for sweeps alone
-        except ImportError:
-            raise SkipTest("sweeps need numpy: pip install graphacct[sweep]") from None
+        needed("numpy")
         for row, figures in self._rows():
             at = self._holding(row, figures, self._points(row, worlds.LARGE, 2))
             if at:

@@ -12,6 +12,7 @@ from graphacct.errors import GraphacctError
 from graphacct.operators.operator import Operator
 from graphacct.operators.saves import saved_tensors
 from graphacct.testing import worlds
+from graphacct.testing.needs import needed
 from graphacct.testing.reference import measured
 from graphacct.testing.refusals import RefusalTests
 from graphacct.testing.rows import COSTS, Row, Sized, sized
@@ -86,10 +87,7 @@ class OperatorContract(RefusalTests):
 
     def test_arrays_agree_with_ints(self) -> None:
         """Each point of a sweep is what ints give: in float64, and without any limit in Python ints."""
-        try:
-            import numpy  # noqa: F401  graphacct needs it for sweeps alone
-        except ImportError:
-            raise SkipTest("sweeps need numpy: pip install graphacct[sweep]") from None
+        needed("numpy")
         for row, size in self._sized():
             figures = worlds.figures_of(self.thing(), size.make)
             at = worlds.points(size, worlds.SMALL)

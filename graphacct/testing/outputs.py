@@ -12,6 +12,7 @@ from graphacct.display import DRAW, REPORT, Output, by_ending, rendered
 from graphacct.errors import GraphacctError, RenderError
 from graphacct.phases import TRAIN
 from graphacct.reports.report import Report
+from graphacct.testing.needs import needed
 from graphacct.testing.totals import ModelContract
 
 OPTIONS: Mapping[str, Mapping[str, Sequence[Any]]] = {
@@ -92,7 +93,7 @@ class OutputContract(ModelContract):
     def test_every_report_has_an_output(self) -> None:
         """A report of a training step, with symbols, with a node without a cost: text or bytes, or an error of
         graphacct's, with every value of its options."""
-        import sympy
+        sympy = needed("sympy")
 
         batch = sympy.Symbol("batch", integer=True, positive=True)
         for row in self.rows:

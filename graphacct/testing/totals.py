@@ -17,6 +17,7 @@ from graphacct.phases import TRAIN
 from graphacct.readers import graph_json
 from graphacct.reports.report import Report
 from graphacct.testing.contract import Contract
+from graphacct.testing.needs import needed
 from graphacct.verbs.account import account
 from graphacct.verbs.build import build
 
@@ -153,7 +154,7 @@ class ModelContract(Contract):
         size, or else at large ones: where the conditions that the report states (`seq_len > 4096`) hold."""
         if self.is_finished(row):
             return
-        import sympy
+        sympy = needed("sympy")
 
         symbols = {name: sympy.Symbol(name, integer=True, positive=True) for name in sizes}
         report = self.account(row, **symbols)

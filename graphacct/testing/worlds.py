@@ -12,6 +12,7 @@ from graphacct.graph.graph import Node, Value
 from graphacct.operators.cost import Work
 from graphacct.operators.operator import Operator
 from graphacct.tensors import FLOATING, TensorSpec
+from graphacct.testing.needs import needed
 from graphacct.testing.rows import COSTS, Operands, Sized
 from graphacct.training.gradients import gradient_work
 
@@ -90,7 +91,7 @@ def figures_of(operator: Operator, make: Callable[..., Operands]) -> Figures:
 def holding(figures: Figures, at: Sequence[Mapping[str, int]]) -> list[Mapping[str, int]]:
     """Returns the points at which what the figures assume of symbols holds: what is true of large sizes alone is
     assumed of symbols."""
-    import sympy
+    sympy = needed("sympy")
 
     symbols = {name: sympy.Symbol(name, integer=True, positive=True) for name in at[0]}
     with recording() as conditions:
@@ -104,7 +105,7 @@ def holding(figures: Figures, at: Sequence[Mapping[str, int]]) -> list[Mapping[s
 
 def symbols_against_ints(figures: Figures, at: Sequence[Mapping[str, int]]) -> Iterator[Difference]:
     """Yields where the figures with symbols, evaluated at some sizes, differ from the ints; and an int that is none."""
-    import sympy
+    sympy = needed("sympy")
 
     names, formulas = _symbolic(figures, tuple(at[0]))
     for sizes in at:
@@ -121,7 +122,7 @@ def symbols_against_ints(figures: Figures, at: Sequence[Mapping[str, int]]) -> I
 @cache
 def _symbolic(figures: Figures, sizes: tuple[str, ...]) -> tuple[list[str], Any]:
     """Returns the names of the figures, and all of them as one function of the sizes, made from symbolic formulas."""
-    import sympy
+    sympy = needed("sympy")
     from sympy.printing.pycode import SymPyPrinter
 
     class ExactPrinter(SymPyPrinter):  # type: ignore[misc]
@@ -141,7 +142,7 @@ def _symbolic(figures: Figures, sizes: tuple[str, ...]) -> tuple[list[str], Any]
 def arrays_against_ints(figures: Figures, at: Sequence[Mapping[str, int]], dtype: type) -> Iterator[Difference]:
     """Yields where a sweep over some sizes, as an array of a dtype (float, or object for Python ints), differs from
     the ints."""
-    import numpy
+    numpy = needed("numpy")
 
     arrays: dict[str, Any] = {name: numpy.array([sizes[name] for sizes in at], dtype) for name in at[0]}
     swept = {

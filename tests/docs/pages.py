@@ -167,13 +167,13 @@ def trimmed(text: str) -> str:
 
 
 def setup(example: Example) -> str | None:
-    """A block that sets a clone up: its `make` targets must exist, and nothing else is run but git and cd."""
+    """A block that sets a clone up: its `make` targets must exist; what installs or fetches is not run."""
     targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     for line in example.parsed.splitlines():
         word, _, rest = line.partition("#")[0].strip().partition(" ")
         if word == "make" and rest not in targets:
             return f"the Makefile has no target {rest!r}"
-        if word and word not in ("make", "git", "cd", "pip"):
+        if word and word not in ("make", "git", "cd", "pip", "pipx", "uvx", "eval"):
             return f"{line!r} would not be checked: use a console block"
     return None
 
