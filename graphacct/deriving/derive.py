@@ -168,7 +168,7 @@ def _rows(report: Report) -> Rows:
 
 def _figure(report: Report, quantity: Quantity, path: str, chosen: Callable[[str], bool]) -> Any:
     """Returns a quantity, or a ratio, of the nodes that are chosen: of the model, or of the part at a path."""
-    figures = report.total
+    figures: Mapping[str, Any] = report.total
     if path != TOTAL:
         rows = [values for record, values in _rows(report) if chosen(record.node.name)]
         figures = {
