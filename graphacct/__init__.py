@@ -69,6 +69,7 @@ NAMES = {
     "verbs.formula": "formula",
     "verbs.list_models": "list_models",
     "verbs.memory": "memory",
+    "verbs.page": "page",
     "verbs.params": "params",
     "verbs.reconcile": "reconcile",
     "verbs.solve": "solve",

@@ -56,6 +56,7 @@ FUNCTIONS = {
     "report.explain": "graphacct.verbs.explain:explain",
     "report.frame": "graphacct.render.frame:frame",
     "report.html": "graphacct.render.html:html",
+    "report.page": "graphacct.verbs.page:page",
     "report.memory": "graphacct.verbs.memory:memory",
     "report.records": "graphacct.render.records:records",
     "report.table": "graphacct.render.table:table",
@@ -94,7 +95,7 @@ class Output:
         endings: Endings of the files that `-o` writes in this format, with their dots.
         function: `function(report, **options)`, which returns text or bytes; or `module:function`, imported on use.
         options: The command's options that it takes: of `report`, `by`, `depth`, `columns` and `binary`; of `draw`,
-            `color_by`, `depth`, `unroll`, `views` and `plugins`.
+            `color_by`, `depth`, `unroll`, `views`, `plugins`, and `branches` and `command` (docs/page.md).
         replaces: Whether it replaces another plugin's output of the same name.
     """
 

@@ -182,6 +182,11 @@ class Report:
         """Returns the picture, written to `path` too if one is given: `graphacct.draw(report, path, …)`."""
         return display("report.draw", self, path, **options)
 
+    def page(self, **options: Any) -> str:
+        """Returns the page of this report, which shows itself in a notebook: `graphacct.page(report, …)`."""
+        found: str = display("report.page", self, **options)
+        return found
+
     def explain(self, node: str, quantity: str | None = None, **options: Any) -> Any:
         """Returns where the numbers of a node or scope come from: `graphacct.explain(report, node, …)`."""
         return display("report.explain", self, node, quantity, **options)

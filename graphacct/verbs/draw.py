@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Unpack
 
+from graphacct.files import write
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins, default
 from graphacct.keywords import ReportKeywords, checked
 from graphacct.reports.report import Report
 from graphacct.verbs.account import account
 from graphacct.verbs.model import Model
+from graphacct.verbs.page import page
 from graphacct.verbs.reported import reported
 
 if TYPE_CHECKING:
     import graphviz
+
+PAGES = (".html", ".htm")
 
 
 @checked(ReportKeywords)
@@ -33,7 +37,7 @@ def draw(
 
     Args:
         report: A report, or a model.
-        path: A file; its ending, .svg, .png, .pdf or .dot, gives the format.
+        path: A file; its ending, .svg, .png, .pdf or .dot, gives the format; .html writes a page (`page`).
         color_by: The quantity that colours the boxes.
         depth: Levels of scopes to open; what fits a screen unless given.
         unroll: Whether every repetition of a block is drawn.
@@ -48,8 +52,11 @@ def draw(
     from graphacct.render.picture.dot import draw as drawn
 
     plugins = plugins or default()
-    report = reported(report, plugins, options)
     how: dict[str, Any] = {"color_by": color_by, "depth": depth, "unroll": unroll, "views": views}
+    if path is not None and os.fspath(path).lower().endswith(PAGES):
+        write(path, page(report, plugins=plugins, **how, **options))
+        path = None
+    report = reported(report, plugins, options)
     if path is None:
         return drawn(report, plugins=plugins, **how)
     return render(report, path, plugins=plugins, **how)

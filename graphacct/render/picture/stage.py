@@ -45,8 +45,7 @@ def scene(
     at which the picture fits a screen (LONGEST, MOST), at least 1.
     Raises ConfigError when `depth` is below 1.
     """
-    if depth is not None and depth < 1:
-        raise ConfigError(f"the depth of a picture is at least 1 (top-level scopes), not {depth}")
+    check_depth(depth)
     content = Content(report)
     if depth is not None:
         return _Stage(report, plugins, content, min(depth, DEEPEST), views, closed).scene()
@@ -57,6 +56,12 @@ def scene(
             break
         best = trial
     return best
+
+
+def check_depth(depth: int | None) -> None:
+    """Raises ConfigError for a depth below 1."""
+    if depth is not None and depth < 1:
+        raise ConfigError(f"the depth of a picture is at least 1 (top-level scopes), not {depth}")
 
 
 @attrs.frozen
