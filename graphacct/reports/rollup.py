@@ -72,6 +72,8 @@ def rollup(
 def _symbols_added(values: Sequence[Dim]) -> Sequence[Dim]:
     """Returns values with the same sum, those with symbols as one: sympy adds many terms up at once in a fraction of
     the time that it takes for one after the other."""
+    if {*map(type, values)} == {int}:  # most are
+        return values
     symbolic = [value for value in values if is_symbol(value)]
     if not symbolic:
         return values
