@@ -45,9 +45,7 @@ OWN = ("model", "output", "color_by", "depth", "unroll", "views", *LOOK)
 @click.option(
     "--fields", metavar="QUANTITIES", help="What the boxes show, as params,read_bytes.  [default: params,flops]"
 )
-@click.option(
-    "--orientation", type=OneOf(("top-down", "left-right")), default="top-down", help="[default: top-down]"
-)
+@click.option("--orientation", type=OneOf(("top-down", "left-right")), default="top-down", help="[default: top-down]")
 @click.option("--font-size", type=SIZE, default=9, metavar="POINTS", help="Of the text in the boxes.  [default: 9]")
 @click.option("--grey", is_flag=True, help="Greys of the same lightness in place of colours.")
 @click.option("--width-cm", type=float, metavar="CM", help="The picture's width.  [default: as its text is large]")
@@ -92,7 +90,9 @@ def _check(form: Output, output: str) -> None:
         name = option.name or ""
         given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
         if name in LOOK and name not in form.options and given:
-            raise click.UsageError(f"{option.opts[0]} is for pictures (.svg, .png, .pdf, .dot), not for {output}", context)
+            raise click.UsageError(
+                f"{option.opts[0]} is for pictures (.svg, .png, .pdf, .dot), not for {output}", context
+            )
 
 
 def _command(model: str) -> list[tuple[str, str]]:

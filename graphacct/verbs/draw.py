@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
+from graphacct.errors import ConfigError
 from graphacct.files import write
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins, default
@@ -63,18 +64,22 @@ def draw(
     """
     from graphacct.render.picture import render
     from graphacct.render.picture.dot import draw as drawn
+    from graphacct.render.picture.look import DEFAULTS
 
     plugins = plugins or default()
     how: dict[str, Any] = {"color_by": color_by, "depth": depth, "unroll": unroll, "views": views}
-    how |= {"orientation": orientation, "font_size": font_size, "grey": grey, "fields": fields}
-    how |= {"scope": scope, "width_cm": width_cm}
+    look: dict[str, Any] = {"orientation": orientation, "font_size": font_size, "grey": grey, "fields": fields}
+    look |= {"scope": scope, "width_cm": width_cm}
     if path is not None and os.fspath(path).lower().endswith(PAGES):
+        given = [name for name, value in look.items() if value != DEFAULTS[name]]
+        if given:
+            raise ConfigError(f"{given[0]} is for pictures (.svg, .png, .pdf, .dot), not for a page")
         write(path, page(report, plugins=plugins, **how, **options))
         path = None
     report = reported(report, plugins, options)
     if path is None:
-        return drawn(report, plugins=plugins, **how)
-    return render(report, path, plugins=plugins, **how)
+        return drawn(report, plugins=plugins, **how, **look)
+    return render(report, path, plugins=plugins, **how, **look)
 
 
 def svg(graph: Graph) -> str:

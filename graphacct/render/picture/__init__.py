@@ -62,6 +62,9 @@ def _narrowed(picture: DotSource, form: str, report: Report, options: Mapping[st
     from graphacct.render.picture.dot import drawn
 
     content = layout(picture.source, form)
+    if options.get("width_cm") is not None:
+        _check_legible(content, form, options)
+        return picture, content
     size = fitting(*markup.dimensions(content, form))
     if size < LARGE:
         narrow = drawn(report, **options, narrow=True)
@@ -69,6 +72,23 @@ def _narrowed(picture: DotSource, form: str, report: Report, options: Mapping[st
         if fitting(*markup.dimensions(other, form)) > size:
             return narrow, other
     return picture, content
+
+
+def _check_legible(content: bytes, form: str, options: Mapping[str, Any]) -> None:
+    """Warns with PictureWarning of text that is too small in print, in SVG."""
+    import warnings
+
+    from graphacct.render.picture.dot import PictureWarning
+    from graphacct.render.picture.labels import TEXT_SIZE
+
+    printed = markup.printed(content.decode("utf-8"), options.get("font_size", TEXT_SIZE)) if form == "svg" else None
+    if printed is not None and printed < markup.SMALLEST:
+        warnings.warn(
+            f"the text of this picture is {printed:.1f} points in print at {options['width_cm']:g} cm: open fewer "
+            "scopes with depth=1, draw one with scope=, or make it wider",
+            PictureWarning,
+            stacklevel=4,
+        )
 
 
 def fitting(width: float, height: float) -> float:

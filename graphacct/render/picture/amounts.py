@@ -26,9 +26,7 @@ class Amounts:
             sweeps, only zeros), and then nothing is coloured.
     """
 
-    def __init__(
-        self, report: Report, quantity: Quantity, scene: Scene, fields: Sequence[str] | None = None
-    ) -> None:
+    def __init__(self, report: Report, quantity: Quantity, scene: Scene, fields: Sequence[str] | None = None) -> None:
         self.quantity = quantity
         self._report = report
         self._columns = {item.name: index for index, item in enumerate(report.quantities)}
@@ -61,7 +59,8 @@ class Amounts:
             if quantity.name == "params":
                 parts.append(f"{params(value)} params")
             else:
-                named = quantity.name != "flops" and (quantity.unit != "byte" or quantity != self.quantity)  # the legend says which bytes
+                legend = quantity == self.quantity and quantity.unit == "byte"  # which says which bytes
+                named = quantity.name != "flops" and not legend
                 parts.append(human(value, quantity.unit) + (f" {quantity.name}" if named else ""))
         if uncosted:
             parts.append(f"{uncosted} without cost")

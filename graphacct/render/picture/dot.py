@@ -177,8 +177,14 @@ class _Painter:
     """The state of writing one picture."""
 
     def __init__(
-        self, report: Report, quantity: Quantity, picture: Scene, plugins: Plugins, formula: Formula, look: Look,
-        scope: str | None
+        self,
+        report: Report,
+        quantity: Quantity,
+        picture: Scene,
+        plugins: Plugins,
+        formula: Formula,
+        look: Look,
+        scope: str | None,
     ) -> None:
         self.scope = scope
         self.look, self.narrow = look, look.narrow
@@ -206,7 +212,10 @@ class _Painter:
         # Ranked together, scopes are more compact, but then q, k and v come in any order.
         ranks = {} if self.scene.fans() else {"newrank": "true"}
         dot = DotSource("graphacct", {**GRAPH, **ranks, **self.look.graph()}, NODE, EDGE)
-        dot.attr(label=legend.title(self.report, self.amounts.quantity, self.scope), tooltip=labels.tooltip([self.report.model]))
+        dot.attr(
+            label=legend.title(self.report, self.amounts.quantity, self.scope),
+            tooltip=labels.tooltip([self.report.model]),
+        )
         with dot.subgraph(name="cluster_picture") as frame:
             frame.attr(label=legend.caption(self.report, self.amounts, self.scene))
             frame.attr(labelloc="b", peripheries="0", margin="4")
@@ -298,7 +307,9 @@ class _Painter:
         attributes["tooltip"] = attributes["labeltooltip"] = tooltips.edge(edge)
         if edge.spec is not None and self._is_news(edge, edge.spec):
             text = labels.clean(labels.shape(edge.spec), labels.LONGEST_SHAPE)
-            run = labels.font(f" {html.escape(text)} ", labels.TEXT_SIZE, EDGES[edge.kind].get("fontcolor", palette.MUTED))
+            run = labels.font(
+                f" {html.escape(text)} ", labels.TEXT_SIZE, EDGES[edge.kind].get("fontcolor", palette.MUTED)
+            )
             attributes["label"] = f"<{run}>"
             if weight == STRAIGHT and self.arrows[edge.head] == 1:
                 attributes["labelfloat"] = "true"  # otherwise the label would bend the column; nothing else is near

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 import warnings
 from typing import TYPE_CHECKING
@@ -102,8 +103,6 @@ def _warn(problem: str, other: str, options: tuple[str, ...], size: str) -> None
 
 def _programs() -> list[str]:
     """Returns the layout programs: graphviz-pure beside this interpreter or on the path, then `dot`."""
-    import shutil
-
     beside = shutil.which(PURE, path=os.path.dirname(sys.executable))
     found = [program for program in (beside or shutil.which(PURE), shutil.which("dot")) if program is not None]
     if not found:

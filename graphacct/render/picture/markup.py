@@ -21,7 +21,7 @@ MARGIN = 4.0
 """The points that are left free beyond an edge that leaves the layout's rectangle."""
 STEPS = 8
 """How finely a curve is followed to see how far it goes."""
-ENDS = {"%": (0.950, 1.002), ".": (0.318, 0.380), " ": (0.318, 0.348), "<": (0.838, 0.838), "+": (0.838, 0.838), "−": (0.838, 0.838)}
+ENDS = {"%": (0.950, 1.002), ".": (0.318, 0.380), " ": (0.318, 0.348), **dict.fromkeys("<+−", (0.838, 0.838))}
 DIGIT = (0.636, 0.696)
 """Widths in DejaVu Sans and its bold (their hmtx tables), in ems, of what shares are written with."""
 
@@ -43,11 +43,10 @@ def ready(svg: str) -> str:
     return inside("\n".join(_lines(svg.splitlines()))) + "\n"
 
 
-def small(svg: str, size: int) -> float | None:
-    """Returns the printed size of text of a size, if it is too small to read."""
+def printed(svg: str, size: int) -> float:
+    """Returns how large text of a size is in print, in points."""
     shift = _SHIFT.search(svg)
-    printed = size * float(shift[1]) if shift else size
-    return printed if printed < SMALLEST else None
+    return size * float(shift[1]) if shift else size
 
 
 def dimensions(content: bytes, form: str) -> tuple[float, float]:
