@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from runnable import runnable
+from runs import scopes_that_are_nodes
 
 from graphacct import Report, account
 from graphacct.hooks.manager import default
@@ -61,8 +62,11 @@ def read(report: Report, by: str) -> Iterable[dict[str, Any]]:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_the_parts_of_a_forward_pass_sum_to_its_total(preset: str) -> None:
-    """By scope, operator, parameter and node; deepseek-v3's tensors summed to 14 of its 671 billion parameters."""
-    check(account(preset, **runnable(preset)))
+    """By scope, operator, parameter and node; deepseek-v3's tensors summed to 14 of its 671 billion parameters. And no
+    node is a scope."""
+    report = account(preset, **runnable(preset))
+    check(report)
+    assert not scopes_that_are_nodes(report.annotated.graph)
 
 
 @pytest.mark.parametrize("preset", TRAINED)
