@@ -15,15 +15,18 @@ from graphacct.render.notes import inexact_notes, size_text, terms, warning
 from graphacct.render.page.explained import Explainer
 from graphacct.render.page.figures import Figures, number
 from graphacct.render.page.opening import opened
+from graphacct.render.page.trained import Trained
 from graphacct.render.page.tree import Part, Tree, same_shape, tree
+from graphacct.render.picture.content import check_depth
 from graphacct.render.picture.scene import Scene
-from graphacct.render.picture.stage import DEEPEST, check_depth, scene
+from graphacct.render.picture.stage import DEEPEST, scene
 from graphacct.render.records import workload_texts
 from graphacct.reports.report import Report
 
 KINDS = {"data": 0, "residual": 1, "side": 2}
+LOOKED_AT = ("flops", "params", "saved_bytes")
 MINOR = 0.001
-"""A node with a smaller share of FLOPs and of parameters takes one line."""
+"""A node with a smaller share of each of these takes one line."""
 
 
 @attrs.frozen(eq=False)
@@ -48,10 +51,19 @@ def content(
     check_depth(depth)
     for figure in report.total.values():
         number(figure)
-    picture = scene(report, plugins, DEEPEST, views)
-    scenes = [scene(branch.report, plugins, DEEPEST, views) for branch in branches.branches]
+    picture, *scenes = _scenes([report, *(branch.report for branch in branches.branches)], plugins, views)
     kept = [(branch, each) for branch, each in zip(branches.branches, scenes, strict=True) if same_shape(picture, each)]
     return _Writer(report, branches, plugins, picture, kept, tree(picture)).content(color_by, depth)
+
+
+def _scenes(reports: Sequence[Report], plugins: Plugins, views: bool) -> list[Scene]:
+    """Returns the pictures of reports. A node that is a view in one of them, and a copy in another, is in all."""
+    found = [scene(report, plugins, DEEPEST, views) for report in reports]
+    names = [{box.path for box in picture.boxes if box.kind == "node"} for picture in found]
+    kept = set().union(*names)
+    if all(each == kept for each in names):
+        return found
+    return [scene(report, plugins, DEEPEST, views, None, kept) for report in reports]
 
 
 class _Writer:
@@ -71,12 +83,14 @@ class _Writer:
         self.symbols = branches.symbols if kept else ()  # without a formula no size may be changed
         self.scenes = [each for _, each in kept] or [picture]
         self.explainer = Explainer(plugins, self.figures)
+        self.trained = Trained(report, [branch.report for branch, _ in kept], plugins, self.figures)
         self.units = {item.name: place for place, item in enumerate(report.quantities)}
         self.weights = self._weights()
 
     def content(self, color_by: str, depth: int | None) -> Content:
         report = self.report
         quantities = [*report.quantities, *report.ratios]
+        parts = [self._part(part) for part in self.tree.parts]
         values = {
             "model": report.model,
             "terms": [*filter(None, (warning(report), terms(report))), *inexact_notes(report.inexact)],
@@ -95,13 +109,14 @@ class _Writer:
                 for item in quantities
             ],
             "color": color_by,
-            "parts": [self._part(part) for part in self.tree.parts],
+            "parts": parts,
             "ties": [*map(list, self.tree.ties)],
             "open": opened(self.tree, self.weights, depth),
         }
         values["operators"] = self.explainer.operators
         values["conditions"] = self.figures.conditions()
-        shown = {place for part in values["parts"] for place in part.get("figures", ())}
+        shown = {place for part in parts for place in part.get("figures", ())}
+        shown |= {each[3] for part in parts for each in part.get("work", ())}
         values["texts"] = self.figures.texts(sorted(shown))
         return Content(values, self.figures, tuple(symbol.name for symbol in self.symbols))
 
@@ -119,9 +134,9 @@ class _Writer:
         ]
 
     def _weights(self) -> list[float]:
-        """Returns how much each node matters: its share of FLOPs, or of parameters if that is larger."""
+        """Returns how much each node matters: its largest share of what people look at."""
         found = [0.0] * len(self.picture.boxes)
-        for name in ("flops", "params"):
+        for name in LOOKED_AT:
             if name in self.units:
                 own = [box.figures[self.units[name]] for box in self.picture.boxes]
                 total = float(sum(own)) or 1.0
@@ -149,7 +164,7 @@ class _Writer:
             found["uncosted"] = True
         if self.weights[place] < MINOR:
             found["small"] = True
-        return {**found, **self.explainer.of(box.record, records)}
+        return {**found, **self.explainer.of(box.record, records), **self.trained.of(box.record, records)}
 
     def _shape(self, specs: Sequence[Any]) -> list[int]:
         return [self.figures.add(dims) for dims in zip(*(spec.shape for spec in specs), strict=True)]

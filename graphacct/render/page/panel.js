@@ -35,8 +35,30 @@ function formulaOf(number, name) {
 
 // The formula of a figure in the sizes of the model, for the branch of the rules that holds.
 function closedFormula(number, quantity) {
-  const texts = CONTENT.texts[PARTS[number].figures?.[quantity]];
+  return closedText(PARTS[number].figures?.[quantity]);
+}
+
+function closedText(figure) {
+  const texts = CONTENT.texts[figure];
   return texts ? texts[texts.length === 1 ? 0 : state.branch] : null;
+}
+
+// In training: the parts of a node's quantity, as gradients of operands; each with its formula in the model's sizes.
+function workLines(number, name) {
+  const works = (PARTS[number].work ?? []).filter(([quantity, of]) => (of ? [`${quantity}_${of}`, `${quantity}_flops`].includes(name) : quantity === name));
+  return works.map(([, , subject, each, times]) => {
+    const [one, count] = [state.figures[each], state.figures[times]];
+    return [subject, [closedText(each), exact(one), count === 1n ? "" : `${exact(count)} times`].filter(Boolean).join(" = ").replace(/ = ([\d,]+ times)$/, ", $1")];
+  });
+}
+
+// In training: the tensors that a node's backward pass needs.
+function keptRows(number) {
+  return (PARTS[number].kept ?? []).map(([name, source, why, counted, bytes]) => {
+    const amount = counted || human(state.figures?.[bytes] ?? null, "byte");
+    const from = source && source !== name ? element("div", { class: "path" }, source) : "";
+    return element("tr", {}, element("th", {}, name), element("td", {}, from, element("div", {}, amount), element("div", { class: "note" }, why)));
+  });
 }
 
 function quantityRow(number, place) {
@@ -50,7 +72,7 @@ function quantityRow(number, place) {
     element("span", { class: "value", title: quantity.name }, human(value, quantity.unit)),
   ];
   const lines = [];
-  const line = (label, text) => text && lines.push(element("div", { class: "line" }, element("span", { class: "label" }, label), element("code", {}, text)));
+  const line = (label, text) => text && lines.push(element("div", { class: "line" }, element("span", { class: "label" }, label), element(label === "what" || label === "is" ? "span" : "code", {}, text)));
   if (state.figures && value !== null) {
     const formula = part.figures && value !== 0n ? formulaOf(number, quantity.name) : null;
     if (formula) {
@@ -58,6 +80,7 @@ function quantityRow(number, place) {
       line("values", formula[1]);
     }
     if (part.figures && !quantity.ratio) line("in sizes", closedFormula(number, place));
+    for (const [subject, text] of workLines(number, quantity.name)) line(subject, text);
     if (quantity.ratio || part.figures === undefined) line("is", quantity.ratio ? quantity.doc.replace(/^.*: /, "").replace(/\.$/, "") : quantity.max ? "the largest of its parts" : "the sum of its parts, repeats included");
     const runs = part.runs === undefined ? 1n : state.figures[part.runs];
     line("exactly", `${exact(value)}${formula && runs !== 1n && !RATIO_ROLES.has(quantity.name) && quantity.name !== "params" ? `, in ${exact(runs)} runs` : ""}`);
@@ -101,6 +124,8 @@ function showPanel() {
     const rows = [...(part.operands ?? []).map((each) => tensorRow(each[0], each)), ...(part.gives ?? []).map((each) => tensorRow("gives", each))];
     children.push(element("h3", {}, "Tensors"), element("table", { class: "tensors" }, ...rows));
   }
+  const kept = keptRows(number);
+  if (kept.length) children.push(element("h3", {}, "Kept for the backward pass"), element("table", { class: "tensors" }, ...kept));
   const tied = CONTENT.ties.flatMap(([a, b]) => (a === number ? [b] : b === number ? [a] : []));
   if (tied.length) children.push(element("p", {}, "Shares a parameter with ", ...tied.map(partLink)));
   if (isScope(number)) children.push(...biggestParts(number));

@@ -8,17 +8,17 @@ add up to its total.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TypeAlias
 
 import attrs
 
 from graphacct.costs.annotate import NodeCost
 from graphacct.dims import Dim, same
-from graphacct.errors import ConfigError, GraphacctError
+from graphacct.errors import GraphacctError
 from graphacct.graph.graph import Block, Graph, Node, Parameter
 from graphacct.hooks.manager import Plugins
-from graphacct.render.picture.content import Content, path_chain
+from graphacct.render.picture.content import Content, check_depth, path_chain
 from graphacct.render.picture.residual import residual
 from graphacct.render.picture.scene import Box, Chain, Edge, Figures, Scene, Scope
 from graphacct.reports.report import Report
@@ -38,30 +38,25 @@ def scene(
     depth: int | None = None,
     views: bool = False,
     closed: Callable[[str], bool] | None = None,
+    kept: Collection[str] = (),
 ) -> Scene:
     """Returns the content of a report's picture.
 
-    `closed` says of the path of a scope whether it is one box, whatever the depth. `depth` None takes the deepest level
-    at which the picture fits a screen (LONGEST, MOST), at least 1.
+    `closed` says of the path of a scope whether it is one box, whatever the depth; `kept` nodes have a box also if they
+    are free views. `depth` None takes the deepest level at which the picture fits a screen (LONGEST, MOST), at least 1.
     Raises ConfigError when `depth` is below 1.
     """
     check_depth(depth)
     content = Content(report)
     if depth is not None:
-        return _Stage(report, plugins, content, min(depth, DEEPEST), views, closed).scene()
-    best = _Stage(report, plugins, content, 1, views, closed).scene()
+        return _Stage(report, plugins, content, min(depth, DEEPEST), views, closed, kept).scene()
+    best = _Stage(report, plugins, content, 1, views, closed, kept).scene()
     for deeper in range(2, min(content.levels, DEEPEST) + 1):
-        trial = _Stage(report, plugins, content, deeper, views, closed).scene()
+        trial = _Stage(report, plugins, content, deeper, views, closed, kept).scene()
         if len(trial.boxes) > MOST or trial.length > LONGEST:
             break
         best = trial
     return best
-
-
-def check_depth(depth: int | None) -> None:
-    """Raises ConfigError for a depth below 1."""
-    if depth is not None and depth < 1:
-        raise ConfigError(f"the depth of a picture is at least 1 (top-level scopes), not {depth}")
 
 
 @attrs.frozen
@@ -108,13 +103,14 @@ class _Stage:
         depth: int,
         views: bool,
         closed: Callable[[str], bool] | None,
+        kept: Collection[str],
     ) -> None:
         self.graph = report.annotated.graph
         self.operators = plugins.operators
         self.summed = [index for index, item in enumerate(report.quantities) if item.combine == "sum"]
         self.content = content
         self.depth, self.closed = depth, closed
-        self.views = views
+        self.views, self.kept = views, kept
         self.boxes: dict[str, Box] = {}
         self.collapsed: dict[Chain, str] = {}
         self.edges: list[Edge] = []
@@ -147,7 +143,8 @@ class _Stage:
             self.index += 1
             scope = self._around(chain[:-1])
             arriving = [(value, source) for value in node.values for source in sources[value.name]]
-            if arriving and not self.views and self._is_free_view(node, record, figures):
+            is_shown = self.views or node.name in self.kept
+            if arriving and not is_shown and self._is_free_view(node, record, figures):
                 passed = {(source.box, source.name): source for _, source in arriving}.values()
                 for value in node.outputs:
                     sources[value.name] = tuple(source.viewed(node.name, value.spec, scope) for source in passed)

@@ -137,6 +137,27 @@ def test_a_node_says_where_its_numbers_come_from(browser: Any, pages: dict[str, 
     assert page.faults == []
 
 
+def test_a_training_step_says_what_it_adds(browser: Any, pages: dict[str, Path]) -> None:
+    """The parts of a gradient with their formulas, and the tensors that are kept with their bytes."""
+    page = Opened(browser, pages["bert-base-uncased"])
+    page.tab.get_by_label("batch", exact=True).fill("4")
+    page(f"reveal({page.part('bert.encoder.layer.*.intermediate.dense')})")
+    page.tab.locator("[data-quantity=step_flops] summary").click()
+    found = graphacct.explain(graphacct.account("bert-base-uncased", phase="train", batch=4), "intermediate.dense")
+    rows = [row for row in found.saved if not row.counted]
+    panel = page.tab.locator("#details").inner_text()
+    assert "Kept for the backward pass" in panel
+    assert rows
+    for row in rows:
+        assert human(row.total, "byte") in panel
+        assert row.why in panel
+    work = page("PARTS[state.selected].work.map(([q, of, , each, times]) => [q, of, Number(state.figures[each])])")
+    lines = {line.quantity: line for line in found.lines}
+    parts = {(part.quantity, part.of, part.each) for line in lines.values() for part in line.parts}
+    assert {tuple(each) for each in work} == parts
+    assert page.faults == []
+
+
 def test_search_finds_a_part_and_opens_what_it_is_in(browser: Any, pages: dict[str, Path]) -> None:
     """By a piece of its name or of its operator; Enter goes to the first."""
     page = Opened(browser, pages["llama-3-8b"])
