@@ -62,30 +62,36 @@ def _narrowed(picture: DotSource, form: str, report: Report, options: Mapping[st
     from graphacct.render.picture.dot import drawn
 
     content = layout(picture.source, form)
-    if options.get("width_cm") is not None:
-        _check_legible(content, form, options)
-        return picture, content
-    size = fitting(*markup.dimensions(content, form))
+    size = _size(content, form, options)
     if size < LARGE:
         narrow = drawn(report, **options, narrow=True)
         other = layout(narrow.source, form)
-        if fitting(*markup.dimensions(other, form)) > size:
-            return narrow, other
+        if _size(other, form, options) > size:
+            picture, content = narrow, other
+    if options.get("width_cm") is not None and form == "svg":
+        _check_legible(content.decode("utf-8"), options)
     return picture, content
 
 
-def _check_legible(content: bytes, form: str, options: Mapping[str, Any]) -> None:
-    """Warns with PictureWarning of text that is too small in print, in SVG."""
+def _size(content: bytes, form: str, options: Mapping[str, Any]) -> float:
+    """Returns how large a picture is, by its size: in the asked-for width, or on a slide or a page."""
+    if options.get("width_cm") is None:
+        return fitting(*markup.dimensions(content, form))
+    return markup.scale(content.decode("utf-8")) if form == "svg" else 1.0
+
+
+def _check_legible(picture: str, options: Mapping[str, Any]) -> None:
+    """Warns with PictureWarning of an SVG's text that is too small in print."""
     import warnings
 
     from graphacct.render.picture.dot import PictureWarning
     from graphacct.render.picture.labels import TEXT_SIZE
 
-    printed = markup.printed(content.decode("utf-8"), options.get("font_size", TEXT_SIZE)) if form == "svg" else None
-    if printed is not None and printed < markup.SMALLEST:
+    printed: float = options.get("font_size", TEXT_SIZE) * markup.scale(picture)
+    if printed < markup.SMALLEST:
         warnings.warn(
             f"the text of this picture is {printed:.1f} points in print at {options['width_cm']:g} cm: open fewer "
-            "scopes with depth=1, draw one with scope=, or make it wider",
+            "scopes with depth=1, draw one scope only, or make it wider",
             PictureWarning,
             stacklevel=4,
         )

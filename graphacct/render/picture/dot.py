@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 TOO_MANY = 200
 """The number of boxes above which a picture takes long to lay out and is hard to read."""
+FEW = 8
+"""The number of boxes up to which the caption would be wider than they are."""
 MOST_UNROLLED = 100_000
 """The most operators in an unrolled picture: with more, Graphviz does not finish."""
 
@@ -216,8 +218,9 @@ class _Painter:
             label=legend.title(self.report, self.amounts.quantity, self.scope),
             tooltip=labels.tooltip([self.report.model]),
         )
+        longest = legend.NARROW_LINE if self.narrow and len(self.scene.boxes) <= FEW else legend.LONGEST_LINE
         with dot.subgraph(name="cluster_picture") as frame:
-            frame.attr(label=legend.caption(self.report, self.amounts, self.scene))
+            frame.attr(label=legend.caption(self.report, self.amounts, self.scene, longest))
             frame.attr(labelloc="b", peripheries="0", margin="4")
             self._fill(frame)
         for edge, weight in zip(self.scene.edges, self.scene.weights(), strict=True):

@@ -16,7 +16,7 @@ from graphacct.reports.report import Report
 
 STEPS = 24
 TITLE_SIZE = 16
-LONGEST_LINE = 130
+LONGEST_LINE, NARROW_LINE = 130, 60
 BLANK = 8
 
 
@@ -41,12 +41,13 @@ def title(report: Report, quantity: Quantity, scope: str | None = None) -> str:
     return f"<{table([row(cell(f'{name}{line}', ''))])}>"
 
 
-def caption(report: Report, amounts: Amounts, scene: Scene) -> str:
-    """Returns the heat scale, the kinds of lines in the picture, the convention, the coverage and the workload."""
+def caption(report: Report, amounts: Amounts, scene: Scene, longest: int = LONGEST_LINE) -> str:
+    """Returns the heat scale, the kinds of lines in the picture, the convention, the coverage and the workload, in
+    lines of at most `longest` characters."""
     rows = [row(cell(_legend(report, amounts, scene), "")), row(cell(font(" ", 3), ""))]
     for line in facts(report, scene, amounts.quantity):
         colour = ALARM if line.startswith("Not counted") else MUTED
-        rows += [row(cell(font(escape(part, 400), TEXT_SIZE, colour), "")) for part in _wrapped(line)]
+        rows += [row(cell(font(escape(part, 400), TEXT_SIZE, colour), "")) for part in _wrapped(line, longest)]
     return f"<{table(rows)}>"
 
 
@@ -65,10 +66,10 @@ def facts(report: Report, scene: Scene, quantity: Quantity) -> list[str]:
     return lines
 
 
-def _wrapped(line: str) -> Iterable[str]:
+def _wrapped(line: str, longest: int) -> Iterable[str]:
     import textwrap
 
-    return textwrap.wrap(line, LONGEST_LINE) or [" "]
+    return textwrap.wrap(line, longest) or [" "]
 
 
 def _legend(report: Report, amounts: Amounts, scene: Scene) -> str:

@@ -43,10 +43,10 @@ def ready(svg: str) -> str:
     return inside("\n".join(_lines(svg.splitlines()))) + "\n"
 
 
-def printed(svg: str, size: int) -> float:
-    """Returns how large text of a size is in print, in points."""
+def scale(svg: str) -> float:
+    """Returns how large what is drawn in an SVG is, by the size that its layout has."""
     shift = _SHIFT.search(svg)
-    return size * float(shift[1]) if shift else size
+    return float(shift[1]) if shift else 1.0
 
 
 def dimensions(content: bytes, form: str) -> tuple[float, float]:
@@ -64,9 +64,9 @@ def inside(svg: str) -> str:
     size, shift = _SIZE.search(svg), _SHIFT.search(svg)
     if size is None or shift is None:
         return svg
-    scale, right, down = map(float, shift.groups())
+    factor, right, down = map(float, shift.groups())
     _, _, width, height = map(float, size[3].split())
-    corners = [(0.0, 0.0), (width / scale, height / scale)]
+    corners = [(0.0, 0.0), (width / factor, height / factor)]
     for path in _PATH.finditer(svg):
         corners += [(x + right, y + down) for x, y in _curve([float(n) for n in _NUMBER.findall(path[1])])]
     xs, ys = [x for x, _ in corners], [y for _, y in corners]
@@ -75,8 +75,8 @@ def inside(svg: str) -> str:
         return svg
     left, top = left - MARGIN * (left < 0), top - MARGIN * (top < 0)
     east, south = east + MARGIN * (east > corners[1][0]), south + MARGIN * (south > corners[1][1])
-    box = [side * scale for side in (left, top, east - left, south - top)]
-    wide = box[2] if scale == 1 else float(size[1])  # a width that was asked for stays
+    box = [side * factor for side in (left, top, east - left, south - top)]
+    wide = box[2] if factor == 1 else float(size[1])  # a width that was asked for stays
     tall = wide * box[3] / box[2]
     head = f'<svg width="{wide:.0f}pt" height="{tall:.0f}pt"\n viewBox="{" ".join(f"{side:.2f}" for side in box)}"'
     west, north, end, bottom = left - right, top - down, east - right, south - down

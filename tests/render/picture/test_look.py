@@ -44,7 +44,9 @@ def test_a_width_scales_the_whole_picture(gpt2: Report) -> None:
 
 def test_text_too_small_to_read_in_print_is_said(gpt2: Report) -> None:
     """With its size there and what helps."""
-    with pytest.warns(UserWarning, match=r"text of this picture is \d\.\d points in print at 5 cm: .*scope="):
+    with pytest.warns(
+        UserWarning, match=r"text of this picture is \d\.\d points in print at 5 cm: .*draw one scope only"
+    ):
         svg(gpt2, width_cm=5)
 
 
