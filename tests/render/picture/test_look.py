@@ -36,10 +36,13 @@ def test_left_right_is_wider_than_high(gpt2: Report) -> None:
 
 
 def test_a_width_scales_the_whole_picture(gpt2: Report) -> None:
-    """8.5 cm, a column of a paper, are 241 points, and the height follows."""
-    natural, scaled = size(svg(gpt2, depth=1)), size(svg(gpt2, depth=1, width_cm=8.5))
-    assert scaled[0] == pytest.approx(8.5 / 2.54 * 72, abs=1)
+    """16 cm are 454 points, and the height follows; in a narrow column boxes have a line more."""
+    natural, scaled = size(svg(gpt2, depth=1)), size(svg(gpt2, depth=1, width_cm=16))
+    assert scaled[0] == pytest.approx(16 / 2.54 * 72, abs=1)
     assert scaled[1] / scaled[0] == pytest.approx(natural[1] / natural[0], rel=0.01)
+    column = size(svg(gpt2, depth=1, width_cm=8.5))
+    assert column[0] == pytest.approx(8.5 / 2.54 * 72, abs=1)
+    assert column[1] / column[0] > natural[1] / natural[0]
 
 
 def test_text_too_small_to_read_in_print_is_said(gpt2: Report) -> None:
