@@ -16,9 +16,11 @@ test: $(INSTALLED_FOR_TESTS)
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 # 20,000 random cases of each surface that reads or runs what others wrote (FUZZ_CASES=1000 for fewer), and the tests on
-# random examples, others each time; the usual run has a few, the same ones every time.
+# random examples, others each time; the usual run has a few, the same ones every time. Between them, formulas as
+# JavaScript at 1,000 points of each model.
 fuzz: $(INSTALLED_FOR_TESTS)
 	EXAMPLES=random FUZZ_CASES=$${FUZZ_CASES:-20000} $(BIN)/python -m pytest tests/fuzz
+	JAVASCRIPT_POINTS=1000 $(BIN)/python -m pytest tests/formulas/test_javascript.py
 	EXAMPLES=random $(BIN)/python -m pytest -k "any_graph or random or damaged or figures or stands_for_many or unrolled"
 
 lint: $(INSTALLED_FOR_TESTS)

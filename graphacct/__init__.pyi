@@ -99,8 +99,11 @@ from graphacct.verbs.draw import draw as draw
 from graphacct.verbs.explain import explain as explain
 from graphacct.verbs.files import load as load
 from graphacct.verbs.files import save as save
+from graphacct.verbs.fits import fits as fits
 from graphacct.verbs.formula import formula as formula
+from graphacct.verbs.list_models import list_models as list_models
 from graphacct.verbs.memory import memory as memory
+from graphacct.verbs.page import page as page
 from graphacct.verbs.params import params as params
 from graphacct.verbs.reconcile import reconcile as reconcile
 from graphacct.verbs.solve import solve as solve

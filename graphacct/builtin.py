@@ -115,6 +115,14 @@ def graphacct_register_outputs() -> Iterable[Output]:
             table,
         ),
         Output("svg", "A picture in SVG.", DRAW, (".svg",), "graphacct.render.picture:svg", picture),
+        Output(
+            "html",
+            "A page to explore and to compute with (docs/page.md).",
+            DRAW,
+            (".html", ".htm"),
+            "graphacct.render.page.page:page",
+            (*picture, "branches", "command"),
+        ),
         Output("png", "A picture in PNG.", DRAW, (".png",), "graphacct.render.picture:png", picture),
         Output("pdf", "A picture, by Graphviz's dot.", DRAW, (".pdf",), "graphacct.render.picture:pdf", picture),
         Output(

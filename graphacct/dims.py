@@ -24,8 +24,12 @@ if TYPE_CHECKING:
     from graphacct.formulas.traced_size import TracedSize
 
     Dim: TypeAlias = int | TracedSize | sympy.Expr | numpy.ndarray[Any, Any]
+    Figure: TypeAlias = int
 else:
     Dim = Any
+    Figure = Any
+    """A figure of a report: an int where the sizes are ints, and typed so. Where a caller's sizes are symbols or
+    arrays, so are the figures."""
 
 MIN_DIM = 1
 """The smallest size a tensor dimension can have; a symbol may be any size from it on."""

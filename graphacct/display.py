@@ -32,6 +32,7 @@ FUNCTIONS = {
     "diff.draw": "graphacct.render.picture.diff:draw_diff",
     "diff.html": "graphacct.render.diff:to_html",
     "diff.table": "graphacct.render.diff:to_text",
+    "explanation.html": "graphacct.render.explanation:to_html",
     "explanation.text": "graphacct.render.explanation:to_text",
     "formula.dict": "graphacct.render.formula:one_dict",
     "formula.notebook": "graphacct.render.formula:one_notebook",
@@ -44,13 +45,19 @@ FUNCTIONS = {
     "graph.svg": "graphacct.verbs.draw:svg",
     "graph.to_networkx": "graphacct.graph.networkx_view:to_networkx",
     "graph.unroll": "graphacct.graph.unroll:unroll",
+    "memory.html": "graphacct.render.memory:to_html",
     "memory.table": "graphacct.render.memory:to_text",
     "operators": "graphacct.verbs.files:installed_operators",
     "reconciliation.dict": "graphacct.render.reconciliation:to_dict",
     "reconciliation.html": "graphacct.render.reconciliation:to_html",
     "reconciliation.table": "graphacct.render.reconciliation:to_text",
     "report.dict": "graphacct.render.json:to_dict",
+    "report.draw": "graphacct.verbs.draw:draw",
+    "report.explain": "graphacct.verbs.explain:explain",
+    "report.frame": "graphacct.render.frame:frame",
     "report.html": "graphacct.render.html:html",
+    "report.page": "graphacct.verbs.page:page",
+    "report.memory": "graphacct.verbs.memory:memory",
     "report.records": "graphacct.render.records:records",
     "report.table": "graphacct.render.table:table",
     "solution.dict": "graphacct.render.solution:to_dict",
@@ -88,7 +95,7 @@ class Output:
         endings: Endings of the files that `-o` writes in this format, with their dots.
         function: `function(report, **options)`, which returns text or bytes; or `module:function`, imported on use.
         options: The command's options that it takes: of `report`, `by`, `depth`, `columns` and `binary`; of `draw`,
-            `color_by`, `depth`, `unroll`, `views` and `plugins`.
+            `color_by`, `depth`, `unroll`, `views`, `plugins`, and `branches` and `command` (docs/page.md).
         replaces: Whether it replaces another plugin's output of the same name.
     """
 

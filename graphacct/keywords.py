@@ -77,6 +77,15 @@ class AccountKeywords(ModelKeywords, TrainingKeywords, total=False):
     """What a model is built for, and how a training step of it runs."""
 
 
+class ReportKeywords(AccountKeywords, total=False):
+    """All that a report is made under: also `convention` and `mask`, what is counted, and `unknown`, what becomes of an
+    operator without a cost."""
+
+    convention: Any
+    mask: str | None
+    unknown: str
+
+
 class NoKeywords(TypedDict):
     """No keywords except those that the verb names itself."""
 

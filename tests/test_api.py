@@ -7,6 +7,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+from each import each
 
 import graphacct
 from graphacct import ConfigError, Workload
@@ -44,7 +45,7 @@ def test_type_checkers_see_the_same_names():
     }
 
 
-@pytest.mark.parametrize("name", graphacct.__all__)
+@each("name", graphacct.__all__)
 def test_every_exported_name_is_there(name):
     """Names are imported when they are first asked for: each of them can be, and is its module's."""
     module = next(module for module, names in graphacct.NAMES.items() if name in names.split())

@@ -29,7 +29,7 @@ EXAMPLES: Mapping[str, Sequence[tuple[str, str]]] = {
     "draw": (
         ("A picture in a file", "draw gpt2-xl -o gpt2-xl.svg"),
         ("Where the parameters are, one level deep", "draw mixtral-8x7b --color-by params --depth 1 -o mixtral.svg"),
-        ("Source for Graphviz", "draw bert-base-uncased -o bert.dot"),
+        ("A page to explore and to compute with", "draw llama-3-8b -o llama.html"),
     ),
     "explain": (
         ("Where one figure comes from", "explain gpt2-xl lm_head --quantity flops"),

@@ -82,6 +82,9 @@ class Explanation:
     def __str__(self) -> str:
         return str(display("explanation.text", self))
 
+    def _repr_html_(self) -> str:
+        return str(display("explanation.html", self))
+
 
 def explain(report: Report, node: str, quantity: str | None = None, plugins: Plugins | None = None) -> Explanation:
     """Returns where the numbers of a node or scope of a report come from.

@@ -6,7 +6,7 @@ No formula is written twice, so the formula shown cannot differ from the one tha
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,7 @@ def formulas(operator: Operator, record: NodeCost, names: Sequence[str] = PER_NO
     """
     if record.cost is None:
         return {}
-    return _closed(operator, record, names, _Sizes.cost, exact_cost(operator, record))
+    return _closed(operator, record, names, Sizes.cost, exact_cost(operator, record))
 
 
 def gradient_formulas(operator: Operator, record: NodeCost, part: GradientPart) -> dict[str, tuple[str, str]]:
@@ -72,9 +72,16 @@ def ratio_formula(report: Report, name: str, figures: Mapping[str, Dim]) -> tupl
 
 
 def _closed(
-    operator: Operator, record: NodeCost, names: Sequence[str], evaluated: Callable[[_Sizes], Any], exact: Any
+    operator: Operator, record: NodeCost, names: Sequence[str], evaluated: Callable[[Sizes], Any], exact: Any
 ) -> dict[str, tuple[str, str]]:
-    """Returns formula and substituted formula of each figure.
+    """Returns formula and substituted formula of each figure."""
+    return {name: shown for name, _, _, shown in figures_of(operator, record, names, evaluated, exact)}
+
+
+def figures_of(
+    operator: Operator, record: NodeCost, names: Sequence[str], evaluated: Callable[[Sizes], Any], exact: Any
+) -> Iterator[tuple[str, Any, Sizes, tuple[str, str]]]:
+    """Yields each figure with its formula, its sizes, and how it is shown.
 
     A formula is code, and runs here on traced sizes: they have the node's sizes as values, so that it does with them
     what it did when it was counted, and record it (`formulas/trace.py`).
@@ -86,10 +93,10 @@ def _closed(
     or say another figure: then each dimension is a size of its own. Where it compares sizes, it holds for the sizes
     that compare alike: `(for h = g)`.
     """
-    found: dict[str, tuple[str, str]] = {}
+    found: set[str] = set()
     for collapse in (True, False):
         try:
-            sizes = _Sizes(operator, record, collapse)
+            sizes = Sizes(operator, record, collapse)
             figures = evaluated(sizes)
             branches = Branches(sizes.trace, partial(_again, operator, record, collapse, evaluated))
             for name in names:
@@ -97,12 +104,13 @@ def _closed(
                 if name not in found and value_of(figure) == getattr(exact, name):
                     as_text = partial(text, collected=not name.endswith("_bytes"))  # one term for each operand
                     limits = partial(branches.limits, name=name, written=as_text, formula=as_text(figure))
-                    found[name] = _shown(sizes.trace, as_text(figure), sizes.values, limits)
+                    shown = _shown(sizes.trace, as_text(figure), sizes.values, limits)
+                    found.add(name)
+                    yield name, figure, sizes, shown
         except FAILURES:
             continue
         if len(found) == len(names):
             break
-    return found
 
 
 def exact_cost(operator: Operator, record: NodeCost) -> Cost:
@@ -118,7 +126,7 @@ def _application(operator: Operator, record: NodeCost) -> Application:
     return operator.apply([operand.spec for operand in record.node.inputs], record.node.attributes)
 
 
-class _Sizes:
+class Sizes:
     """An operator's application with a traced size for every dimension, and the value of each.
 
     With `collapse`, the dimensions of `...` are one size, `batch`, their product; otherwise each is one. Sizes that are
@@ -216,10 +224,10 @@ def _again(
     operator: Operator,
     record: NodeCost,
     collapse: bool,
-    evaluated: Callable[[_Sizes], Any],
+    evaluated: Callable[[Sizes], Any],
     changed: Mapping[str, int],
 ) -> Any:
-    return evaluated(_Sizes(operator, record, collapse, changed))
+    return evaluated(Sizes(operator, record, collapse, changed))
 
 
 def _shown(

@@ -24,8 +24,11 @@ class Fit:
 
     @property
     def fits(self) -> bool:
-        """Whether there is room for it."""
+        """Whether there is room for it; a Fit itself is true if there is."""
         return self.total <= self.capacity
+
+    def __bool__(self) -> bool:
+        return self.fits
 
     @property
     def headroom_bytes(self) -> int:

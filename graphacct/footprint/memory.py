@@ -13,28 +13,22 @@ import attrs
 
 from graphacct.costs.annotate import AnnotatedGraph, annotate
 from graphacct.costs.coverage import Coverage, coverage
-from graphacct.dims import Dim
+from graphacct.dims import Dim, Figure
 from graphacct.display import display
 from graphacct.errors import ConfigError
-from graphacct.footprint.activations import Activations
-from graphacct.footprint.activations_of import activations_of
 from graphacct.footprint.cache import cached_bytes, token_bytes
 from graphacct.footprint.live_tensors import LiveTensor
+from graphacct.footprint.run import Run, annotated_run, run_of
 from graphacct.footprint.timeline import TimelineRow
-from graphacct.footprint.weights import Weights, weights
 from graphacct.graph.config_keys import ConfigKeys
-from graphacct.graph.graph import Graph, Parameter
+from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins
-from graphacct.keywords import check_no_training, separated
+from graphacct.keywords import separated
 from graphacct.models.build import build
 from graphacct.models.find import ModelChoice, find_model
-from graphacct.models.finished import own_phase, untrainable
 from graphacct.models.read_choice import ReadChoice
 from graphacct.phases import CACHING, PREFILL, TRAIN
-from graphacct.training.options import Training, resolved
-from graphacct.training.recompute import NO_RECOMPUTE, recompute_plan
-from graphacct.training.selection import check_stored, frozen, selected
-from graphacct.training.zero import Sharded, shard
+from graphacct.training.selection import selected
 
 if TYPE_CHECKING:
     from graphacct.footprint.device_fit import DeviceFit
@@ -99,21 +93,21 @@ class Memory:
     master: str
     dp: int
     zero: int
-    parameters: Dim
-    buffers: Dim
-    inputs: Dim
-    gradients: Dim
-    optimizer_state: Dim
-    saved_activations: Dim
-    saved_weight_copies: Dim
-    forward_peak: Dim
-    backward_peak: Dim
-    peak: Dim
-    fresh_peak: Dim
-    kv_cache_bytes: Dim
-    kv_bytes_per_token: Dim | None
-    kv_bytes_next_token: Dim | None
-    total: Dim
+    parameters: Figure
+    buffers: Figure
+    inputs: Figure
+    gradients: Figure
+    optimizer_state: Figure
+    saved_activations: Figure
+    saved_weight_copies: Figure
+    forward_peak: Figure
+    backward_peak: Figure
+    peak: Figure
+    fresh_peak: Figure
+    kv_cache_bytes: Figure
+    kv_bytes_per_token: Figure | None
+    kv_bytes_next_token: Figure | None
+    total: Figure
     peak_at: str
     peak_in: str
     live_at_peak: tuple[LiveTensor, ...]
@@ -128,6 +122,9 @@ class Memory:
 
     def __str__(self) -> str:
         return str(display("memory.table", self))
+
+    def _repr_html_(self) -> str:
+        return str(display("memory.html", self))
 
 
 def memory(
@@ -154,10 +151,33 @@ def memory(
     """
     _, others = separated(options)
     found = find_model(model, plugins, others.get("set") or {})
-    run = _run(found, phase, unknown, plugins, options)
-    activations, how, part = run.activations, run.how, run.part
+    run = run_of(found, phase, unknown, plugins, options)
+    return _memory(run, _per_token(run.annotated, found, plugins, others), plugins)
+
+
+def memory_of_annotated(annotated: AnnotatedGraph, plugins: Plugins) -> Memory:
+    """Returns `memory` for a graph that was accounted for: of a training step, or of what else it is."""
+    run = annotated_run(annotated, plugins)
+    return _memory(run, token_bytes(annotated, plugins.operators) if run.phase in CACHING else None, plugins)
+
+
+def total(model: object, *, phase: str | None = None, unknown: str, plugins: Plugins, **options: Any) -> Dim:
+    """Returns the total of `memory` alone, which takes two thirds of its time. The arguments are the same."""
+    _, others = separated(options)
+    return run_of(find_model(model, plugins, others.get("set") or {}), phase, unknown, plugins, options).total
+
+
+def total_of(annotated: AnnotatedGraph, plugins: Plugins) -> Dim:
+    """Returns the total of `memory` for a graph that was accounted for: of a training step, or of what else it is."""
+    return annotated_run(annotated, plugins).total
+
+
+def _memory(run: Run, per_token: Any, plugins: Plugins) -> Memory:
+    found: Any = run  # whose figures may be of symbols
+    activations, how, part = found.activations, run.how, found.part
     at = activations.peak_position
-    cached = cached_bytes(run.annotated, plugins.operators)
+    cached: Any = cached_bytes(run.annotated, plugins.operators)
+    next_token: Any = token_bytes(run.annotated, plugins.operators, True) if run.phase in CACHING else None
     return Memory(
         model=run.graph.name,
         workload={**run.graph.workload, **selected(how.recompute.name, how.freeze)},
@@ -168,8 +188,8 @@ def memory(
         dp=how.dp,
         zero=how.zero,
         parameters=part.parameters,
-        buffers=run.buffers,
-        inputs=run.inputs,
+        buffers=found.buffers,
+        inputs=found.inputs,
         gradients=part.gradients,
         optimizer_state=part.optimizer_state,
         saved_activations=activations.saved_bytes,
@@ -179,9 +199,9 @@ def memory(
         peak=activations.peak,
         fresh_peak=activations.fresh_peak,
         kv_cache_bytes=sum(cached.values()),
-        kv_bytes_per_token=_per_token(run.annotated, found, plugins, others),
-        kv_bytes_next_token=token_bytes(run.annotated, plugins.operators, True) if run.phase in CACHING else None,
-        total=run.total,
+        kv_bytes_per_token=per_token,
+        kv_bytes_next_token=next_token,
+        total=found.total,
         peak_at="" if at is None else activations.timeline[at].node,
         peak_in="" if at is None else activations.timeline[at].run,
         live_at_peak=() if at is None else activations.live_tensors(at, cached),
@@ -190,87 +210,6 @@ def memory(
         config_keys=run.graph.config_keys,
         inexact=run.graph.inexact,
     )
-
-
-def total(model: object, *, phase: str | None = None, unknown: str, plugins: Plugins, **options: Any) -> Dim:
-    """Returns the total of `memory` alone, which takes two thirds of its time. The arguments are the same."""
-    _, others = separated(options)
-    return _run(find_model(model, plugins, others.get("set") or {}), phase, unknown, plugins, options).total
-
-
-def total_of(annotated: AnnotatedGraph, plugins: Plugins) -> Dim:
-    """Returns the total of `memory` for a graph that was accounted for: of a training step, or of what else it is."""
-    phase = TRAIN if annotated.training is not None else str(annotated.graph.workload.get("phase", ""))
-    return _run_of(annotated, annotated.training or resolved({}, plugins), phase, plugins).total
-
-
-@attrs.frozen(eq=False, repr=False)
-class _Run:
-    """A model's graph, its weights on one rank and its activations: what every figure of Memory is read from."""
-
-    graph: Graph
-    phase: str
-    how: Training
-    annotated: AnnotatedGraph
-    whole: Weights
-    part: Sharded
-    activations: Activations
-
-    @property
-    def buffers(self) -> Dim:
-        return self.whole.buffers + self.activations.table_bytes
-
-    @property
-    def inputs(self) -> Dim:
-        return sum(value.spec.bytes for value in self.graph.inputs)
-
-    @property
-    def total(self) -> Dim:
-        part = self.part
-        fixed = part.parameters + self.buffers + self.inputs + part.gradients + part.optimizer_state
-        return fixed + self.activations.peak
-
-
-def _run(
-    found: Graph | ModelChoice | ReadChoice,
-    phase: str | None,
-    unknown: str,
-    plugins: Plugins,
-    options: Mapping[str, Any],
-) -> _Run:
-    asked, others = separated(options)
-    built, phase = _graph(found, phase, plugins, others)
-    if phase != TRAIN:
-        check_no_training(asked, untrainable(found), allowed=("profile", "dp", "zero"))
-    how = resolved(asked, plugins)
-    graph, _ = frozen(built, how.freeze)
-    return _run_of(annotate(graph, unknown=unknown, plugins=plugins), how, phase, plugins)
-
-
-def _run_of(annotated: AnnotatedGraph, how: Training, phase: str, plugins: Plugins) -> _Run:
-    graph, trained = frozen(annotated.graph, how.freeze)
-    gradients = trained if phase == TRAIN else _nothing
-    check_stored(graph, gradients)
-    plan = recompute_plan(graph, how.recompute, plugins.operators) if phase == TRAIN else NO_RECOMPUTE
-    whole = weights(annotated, how.optimizer, how.master, gradients)
-    part = shard(whole.parameters, whole.gradients, whole.optimizer_state, how.dp, how.zero)
-    activations = annotated.activations
-    if activations is None:
-        activations = activations_of(graph, plugins.operators, how.profile, gradients, plan, phase == TRAIN)
-    return _Run(graph, phase, how, annotated, whole, part, activations)
-
-
-def _graph(
-    found: Graph | ModelChoice | ReadChoice, phase: str | None, plugins: Plugins, options: Mapping[str, Any]
-) -> tuple[Graph, str]:
-    """Returns the model's graph and its phase, a training step by default; a finished graph is taken as it is."""
-    if not isinstance(found, Graph):
-        phase = phase or TRAIN
-        return build(found, plugins=plugins, phase=phase, **options), phase
-    if phase is None:
-        own = own_phase(found)
-        phase = own if own in CACHING else TRAIN
-    return build(found, plugins=plugins, phase=phase, **options), phase
 
 
 def _per_token(
@@ -288,8 +227,3 @@ def _per_token(
     except ConfigError:  # a family may have members without one, such as an encoder alone
         return None
     return token_bytes(annotate(graph, unknown="report", plugins=plugins), plugins.operators)
-
-
-def _nothing(parameter: Parameter) -> bool:
-    """Without gradients no parameter is trained."""
-    return False

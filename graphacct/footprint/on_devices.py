@@ -33,8 +33,7 @@ def memory_on(model: object, devices: Sequence[Device], *, unknown: str, plugins
     are the errors; ConfigError if sizes are symbols or arrays."""
     found = find_model(model, plugins, options.get("set") or {})
     asked = memory_of(found, unknown=unknown, plugins=plugins, **options)
-    if type(asked.total) is not int:
-        raise ConfigError(f"whether {asked.model!r} fits needs numbers, and its total is a formula or an array")
+    _check_number(asked)
 
     def needed(changes: Mapping[str, Any]) -> int:
         return int(total_of(found, unknown=unknown, plugins=plugins, **{**options, **changes}))
@@ -50,6 +49,18 @@ def memory_on(model: object, devices: Sequence[Device], *, unknown: str, plugins
         length = CACHED
     answers = (_fit(device, asked, batches, length, lengths, others) for device in devices)
     return attrs.evolve(asked, devices=tuple(answers))
+
+
+def on_devices(asked: Memory, devices: Sequence[Device]) -> Memory:
+    """Returns a memory with an answer for each device, without other sizes and ways out. Raises ConfigError if its
+    sizes are symbols or arrays."""
+    _check_number(asked)
+    return attrs.evolve(asked, devices=tuple(_fit(device, asked, None, "", None, ()) for device in devices))
+
+
+def _check_number(asked: Memory) -> None:
+    if type(asked.total) is not int:
+        raise ConfigError(f"whether {asked.model!r} fits needs numbers, and its total is a formula or an array")
 
 
 def _largest(

@@ -1,7 +1,7 @@
 """Formulas as Python source: one function of the sizes, for ints, or for numpy arrays of floats or of ints.
 
-Each sum is nested, `(p · x + q) · x + r`, outermost in the size of the lowest power: with arrays that broadcast, as the
-axes of a grid do, most of the arithmetic is then on fewer axes than the grid has.
+Each sum is nested (`nested.py`): with arrays that broadcast, as the axes of a grid do, most of the arithmetic is then
+on fewer axes than the grid has.
 
     params, with n_layer and d_model:  n_layer * (d_model * (12 * d_model + 13)) + 51283 * d_model
 """
@@ -13,8 +13,9 @@ from functools import reduce
 from math import lcm
 
 from graphacct.formulas.guards import Guard
+from graphacct.formulas.nested import Nested
 from graphacct.formulas.signs import lowest_powers
-from graphacct.formulas.terms import BITS, Number, Terms, powers, product_of, whole
+from graphacct.formulas.terms import Number, Terms, product_of, whole
 from graphacct.formulas.traced_size import CEIL, FLOOR, MAX, MIN, RATIO, SIZE, Recorder, TracedSize
 
 OPERATIONS = {
@@ -27,7 +28,7 @@ OPERATIONS = {
 """Operations on two, or on one after the other."""
 
 
-class Source:
+class Source(Nested):
     """The expressions of one trace's formulas, in Python.
 
     Attributes:
@@ -44,53 +45,28 @@ class Source:
     def of(self, figure: TracedSize | Number) -> str:
         """Returns the expression of a figure."""
         if not isinstance(figure, TracedSize):
-            return _literal(figure, self.exact)
+            return self.literal(figure)
         is_whole = type(figure.value) is int
         return self._quotient(figure.terms, is_whole)
 
     def condition(self, guard: Guard) -> str:
         """Returns the expression that is true where a guard is as it was."""
         sign = {("==", True): "==", ("==", False): "!=", ("<", True): "<", ("<", False): ">="}
-        return f"{self._sum(dict(guard.terms))} {sign[guard.kind, guard.holds]} 0"
+        return f"{self.sum(dict(guard.terms))} {sign[guard.kind, guard.holds]} 0"
 
     def _quotient(self, terms: Terms, is_whole: bool) -> str:
         """Returns a sum over one divisor: each of its terms alone need not be whole."""
         lowest = lowest_powers(terms)
         number = lcm(*[each.denominator for each in terms.values()])
         if number == 1 and not lowest:
-            return self._sum(terms)
+            return self.sum(terms)
         factor = product_of((place, -power) for place, power in lowest.items())
         above = {product + factor: whole(each * number) for product, each in terms.items()}
         sign = "//" if self.exact and is_whole else "/"
-        return f"({self._sum(above)}) {sign} ({self._sum({factor: number})})"
+        return f"({self.sum(above)}) {sign} ({self.sum({factor: number})})"
 
-    def _sum(self, terms: Terms) -> str:
-        """Returns a sum of products of powers above 0, nested."""
-        places: dict[int, list[int]] = {}
-        for product in terms:
-            for place, power in powers(product):
-                places.setdefault(place, []).append(power)
-        if not places:
-            return _literal(terms.get(0, 0), self.exact)
-        outer = min(places, key=lambda place: (max(places[place]), -len(places[place]), place))
-        by_power: dict[int, Terms] = {}
-        for product, number in terms.items():
-            power = dict(powers(product)).get(outer, 0)
-            by_power.setdefault(power, {})[product - (power << (BITS * outer))] = number
-        found, before = "", 0
-        for power in sorted(by_power, reverse=True):
-            inner = self._sum(by_power[power])
-            found = f"{self._times(found, outer, before - power)} + {inner}" if found else inner
-            before = power
-        return self._times(found, outer, before) if before else found
-
-    def _times(self, expression: str, place: int, power: int) -> str:
-        variable = " * ".join([self._atom(place)] * power)
-        if expression in ("1", "1.0"):
-            return variable
-        return f"({expression}) * {variable}" if " " in expression else f"{expression} * {variable}"
-
-    def _atom(self, place: int) -> str:
+    def variable(self, place: int) -> str:
+        """Returns the name of an atom's value, assigned in `lines`."""
         atom = self.trace.atoms[place]
         if atom.kind == SIZE:
             return self.names.get(atom.name, atom.name)
@@ -102,7 +78,6 @@ class Source:
             self.lines.append(f"{name} = {made}")
         return self._atoms[place]
 
-
-def _literal(number: Number, exact: bool) -> str:
-    """Returns a number: as a float where sizes are, since numpy has no floats that multiply by large ints."""
-    return str(number) if exact and isinstance(number, int) else repr(float(number))
+    def literal(self, number: Number) -> str:
+        """Returns a number: as a float where sizes are, since numpy has no floats that multiply by large ints."""
+        return str(number) if self.exact and isinstance(number, int) else repr(float(number))

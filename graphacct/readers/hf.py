@@ -44,9 +44,9 @@ CLASS = b'"_class_name"'
 
 def accepts(model: Any) -> bool:
     """Returns whether a path is a config.json, another file with a `model_type`, or a folder with a config.json; or
-    whether an object is a mapping with such keys."""
+    whether an object is a mapping with such keys, or a configuration of the transformers or diffusers library."""
     if not isinstance(model, str):
-        return isinstance(model, Mapping) and ("model_type" in model or "architectures" in model)
+        return any(key in content for content in [_content(model)] for key in ("model_type", "architectures", *FOREIGN))
     path = model
     if os.path.isdir(path):
         return _described_in(path) != ""
@@ -60,6 +60,17 @@ def accepts(model: Any) -> bool:
             return False
         rest = file.read(MOST_BYTES) if b'"model_type"' not in start else b""
     return b'"model_type"' in start or b'"model_type"' in rest or CLASS in start
+
+
+def _content(model: Any) -> Mapping[str, Any]:
+    """Returns the keys of an object: of a mapping its own, of a configuration of the transformers library what it would
+    write to a file; none of anything else. The library is not imported."""
+    if isinstance(model, Mapping):
+        return model
+    written = getattr(model, "to_dict", None)
+    kind = getattr(model, "model_type", None)
+    found = written() if isinstance(kind, str) and callable(written) and not isinstance(model, type) else {}
+    return found if isinstance(found, Mapping) else {}
 
 
 def _described_in(folder: str) -> str:
@@ -77,15 +88,16 @@ def find(model: Any, plugins: Plugins) -> tuple[str, Architecture, Any]:
 def choose(
     model: Any, plugins: Plugins, overrides: Mapping[str, Any] = NO_OVERRIDES, defaults: bool = False
 ) -> ModelChoice:
-    """Returns the model, from a path or from a mapping with a file's keys. `overrides` replace keys of the file before
+    """Returns the model, from a path or from an object with a file's keys. `overrides` replace keys of the file before
     it is read, `model_type` among them; the caller applies those that the family takes once more. A file must have a
     size, unless its family's `defaults` will do; a mapping may name the family alone.
 
     Raises ReadError, which names the file, the key, the value and what was expected.
     """
-    if isinstance(model, Mapping):
+    if not isinstance(model, str):
+        content = _content(model)
         try:
-            return _choice(model, plugins, overrides, _called(model), defaults=True)
+            return _choice(content, plugins, overrides, _called(content), defaults=True)
         except GraphacctError as error:
             raise _error("the configuration", error) from error
     file = os.path.join(model, _described_in(model) or FILE) if os.path.isdir(model) else model

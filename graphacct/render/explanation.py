@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import escape
 from typing import TYPE_CHECKING
 
 from graphacct.dims import same
@@ -24,6 +25,11 @@ DEEPER = 8
 """How far the further lines of a long one are indented below it."""
 HEAD = re.compile(r" *\S+ {2,}")
 """The word at the left of the first lines, beside which the further ones stand."""
+
+
+def to_html(explanation: Explanation) -> str:
+    """Returns the same lines for a notebook."""
+    return f"<pre>{escape(to_text(explanation))}</pre>"
 
 
 def to_text(explanation: Explanation, width: int | None = None) -> str:

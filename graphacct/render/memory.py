@@ -146,6 +146,13 @@ def to_text(memory: Memory) -> str:
     return sheet_text(sheet(memory))
 
 
+def to_html(memory: Memory) -> str:
+    """Returns the table as HTML, for a notebook."""
+    from graphacct.render.html import to_html as sheet_html
+
+    return sheet_html(sheet(memory))
+
+
 def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> Sheet:
     """Returns the sheet of the memory, part by part, with the tensors alive at the peak."""
     training = memory.phase == TRAIN

@@ -140,7 +140,9 @@ class _Rows:
         costs = tuple(attrs.evolve(self.records[key], times=self.times[key]) for key in self.order)
         values = tuple(tuple(self.values[key]) for key in self.order if self.records[key].cost is not None)
         columns = list(zip(*values, strict=True)) if values else [()] * len(quantities)
-        sums = {item.name: total(item, column) for item, column in zip(quantities, columns, strict=True)}
+        sums: dict[str, Any] = {
+            item.name: total(item, column) for item, column in zip(quantities, columns, strict=True)
+        }
         uncosted = tuple((record.node.name, record.node.operator) for record in costs if record.cost is None)
         graph = first.annotated.graph
         named = attrs.evolve(graph, workload=asked.workload(graph, None if last is first else last.annotated.graph))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,13 +12,14 @@ import attrs
 from graphacct.costs.annotate import AnnotatedGraph
 from graphacct.costs.coverage import Coverage
 from graphacct.costs.quantities import Quantity, not_there
-from graphacct.dims import Dim
+from graphacct.dims import Dim, Figure
 from graphacct.display import display
 from graphacct.errors import ConfigError, unknown
 from graphacct.phases import DECODE, GENERATE, PREFILL
 from graphacct.reports.rows import ParameterRow, Row, by_operator, by_parameter, by_scope
 
 if TYPE_CHECKING:
+    from graphacct.footprint.memory import Memory
     from graphacct.graph.config_keys import ConfigKeys
 
 
@@ -39,7 +41,7 @@ class Report:
 
     annotated: AnnotatedGraph
     quantities: tuple[Quantity, ...]
-    total: Mapping[str, Dim]
+    total: Mapping[str, Figure]
     coverage: Coverage
     values: tuple[tuple[Dim, ...], ...]
     ratios: tuple[Quantity, ...] = ()
@@ -170,6 +172,29 @@ class Report:
         """Returns the JSON contract as plain Python values (docs/json.md), with the named `ratios`."""
         values: dict[str, Any] = display("report.dict", self, ratios)
         return values
+
+    def to_frame(self, by: str = "scope") -> Any:
+        """Returns `records(by)` as a pandas DataFrame: by `scope`, `operator`, `parameter` or `node`. Raises
+        ConfigError where pandas is not installed."""
+        return display("report.frame", self, by)
+
+    def draw(self, path: str | os.PathLike[str] | None = None, **options: Any) -> Any:
+        """Returns the picture, written to `path` too if one is given: `graphacct.draw(report, path, …)`."""
+        return display("report.draw", self, path, **options)
+
+    def page(self, **options: Any) -> str:
+        """Returns the page of this report, which shows itself in a notebook: `graphacct.page(report, …)`."""
+        found: str = display("report.page", self, **options)
+        return found
+
+    def explain(self, node: str, quantity: str | None = None, **options: Any) -> Any:
+        """Returns where the numbers of a node or scope come from: `graphacct.explain(report, node, …)`."""
+        return display("report.explain", self, node, quantity, **options)
+
+    def memory(self, **options: Any) -> Memory:
+        """Returns the memory of what the report is of, part by part: `graphacct.memory(report, …)`."""
+        found: Memory = display("report.memory", self, **options)
+        return found
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.by_scope)

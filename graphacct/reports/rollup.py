@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from graphacct.costs.annotate import AnnotatedGraph
 from graphacct.costs.columns import column, no_number, owned, total
@@ -48,7 +49,7 @@ def rollup(
     times = [record.times for record in costed]
     parameters = owned(costed)
     columns: list[list[Dim]] = []
-    totals: list[Dim] = []
+    totals: list[Any] = []
     for quantity in columned:
         try:
             columns.append(column(quantity, costed, times, parameters))
@@ -71,6 +72,8 @@ def rollup(
 def _symbols_added(values: Sequence[Dim]) -> Sequence[Dim]:
     """Returns values with the same sum, those with symbols as one: sympy adds many terms up at once in a fraction of
     the time that it takes for one after the other."""
+    if {*map(type, values)} == {int}:  # most are
+        return values
     symbolic = [value for value in values if is_symbol(value)]
     if not symbolic:
         return values

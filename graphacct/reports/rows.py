@@ -12,7 +12,7 @@ import attrs
 
 from graphacct.costs.annotate import NodeCost
 from graphacct.costs.quantities import Quantity
-from graphacct.dims import Dim, maximum, same
+from graphacct.dims import Dim, Figure, maximum, same
 from graphacct.graph.graph import Parameter
 from graphacct.graph.paths import covers, depth, index_of, instances, is_index, outward, parent, pattern
 from graphacct.tensors import conflict
@@ -39,13 +39,13 @@ class Row:
     repeat: Dim
     share: Any
     names: tuple[str, ...]
-    figures: tuple[Dim, ...]
+    figures: tuple[Figure, ...]
 
     def __repr__(self) -> str:
         return f"<Row {self.path}: {self.values}>"
 
     @property
-    def values(self) -> dict[str, Dim]:
+    def values(self) -> dict[str, Figure]:
         """The quantities by name."""
         return dict(zip(self.names, self.figures, strict=True))
 
@@ -79,7 +79,7 @@ def share(part: Dim, whole: Dim) -> Any:
     return 0.0 if same(whole, 0) else part / whole
 
 
-def adder(quantities: Sequence[Quantity]) -> Callable[[tuple[Dim, ...], tuple[Dim, ...]], tuple[Dim, ...]]:
+def adder(quantities: Sequence[Quantity]) -> Callable[[tuple[Any, ...], tuple[Any, ...]], tuple[Any, ...]]:
     """Returns the function that combines two rows of values, element by element."""
     if all(quantity.combine == "sum" for quantity in quantities):
         return lambda a, b: tuple(map(add, a, b))
@@ -214,7 +214,7 @@ def _span(path: str, repeats: Sequence[Dim], starts: Sequence[int]) -> tuple[int
 
 
 def _rows(
-    quantities: Sequence[Quantity], total: Mapping[str, Dim], items: Iterable[tuple[str, str, Dim, tuple[Dim, ...]]]
+    quantities: Sequence[Quantity], total: Mapping[str, Dim], items: Iterable[tuple[str, str, Dim, tuple[Any, ...]]]
 ) -> tuple[Row, ...]:
     """Returns the rows for (path, operator, repeat, figures), each with its share of the total."""
     names = tuple([quantity.name for quantity in quantities])

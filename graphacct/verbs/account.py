@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
 from graphacct.costs.annotate import annotate
 from graphacct.costs.conventions import Convention, find_convention
@@ -23,10 +23,7 @@ from graphacct.models.finished import untrainable
 from graphacct.phases import GENERATE
 from graphacct.reports.report import Report
 from graphacct.reports.rollup import rollup
-from graphacct.verbs.model import Model
-
-if TYPE_CHECKING:
-    pass
+from graphacct.verbs.model import Model, check_no_options
 
 
 @recorded
@@ -44,7 +41,7 @@ def account(
     """Returns the report of a model: build, annotate, roll up.
 
     Args:
-        model: As for `build`.
+        model: As for `build`; a report is returned as it is.
         convention: The convention, or its name: it says what is counted.
         mask: Which of attention's pairs of positions it counts: `full`, `causal`, `half` or `window`; the convention's
             own unless given, which of most is `full`.
@@ -55,12 +52,16 @@ def account(
         plugins: Those in use; all that are installed unless given.
         options: Those of `build`, and in training profile, freeze, recompute, optimizer, master, dp and zero.
 
-    Raises what `build` raises; OperatorError for an operator that is not registered or states no gradient;
-    ConfigError for an option of a training step in another phase.
+    Raises what `build` raises; ConfigError for options beside a report; OperatorError for an operator that is not
+    registered or states no gradient; ConfigError for an option of a training step in another phase.
 
     >>> account("gpt2-xl", seq_len=1024).total["params"]
     1557611200
     """
+    if isinstance(model, Report):
+        own = {"convention": convention, "mask": mask, "unknown": unknown, "quantities": quantities}
+        check_no_options(model, {**{name: own[name] for name in own if own[name] != DEFAULTS.get(name)}, **options})
+        return model
     plugins = plugins or default()
     for name in quantities or ():
         if name not in plugins.quantities:

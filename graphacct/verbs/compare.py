@@ -90,7 +90,7 @@ def compare(
         found, more["over"] = account_over(model, over, {**options}, account_one, (quantity, by), plugins.operators)
     elif not whole:
         found, more["chosen"] = _under_one_workload(reports, how, {**options})
-    return compared([reported(each, plugins) for each in found], quantity, by, depth, **more)
+    return compared([reported(each, plugins, {}) for each in found], quantity, by, depth, **more)
 
 
 def _under_one_workload(

@@ -6,12 +6,9 @@ from typing import TYPE_CHECKING, Unpack
 
 from graphacct.decisions import recorded
 from graphacct.hooks.manager import Plugins, default
-from graphacct.keywords import (
-    DEFAULTS,
-    AccountKeywords,
-    checked,
-)
-from graphacct.verbs.model import Model
+from graphacct.keywords import DEFAULTS, AccountKeywords, checked
+from graphacct.reports.report import Report
+from graphacct.verbs.model import Model, check_no_options
 
 if TYPE_CHECKING:
     from graphacct.devices.find import Devices
@@ -31,7 +28,7 @@ def memory(
     """Returns the memory of a model's training step, or of inference in another phase, part by part in bytes.
 
     Args:
-        model: As for `build`.
+        model: As for `build`; or a report, whose own step or inference it is, on one rank.
         on: Devices: names separated by commas (`h100,a100-80gb`), `all`, a TOML file of devices, or a
             `graphacct.Device`; one or several. The result's `devices` says for each whether the model fits, the largest
             batch and the longest sequence that do, and the ways out.
@@ -39,7 +36,8 @@ def memory(
         plugins: Those in use; all that are installed unless given.
         options: As for `account`.
 
-    Raises what `account` raises, and UnknownNameError for a device that is not known, with those that it may be.
+    Raises what `account` raises, ConfigError for options beside a report, and UnknownNameError for a device that is not
+    known, with those that it may be.
 
     >>> memory("gpt2", batch=1, seq_len=128).parameters
     497759232
@@ -47,6 +45,9 @@ def memory(
     [True, False]
     """
     plugins = plugins or default()
+    if isinstance(model, Report):
+        check_no_options(model, {**({"unknown": unknown} if unknown != DEFAULTS["unknown"] else {}), **options})
+        return _of_report(model, on, plugins)
     if on is None:
         from graphacct.footprint.generation import memory_of
 
@@ -55,3 +56,18 @@ def memory(
     from graphacct.footprint.on_devices import memory_on
 
     return memory_on(model, find_devices(on, plugins.devices), unknown=unknown, plugins=plugins, **options)
+
+
+def _of_report(report: Report, on: Devices | None, plugins: Plugins) -> Memory:
+    """Returns the memory of a report, and whether it fits on devices; its graph is built, so that no other size is
+    tried there."""
+    from graphacct.footprint.memory import memory_of_annotated
+
+    report.check_one_step("memory")
+    found = memory_of_annotated(report.annotated, plugins)
+    if on is None:
+        return found
+    from graphacct.devices.find import find_devices
+    from graphacct.footprint.on_devices import on_devices
+
+    return on_devices(found, find_devices(on, plugins.devices))

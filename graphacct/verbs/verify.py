@@ -9,7 +9,7 @@ from graphacct.errors import ConfigError
 from graphacct.hooks.manager import Plugins, default
 from graphacct.keywords import (
     ModelKeywords,
-    NoKeywords,
+    ReportKeywords,
     checked,
 )
 from graphacct.models.find import find_model
@@ -23,24 +23,29 @@ if TYPE_CHECKING:
     from graphacct.checkpoints.verify_class import ClassVerification
 
 
-@checked(NoKeywords)
+@checked(ReportKeywords)
 def verify(
-    report: Report | Model, checkpoint: str | os.PathLike[str], *, plugins: Plugins | None = None
+    report: Report | Model,
+    checkpoint: str | os.PathLike[str],
+    *,
+    plugins: Plugins | None = None,
+    **options: Unpack[ReportKeywords],
 ) -> Verification:
     """Compares a checkpoint's tensors with a model's: names and shapes, from the files' headers alone.
 
     Args:
-        report: A report, or a model, which is accounted for with the default options.
+        report: A report, or a model.
         checkpoint: A .safetensors file, the index of a sharded one, or a folder with either.
         plugins: Those in use; all that are installed unless given.
+        options: As for `account`, of a model.
 
-    Raises ReadError for a checkpoint that cannot be read.
+    Raises what `account` raises; ConfigError for options of a report; ReadError for a checkpoint that cannot be read.
     """
     from graphacct.checkpoints.safetensors import tensors
     from graphacct.checkpoints.verify import verify as verified
 
     plugins = plugins or default()
-    return verified(tensors_of(report, True, plugins), tensors(checkpoint), plugins)
+    return verified(tensors_of(report, True, plugins, options), tensors(checkpoint), plugins)
 
 
 @checked(ModelKeywords)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import graphacct_operators
-import pytest
+from each import each
 
 from graphacct import Node, Operator, TensorSpec, Value, Work
 from graphacct.training.gradients import gradient_work
@@ -216,7 +216,7 @@ def evaluated(expression: str, operator: Operator) -> int:
     return int(eval(expression.replace("·", "*"), {"__builtins__": {}}, names))
 
 
-@pytest.mark.parametrize(("name", "cells"), [*CONTRACTIONS, *REDUCTIONS])
+@each("name, cells", [*CONTRACTIONS, *REDUCTIONS])
 def test_formula_of_the_page(name: str, cells: list[str]) -> None:
     """The expressions, evaluated for a sample, are what the operator counts for it."""
     operator = OPERATORS[name]
@@ -227,7 +227,7 @@ def test_formula_of_the_page(name: str, cells: list[str]) -> None:
     assert len(cells) == 3 or cost.matmul_flops == 0
 
 
-@pytest.mark.parametrize(("name", "cells"), ELEMENTWISE)
+@each("name, cells", ELEMENTWISE)
 def test_factor_of_the_page(name: str, cells: list[str]) -> None:
     """The factors, times the elements of the output, are what the operator counts."""
     specs, attributes = sample(OPERATORS[name])
@@ -238,7 +238,7 @@ def test_factor_of_the_page(name: str, cells: list[str]) -> None:
     assert application.cost.matmul_flops == 0
 
 
-@pytest.mark.parametrize("name", BYTES)
+@each("name", BYTES)
 def test_bytes_only(name: str) -> None:
     """What the page lists under bytes counts no FLOPs."""
     specs, attributes = sample(OPERATORS[name])
@@ -260,14 +260,14 @@ def gradient(operator: Operator, operand: str) -> list[int]:
     return [work.matmul_flops, work.vector_flops, work.transcendentals]
 
 
-@pytest.mark.parametrize(("name", "operand", "cells"), list(gradient_rows(GRADIENTS)))
+@each("name, operand, cells", list(gradient_rows(GRADIENTS)))
 def test_gradient_of_the_page(name: str, operand: str, cells: list[str]) -> None:
     """The expressions, evaluated for a sample, are what the operator's gradient counts for it."""
     operator = OPERATORS[name]
     assert [evaluated(cell, operator) for cell in cells] == gradient(operator, operand)
 
 
-@pytest.mark.parametrize(("name", "operand", "cells"), list(gradient_rows(GRADIENTS_ELEMENTWISE)))
+@each("name, operand, cells", list(gradient_rows(GRADIENTS_ELEMENTWISE)))
 def test_gradient_factor_of_the_page(name: str, operand: str, cells: list[str]) -> None:
     """The factors, times the elements of the output, are what the operator's gradient counts."""
     operator = OPERATORS[name]
@@ -275,7 +275,7 @@ def test_gradient_factor_of_the_page(name: str, operand: str, cells: list[str]) 
     assert [0, *(int(cell) * elements for cell in cells)] == gradient(operator, operand)
 
 
-@pytest.mark.parametrize(("name", "operand", "cells"), list(gradient_rows(GRADIENTS_WITHOUT_ARITHMETIC)))
+@each("name, operand, cells", list(gradient_rows(GRADIENTS_WITHOUT_ARITHMETIC)))
 def test_gradient_without_arithmetic(name: str, operand: str, cells: list[str]) -> None:
     """What the page lists there counts no FLOPs."""
     assert gradient(OPERATORS[name], operand) == [0, 0, 0]

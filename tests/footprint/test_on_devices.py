@@ -162,13 +162,13 @@ def test_symbols_do_not_fit_anywhere() -> None:
 def test_all_devices_share_their_totals(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forty-one devices of 23 capacities: about two totals for each and size, not a search for each."""
     calls = []
-    run = measured._run
+    run = measured.run_of
 
     def counted(*args: Any, **options: Any) -> Any:
         calls.append(args)
         return run(*args, **options)
 
-    monkeypatch.setattr(measured, "_run", counted)
+    monkeypatch.setattr(measured, "run_of", counted)
     found = memory("llama-3.2-1b", on="all", phase="decode", seq_len=4096)
     capacities = {item.capacity for item in found.devices}
     assert (len(found.devices), len(capacities)) == (41, 23)

@@ -65,12 +65,13 @@ def test_what_has_a_part_of_a_chosen_column_keeps_its_line() -> None:
 @pytest.mark.parametrize("name", ["llama-3-8b", "mixtral-8x7b", "t5-base", "hf-resnet-50"])
 @pytest.mark.parametrize("phase", ["forward", "train"])
 def test_lines_add_up(name: str, phase: str) -> None:
-    """Those of the top are the total, and those in a scope are the scope; nothing is left out where lines are shared."""
+    """Those of the top are the total, and those in a scope are the scope: what shares a line is in its sum."""
     quantities = ["params", "flops", "activation_bytes", "write_bytes"]
     report = account(name, phase=phase, quantities=[*quantities, "step_flops"] if phase == "train" else quantities)
     branches = tree(report, None)
     assert len(branches) <= LINES
     summed = [index for index, quantity in enumerate(report.quantities) if quantity.adds_up]
+    above: list[int] = []
     open_: list[list[int]] = [[0] * len(report.quantities)]
     whole = [[report.total[quantity.name] for quantity in report.quantities]]
     for branch in branches:

@@ -291,7 +291,10 @@ def test_an_architecture_whose_parameters_follow_the_workload() -> None:
         return b.apply("add", build(config, workload, b), positions)
 
     message = only(architecture(broken), "test_parameters_do_not_depend_on_the_workload")
-    assert "has 96 parameters, and 80 with seq_len=2. Parameters have sizes of the configuration alone" in message
+    assert (
+        "has 96 parameters, and 128 with batch=2, seq_len=8. Parameters have sizes of the configuration alone"
+        in message
+    )
 
 
 def test_an_architecture_that_takes_any_value() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from graphacct.errors import ConfigError
 from graphacct.graph.graph import Block, Graph
 from graphacct.graph.paths import outward
 from graphacct.render.picture.scene import Chain, Figures
@@ -12,6 +13,12 @@ from graphacct.reports.rows import adder
 def path_chain(name: str, within: Chain = ()) -> Chain:
     """Returns the chain of a name inside the scopes `within`: an index belongs to the name before it."""
     return within + tuple(path for path in (*outward(name),)[::-1] if path not in within or path == name)
+
+
+def check_depth(depth: int | None) -> None:
+    """Raises ConfigError for a depth below 1."""
+    if depth is not None and depth < 1:
+        raise ConfigError(f"the depth of a picture is at least 1 (top-level scopes), not {depth}")
 
 
 class Content:

@@ -9,19 +9,19 @@ picture add up to its total.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Set
 
 import attrs
 
 from graphacct.costs.annotate import NodeCost
 from graphacct.dims import Dim, same
-from graphacct.errors import ConfigError, GraphacctError
+from graphacct.errors import GraphacctError
 from graphacct.graph.graph import Block, Graph, Node, Parameter
 from graphacct.graph.paths import pattern
 from graphacct.hooks.manager import Plugins
 from graphacct.render.opening import Sizes
 from graphacct.render.picture.chosen import DEEPEST, largest_open
-from graphacct.render.picture.content import Content, path_chain
+from graphacct.render.picture.content import Content, check_depth, path_chain
 from graphacct.render.picture.residual import residual
 from graphacct.render.picture.scene import Box, Chain, Edge, Figures, Scene, Scope
 from graphacct.render.picture.source import Source, Sources
@@ -35,20 +35,23 @@ def scene(
     depth: int | None = None,
     views: bool = False,
     closed: Callable[[str], bool] | None = None,
+    kept: Collection[str] = (),
 ) -> Scene:
     """Returns the content of a report's picture.
 
-    `closed` says of the path of a scope whether it is one box, whatever the depth. Without `depth` and `closed` the
-    scopes with the largest shares of the work are open, as many as fit a screen (`largest_open`).
+    `closed` says of the path of a scope whether it is one box, whatever the depth; `kept` nodes have a box also if they
+    are free views. Without `depth` and `closed` the scopes with the largest shares of the work are open, as many as fit
+    a screen (`largest_open`).
     Raises ConfigError when `depth` is below 1.
     """
-    if depth is not None and depth < 1:
-        raise ConfigError(f"the depth of a picture is at least 1 (top-level scopes), not {depth}")
+    check_depth(depth)
     content = Content(report)
     if depth is not None or closed is not None:
-        return _Stage(report, plugins, content, min(depth or DEEPEST, DEEPEST), views, closed).scene()
+        return _Stage(report, plugins, content, min(depth or DEEPEST, DEEPEST), views, kept, closed).scene()
     return largest_open(
-        content, Sizes(report), lambda opened: _Stage(report, plugins, content, DEEPEST, views, opened=opened).scene()
+        content,
+        Sizes(report),
+        lambda opened: _Stage(report, plugins, content, DEEPEST, views, kept, opened=opened).scene(),
     )
 
 
@@ -62,6 +65,7 @@ class _Stage:
         content: Content,
         depth: int,
         views: bool,
+        kept: Collection[str],
         closed: Callable[[str], bool] | None = None,
         opened: Set[Chain] | None = None,
     ) -> None:
@@ -70,7 +74,7 @@ class _Stage:
         self.summed = [index for index, item in enumerate(report.quantities) if item.combine == "sum"]
         self.content = content
         self.depth, self.closed, self.opened = depth, closed, opened
-        self.views = views
+        self.views, self.kept = views, kept
         self.boxes: dict[str, Box] = {}
         self.collapsed: dict[Chain, str] = {}
         self.edges: list[Edge] = []
@@ -107,7 +111,8 @@ class _Stage:
             self.index += 1
             scope = self._around(chain[:-1])
             arriving = [(value, source) for value in node.values for source in sources[value.name]]
-            if arriving and not self.views and self._is_free_view(node, record, figures):
+            is_shown = self.views or node.name in self.kept
+            if arriving and not is_shown and self._is_free_view(node, record, figures):
                 passed = {(source.box, source.name): source for _, source in arriving}.values()
                 for value in node.outputs:
                     sources[value.name] = tuple(source.viewed(node.name, value.spec, scope) for source in passed)

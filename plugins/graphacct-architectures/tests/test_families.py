@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 import pytest
+from each import each
 from runnable import runnable
 
 import graphacct
@@ -224,7 +225,7 @@ def test_the_published_file_says_the_same(case: str) -> None:
     assert same == (case not in HUB_DIFFERS), (new, old)
 
 
-@pytest.mark.parametrize("case", CASES)
+@each("case", CASES)
 def test_a_configuration_can_be_changed(case: str) -> None:
     """`--set` makes a configuration from the file's: what a field returned, it takes."""
     config = described(str(FAMILIES / case), default())[2]

@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
+from each import each
 
 import graphacct
 from graphacct import ConfigError, PresetFiles
@@ -40,7 +41,7 @@ def test_every_file_is_a_preset() -> None:
     assert len(ALL) > 150
 
 
-@pytest.mark.parametrize(("family", "name"), ALL)
+@each("family, name", ALL)
 def test_a_file_has_keys_that_count(family: str, name: str) -> None:
     """Each key is one that its family reads: a misspelt one would be passed over in silence."""
     architecture = default().architectures[family].load()
@@ -57,7 +58,7 @@ def test_a_file_has_keys_that_count(family: str, name: str) -> None:
             assert content[field.name].keys() <= keys_of(inside.config, inside.aliases) | {"model_type"}
 
 
-@pytest.mark.parametrize(("family", "name"), ALL)
+@each("family, name", ALL)
 def test_a_file_is_read_as_anybodys_is(family: str, name: str) -> None:
     """Given as a path it is the same model, under the same name; one without a `model_type` is no config.json."""
     architecture = default().architectures[family].load()

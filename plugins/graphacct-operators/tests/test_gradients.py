@@ -4,6 +4,7 @@ import re
 
 import graphacct_operators
 import pytest
+from each import each
 from graphacct_operators import activation, arithmetic, comparison, elementary, elementwise, shrinking, special
 
 from graphacct import Node, Operator, Parameter, TensorSpec, Value, Work
@@ -66,7 +67,7 @@ def again(name, operands, **attributes):
     return gradient_work(OPERATORS[name], Node("n", name, values, outputs, attributes), [True] * len(values)).recompute
 
 
-@pytest.mark.parametrize("name", OPERATORS)
+@each("name", OPERATORS)
 def test_every_operand_has_a_gradient(name):
     """Each floating operand's is stated, contracted, or passed through a view; anything else is named here."""
     op = OPERATORS[name]
@@ -89,7 +90,7 @@ def test_operands_without_a_gradient_exist():
         assert operand not in OPERATORS[name].gradients
 
 
-@pytest.mark.parametrize(
+@each(
     "op",
     [
         op
@@ -97,7 +98,6 @@ def test_operands_without_a_gradient_exist():
         for op in vars(family).values()
         if isinstance(op, Operator) and op.name not in ("pow", "rotary_embedding", "glu")
     ],
-    ids=lambda op: op.name,
 )
 def test_documented_factor_is_the_one_counted(op):
     """On 7 · 11 = 77 elements the first floating operand's gradient is 77 times the first factor of `Backward:`."""
@@ -114,7 +114,7 @@ def test_documented_factor_is_the_one_counted(op):
     assert work.matmul_flops == 0
 
 
-@pytest.mark.parametrize("name", [name for name, op in OPERATORS.items() if op.gradients])
+@each("name", [name for name, op in OPERATORS.items() if op.gradients])
 def test_docstring_states_the_factor(name):
     """`explain` prints what a gradient costs and why."""
     assert "Backward" in OPERATORS[name].doc

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import graphacct_operators
-import pytest
+from each import each
 from graphacct_operators import (
     activation,
     arithmetic,
@@ -47,7 +47,7 @@ def test_quantities_know_their_operators_by_name():
     assert {*quantities.EXPERTS, quantities.KEEP} <= {*OPERATORS}
 
 
-@pytest.mark.parametrize(
+@each(
     "op",
     [
         op
@@ -55,7 +55,6 @@ def test_quantities_know_their_operators_by_name():
         for op in vars(family).values()
         if isinstance(op, graphacct.Operator) and op.name not in ("pow", "rotary_embedding", "glu")
     ],
-    ids=lambda op: op.name,
 )
 def test_documented_factor_is_the_one_counted(op):
     """On 7 · 11 = 77 elements an element-wise operator counts 77 times the first factor that its docstring names."""
@@ -74,7 +73,7 @@ def test_readme_names_every_operator():
     assert names == set(OPERATORS)
 
 
-@pytest.mark.parametrize("file", sorted(PACKAGE.glob("*.py")), ids=lambda file: file.name)
+@each("file", sorted(PACKAGE.glob("*.py")))
 def test_imports_public_names_only(file):
     """The package is written as a stranger would write it: graphacct's public names, itself, the standard library."""
     for node in ast.walk(ast.parse(file.read_text())):

@@ -6,6 +6,7 @@ from pathlib import Path
 import attrs
 import graphacct_operators
 import pytest
+from each import each
 from graphacct_operators.torch_eager import CPU, CUDA
 
 from graphacct import OperatorError, Saved, TensorSpec, Work, operator
@@ -178,7 +179,7 @@ COMPARED = [
 ]
 
 
-@pytest.mark.parametrize(("device", "key"), COMPARED)
+@each("device, key", COMPARED)
 def test_declared_tensors_are_the_measured_ones(device, key):
     """Names, shapes and dtypes of what is kept equal the measurement, in float32 and in bfloat16."""
     ours, theirs = declared(device, key), measured(device, key)

@@ -7,6 +7,7 @@ Operators that fold leading dimensions keep views; here each tensor has the oper
 
 import graphacct_operators
 import pytest
+from each import each
 
 from graphacct import TensorSpec
 from graphacct.operators.saves import saved_tensors
@@ -197,8 +198,8 @@ def test_every_operator_of_several_operands_is_in_the_table():
     assert all(not OPERATORS[name].saves for name in NO_GRADIENT)
 
 
-@pytest.mark.parametrize(
-    ("name", "wanted", "expected"),
+@each(
+    "name, wanted, expected",
     [(name, wanted, expected) for name, (_, _, rows) in MEASURED.items() for wanted, expected in rows.items()],
 )
 def test_only_what_serves_a_wanted_gradient_is_kept(name, wanted, expected):
@@ -208,7 +209,7 @@ def test_only_what_serves_a_wanted_gradient_is_kept(name, wanted, expected):
     assert sorted(tensor.name for tensor in kept) == sorted(expected.split())
 
 
-@pytest.mark.parametrize("name", OPERATORS)
+@each("name", OPERATORS)
 def test_what_is_kept_serves_operands_that_have_a_gradient(name):
     """`needed_for` names operands of the signature whose gradient is stated or contracted."""
     op = OPERATORS[name]

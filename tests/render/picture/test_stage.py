@@ -7,9 +7,9 @@ import pytest
 from graphacct import Builder, Graph, Report, account
 from graphacct.graph.graph import Node, Value
 from graphacct.hooks.manager import default
+from graphacct.render.picture.chosen import DEEPEST, LONGEST, MOST
 from graphacct.render.picture.dot import draw
 from graphacct.render.picture.scene import Scene
-from graphacct.render.picture.chosen import DEEPEST, LONGEST, MOST
 from graphacct.render.picture.stage import scene
 from graphacct.reports.unrolled import unrolled
 from graphacct.tensors import TensorSpec
@@ -97,7 +97,7 @@ def test_the_default_picture_of_a_llama_has_its_block() -> None:
 
 
 def test_of_layers_that_differ_those_with_the_cost_are_open() -> None:
-    """Of DeepSeek-V3's layers the first three are one box. Stages of a ResNet, which cost about as much, are all open."""
+    """Of DeepSeek-V3's layers the first three are one box. Stages of a ResNet, which cost alike, are all open."""
     picture = scene(account("deepseek-v3", quantities=["params", "flops", "activation_bytes"]), default())
     assert [box.repeat for box in picture.boxes if box.path == "model.layers.*"] == [3]
     assert any(path.endswith("self_attn.sdpa") for path in paths(picture))

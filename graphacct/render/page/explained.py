@@ -1,0 +1,134 @@
+"""Where the figures of a page's nodes come from: what `graphacct explain` says of each, for any sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from graphacct.costs.annotate import NodeCost
+from graphacct.explanations.formulas import FAILURES, PER_NODE
+from graphacct.explanations.named import NamedFormula, named_formulas, sizes_of
+from graphacct.explanations.sources import sources
+from graphacct.formulas.traced_size import TracedSize
+from graphacct.graph.graph import Parameter
+from graphacct.hooks.manager import Plugins
+from graphacct.operators.operator import Operator
+from graphacct.render.page.figures import Figures
+
+Json = dict[str, Any]
+
+
+@attrs.frozen(eq=False)
+class Explainer:
+    """Explains nodes, given in each branch; what nodes share is there once.
+
+    Attributes:
+        plugins: Those in use.
+        figures: The page's table of formulas.
+        operators: What is said of each operator, by its name.
+    """
+
+    plugins: Plugins
+    figures: Figures
+    operators: dict[str, Json] = attrs.field(factory=dict, init=False)
+    _formulas: dict[Any, Mapping[str, NamedFormula]] = attrs.field(factory=dict, init=False)
+
+    def of(self, plain: NodeCost, records: Sequence[NodeCost]) -> Json:
+        """Returns what is said of a node, whose record at the model's own sizes is `plain`: operands, names, and the
+        formula of each quantity with the branches in which it is proven to give the figure."""
+        node = plain.node
+        operator = self.plugins.operators.get(node.operator)
+        self._note(node.operator, operator)
+        found: Json = {
+            "operands": [
+                self._operand(operator, index, [each.node.inputs[index] for each in records])
+                for index in range(len(node.inputs))
+            ],
+            "gives": [
+                self._tensor("", [each.node.outputs[index] for each in records]) for index in range(len(node.outputs))
+            ],
+            "owned": [
+                [parameter.name.rpartition(".")[2], index]
+                for index, parameter in enumerate(node.inputs)
+                if isinstance(parameter, Parameter) and any(parameter is each for each in plain.owned)
+            ],
+        }
+        if operator is not None and plain.cost is not None:
+            formulas, names = self._named(operator, plain, records)
+            found |= {"formulas": formulas, "names": names} if formulas else {}
+        return {key: value for key, value in found.items() if value}
+
+    def _note(self, name: str, operator: Operator | None) -> None:
+        if name not in self.operators:
+            doc = (
+                "No operator of this name is registered: the node is in no total." if operator is None else operator.doc
+            )
+            forward, backward = sources(doc)
+            found = {"source": forward, "gradient": backward, "from": self.plugins.origin("operators", name)}
+            found["signature"] = operator.signature.text if operator is not None else ""
+            self.operators[name] = {key: value for key, value in found.items() if value}
+
+    def _operand(self, operator: Operator | None, index: int, operands: Sequence[Any]) -> list[Any]:
+        terms = operator.signature.inputs if operator is not None else ()
+        label = terms[min(index, len(terms) - 1)].name if terms else ""
+        return self._tensor(label, operands)
+
+    def _tensor(self, label: str, operands: Sequence[Any]) -> list[Any]:
+        """Returns label, name, dtype, dimensions, and how it is stored if that is another thing than the dtype."""
+        first = operands[0]
+        specs = [operand.spec for operand in operands]
+        shape = [self.figures.add(dims) for dims in zip(*(spec.shape for spec in specs), strict=True)]
+        stored = getattr(first, "stored", None)
+        return [label, first.name, first.spec.dtype, shape, *([stored.format.name] if stored else [])]
+
+    def _named(
+        self, operator: Operator, plain: NodeCost, records: Sequence[NodeCost]
+    ) -> tuple[Mapping[str, Any], Mapping[str, int]]:
+        """Returns the formulas of a node's quantities with their branches, and the size behind each name."""
+        node = plain.node
+        key = (operator.name, str([item.spec for item in node.inputs]), str(node.attributes))
+        if key not in self._formulas:
+            try:
+                self._formulas[key] = named_formulas(operator, plain, PER_NODE)
+            except FAILURES:
+                self._formulas[key] = {}
+        formulas: dict[str, Any] = {}
+        names: dict[str, int] = {}
+        sizes = {collapse: [_sizes(operator, record, collapse) for record in records] for collapse in (True, False)}
+        for quantity, formula in self._formulas[key].items():
+            given = sizes[formula.collapse]
+            holds = [
+                place
+                for place, (record, each) in enumerate(zip(records, given, strict=True))
+                if _is(formula, each, record, quantity)
+            ]
+            own = formula.names()
+            if holds and all(own <= each.keys() for each in given):
+                formulas[quantity] = [formula.text] if len(holds) == len(records) else [formula.text, holds]
+                names |= {name: self.figures.add([each[name] for each in given]) for name in sorted(own)}
+        return formulas, names
+
+
+def _sizes(operator: Operator, record: NodeCost, collapse: bool) -> Mapping[str, Any]:
+    try:
+        return sizes_of(operator, record, collapse)
+    except FAILURES:
+        return {}
+
+
+def _is(formula: NamedFormula, sizes: Mapping[str, Any], record: NodeCost, quantity: str) -> bool:
+    """Returns whether a formula with a branch's sizes is the figure that the branch has, for all sizes of it."""
+    if not formula.names() <= sizes.keys():
+        return False
+    try:
+        mine = formula.at(sizes)
+    except FAILURES:
+        return False
+    its = getattr(record.cost, quantity)
+    return _key(mine) == _key(its)
+
+
+def _key(figure: Any) -> Any:
+    return figure.key if isinstance(figure, TracedSize) else figure

@@ -1,0 +1,90 @@
+"""What a training step adds to a page's nodes: the parts of their gradients and updates, and the tensors they keep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from graphacct.costs.annotate import NodeCost
+from graphacct.explanations.parts import Backward, ExplainedPart, explained_parts
+from graphacct.explanations.saved_bytes import SavedRow, saved_rows
+from graphacct.hooks.manager import Plugins
+from graphacct.render.page.figures import Figures
+from graphacct.reports.report import Report
+
+
+@attrs.frozen(eq=False)
+class Trained:
+    """Says of nodes what `graphacct explain` says of a training step, for any sizes.
+
+    Attributes:
+        plain: The report at the model's own sizes.
+        reports: The report of each branch.
+        plugins: Those in use.
+        figures: The page's table of formulas.
+    """
+
+    plain: Report
+    reports: Sequence[Report]
+    plugins: Plugins
+    figures: Figures
+    _saved: list[dict[str, tuple[SavedRow, ...]]] = attrs.field(factory=list, init=False)
+
+    def of(self, plain: NodeCost, records: Sequence[NodeCost]) -> dict[str, Any]:
+        """Returns what is said of a node; what is not the same in every branch is left out."""
+        if self.plain.annotated.training is None:
+            return {}
+        found = {"work": self._work(plain, records), "kept": self._kept(plain.node.name)}
+        return {key: value for key, value in found.items() if value}
+
+    def _work(self, plain: NodeCost, records: Sequence[NodeCost]) -> list[list[Any]]:
+        """Returns the parts of a node's training quantities: quantity, what of it, subject, how much for one time, how
+        often."""
+        own = self._parts(self.plain, plain).parts
+        each = [self._parts(report, record).parts for report, record in zip(self.reports, records, strict=True)] or [
+            own
+        ]
+        if any([_name(part) for part in parts] != [_name(part) for part in own] for parts in each):
+            return []
+        return [
+            [
+                *_name(own[place]),
+                self.figures.add([part.each for part in parts]),
+                self.figures.add([part.times for part in parts]),
+            ]
+            for place, parts in enumerate(zip(*each, strict=True))
+        ]
+
+    def _parts(self, report: Report, record: NodeCost) -> Backward:
+        training = report.annotated.training
+        assert training is not None
+        return explained_parts(report.annotated.graph, record, training, self.plugins)
+
+    def _kept(self, node: str) -> list[list[Any]]:
+        """Returns the tensors that a node's backward pass needs: what, where it comes from, why, where it counts if not
+        here, and its bytes."""
+        if not self._saved:
+            self._saved.extend(_rows(report) for report in (self.plain, *self.reports))
+        own, *each = [rows.get(node, ()) for rows in self._saved]
+        each = each or [own]
+        if any([_row(row) for row in rows] != [_row(row) for row in own] for rows in each):
+            return []
+        return [
+            [*_row(own[place]), self.figures.add([row.total for row in rows])]
+            for place, rows in enumerate(zip(*each, strict=True))
+        ]
+
+
+def _rows(report: Report) -> dict[str, tuple[SavedRow, ...]]:
+    run = report.annotated.activations
+    return {} if run is None else saved_rows(run)
+
+
+def _name(part: ExplainedPart) -> tuple[str, str, str]:
+    return part.quantity, part.of, part.name
+
+
+def _row(row: SavedRow) -> tuple[str, str, str, str]:
+    return row.name, row.made_by, row.why, row.counted
