@@ -121,7 +121,7 @@ def _as_it_is(report: Report) -> Report:
 
 
 def _picture(report: Report, **options: Any) -> str:
-    """Returns the picture that a browser shows without the script. Its tips would be a third of it, and are left out."""
+    """Returns the picture that a browser shows without the script, without its tips: a third of its text."""
     from graphacct.render.picture import svg
 
     try:
