@@ -114,9 +114,19 @@ def graphacct_register_outputs() -> Iterable[Output]:
             "graphacct.render.markdown:markdown",
             table,
         ),
+        Output("html", "A table for a page.", REPORT, (".html", ".htm"), "graphacct.render.html:html", table),
+        Output("tex", "A table for LaTeX, with booktabs.", REPORT, (".tex",), "graphacct.render.tex:tex", table),
+        Output(
+            "model-explorer",
+            "A quantity by node, to lay over the graph in Model Explorer.",
+            REPORT,
+            (),
+            "graphacct.render.model_explorer:node_data",
+            ("columns",),
+        ),
         Output("svg", "A picture in SVG.", DRAW, (".svg",), "graphacct.render.picture:svg", picture),
         Output(
-            "html",
+            "page",
             "A page to explore and to compute with (docs/page.md).",
             DRAW,
             (".html", ".htm"),
@@ -127,6 +137,13 @@ def graphacct_register_outputs() -> Iterable[Output]:
         Output("pdf", "A picture, by Graphviz's dot.", DRAW, (".pdf",), "graphacct.render.picture:pdf", picture),
         Output(
             "dot", "The source for Graphviz.", DRAW, (".dot", ".gv"), "graphacct.render.picture:dot_source", picture
+        ),
+        Output(
+            "model-explorer-graph",
+            "The graph for Model Explorer, with every figure of each node.",
+            DRAW,
+            (".json",),
+            "graphacct.render.model_explorer:graph",
         ),
     )
 

@@ -189,6 +189,16 @@ def largest_of(values: Sequence[Dim]) -> Dim:
     return reduce(maximum, values, nothing)
 
 
+def largest_when_read(values: Sequence[Dim]) -> Dim:
+    """Returns the largest of several sizes; of traced ones, the formula is found when it is first asked for."""
+    if all(type(value) is int for value in values):
+        return max(values, default=0)
+    for size in values:
+        if is_traced(size):
+            return size.trace.largest_of(values)
+    return largest_of(values)
+
+
 def minimum(a: Dim, b: Dim) -> Dim:
     """Returns the smaller of the two, element by element for arrays, `Min(a, b)` for symbols."""
     return _extreme(a, b, "Min", "minimum")

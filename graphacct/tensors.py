@@ -145,6 +145,7 @@ class TensorSpec:
     shape: tuple[Dim, ...]
     dtype: str = "float32"
     strides: tuple[Dim, ...] | None = None
+    _bytes: Dim | None = attrs.field(default=None, init=False, eq=False)
 
     def __repr__(self) -> str:
         return f"<TensorSpec {self}>"
@@ -157,6 +158,16 @@ class TensorSpec:
     @property
     def bytes(self) -> Dim:
         """Bytes of the elements, packed; sub-byte dtypes round up to a whole byte per tensor."""
+        if self._bytes is None:
+            object.__setattr__(self, "_bytes", self._packed_bytes())
+        return self._bytes
+
+    @property
+    def contiguous(self) -> TensorSpec:
+        """A tensor of the same shape and dtype, row-major."""
+        return self if self.strides is None else TensorSpec(self.shape, self.dtype)
+
+    def _packed_bytes(self) -> Dim:
         width = WHOLE_BYTES.get(self.dtype)
         if width is not None:
             return prod(self.shape) * width

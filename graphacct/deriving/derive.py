@@ -37,6 +37,7 @@ Rows = Sequence[tuple[NodeCost, tuple[Any, ...]]]
 
 def derive(
     account: Callable[..., Report],
+    completed: Callable[[Report], Report],
     found: Any,
     options: Mapping[str, Any],
     quantities: Sequence[str],
@@ -46,7 +47,8 @@ def derive(
     symbols: Sequence[str] | None = None,
     operators: Mapping[str, Operator] | None = None,
 ) -> tuple[Formula, ...]:
-    """Returns the formula of each quantity. `account` returns the report of the model for some options.
+    """Returns the formula of each quantity. `account` returns the report of the model for some options, and `completed`
+    that report with all quantities: those that take long may be left out of it at first.
 
     Raises what `account` raises; ConfigError for a model without sizes, and for a size that cannot be a symbol;
     UnknownNameError for a node, a quantity or a size that the model has not.
@@ -57,12 +59,12 @@ def derive(
         raise ConfigError("no quantity is given: params, flops or another one")
     if not isinstance(found, ModelChoice):
         symbols_of(found, options, {})
-    plain = account(quantities=("params",), **options)
+    plain = account(**{**options, "quantities": ("params",)})
     plain.check_one_step("a formula")
     known = symbols_of(found, options, plain.workload)
     asked = tuple(symbol.name for symbol in chosen(found, symbols, known)) if symbols is not None else ()
     traced = [symbol for symbol in known if symbols is None or symbol.name in asked]
-    derivation = _Derivation(account, found.architecture.aliases, {**options, "quantities": quantities}, traced, asked)
+    derivation = _Derivation(account, completed, found.architecture.aliases, options, traced, asked)
     return tuple(derivation.formula(name, node, by, depth, operators or {}) for name in quantities)
 
 
@@ -72,13 +74,14 @@ class _Derivation:
     def __init__(
         self,
         account: Callable[..., Report],
+        completed: Callable[[Report], Report],
         aliases: Mapping[str, str],
         options: Mapping[str, Any],
         symbols: Sequence[Symbol],
         asked: Sequence[str],
     ) -> None:
         self.aliases = aliases
-        self.readings = readings(account, options, symbols, asked)
+        self.readings = readings(account, completed, options, symbols, asked)
         self.report = self.readings[-1].report
 
     def formula(
@@ -99,7 +102,7 @@ class _Derivation:
 
     def _formula(self, quantity: Quantity, path: str, chosen: Callable[[str], bool]) -> Formula:
         def figure_of(report: Report) -> Any:
-            return _figure(report, quantity, chosen)
+            return _figure(report, quantity, path, chosen)
 
         reading = next((each for each in self.readings if each.holds_at_own(figure_of)), None)
         everywhere, reading = reading is not None, reading or self.readings[-1]
@@ -166,13 +169,18 @@ def _rows(report: Report) -> Rows:
     return list(zip(costed, report.values, strict=True))
 
 
-def _figure(report: Report, quantity: Quantity, chosen: Callable[[str], bool]) -> Any:
-    """Returns a quantity, or a ratio, of the nodes that are chosen."""
-    rows = [values for record, values in _rows(report) if chosen(record.node.name)]
-    sums = {item.name: (item, [values[place] for values in rows]) for place, item in enumerate(report.quantities)}
+def _figure(report: Report, quantity: Quantity, path: str, chosen: Callable[[str], bool]) -> Any:
+    """Returns a quantity, or a ratio, of the nodes that are chosen: of the model, or of the part at a path."""
+    figures: Mapping[str, Any] = report.total
+    if path != TOTAL:
+        rows = [values for record, values in _rows(report) if chosen(record.node.name)]
+        figures = {
+            item.name: total(item, [values[place] for values in rows])
+            for place, item in enumerate(report.quantities)
+            if quantity.of_row is not None or item.name == quantity.name
+        }
     if quantity.of_row is None:
-        return total(*sums[quantity.name])
-    figures = {name: total(item, values) for name, (item, values) in sums.items()}
+        return figures[quantity.name]
     found = ratio(quantity, report.origins.get(quantity.name, ""), figures)
     if found is None:
         raise ConfigError(f"{quantity.name} divides by zero here: it has no formula")

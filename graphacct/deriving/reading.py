@@ -9,6 +9,7 @@ seen by a trace there: with 1 put in for the batch, both must be the same formul
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
+from functools import partial
 from typing import Any
 
 from graphacct.deriving.symbols import Symbol
@@ -83,12 +84,17 @@ class Reading:
 
 
 def readings(
-    account: Callable[..., Report], options: Mapping[str, Any], symbols: Sequence[Symbol], asked: Sequence[str]
+    account: Callable[..., Report],
+    completed: Callable[[Report], Report],
+    options: Mapping[str, Any],
+    symbols: Sequence[Symbol],
+    asked: Sequence[str],
 ) -> Sequence[Reading]:
     """Returns the readings of a model, those whose formulas hold for more sizes first.
 
     Args:
         account: What returns the report for some options.
+        completed: What adds to a report the quantities that take long.
         options: Those of the model.
         symbols: The sizes to trace.
         asked: Names of those that must be traced. Raises ConfigError if one of them cannot be.
@@ -96,17 +102,18 @@ def readings(
     own = {symbol.name: symbol.value for symbol in symbols}
     free = {symbol.name for symbol in symbols if not symbol.of_config and not symbol.given}
     sizes = {name: SEVERAL if name in free and size == UNIT else size for name, size in own.items()}
-    found = [Reading(traced_report(account, options, symbols, own, sizes, asked), own, sizes, {})]
+    traced = partial(traced_report, account, options, symbols, completed=completed)
+    found = [Reading(traced(own, sizes, asked), own, sizes, {})]
     first = found[0]
     tied = _tied(first.trace, free - first.units)
     if tied:
         halved = {**sizes, **{name: sizes[name] // 2 for name in tied}}
-        other = Reading(traced_report(account, options, symbols, own, halved, asked, first.held), own, halved, tied)
+        other = Reading(traced(own, halved, asked, first.held), own, halved, tied)
         if len(other.held) == len(first.held):
             found.insert(0, other)
     if any(reading.failing for reading in found):
         ones = [Held(name, UNIT, HELD) for name in first.units]
-        at_own = traced_report(account, options, symbols, own, own, (), [*first.held, *ones])
+        at_own = traced(own, own, (), [*first.held, *ones])
         for reading in found:
             reading.at_own = at_own
     return found

@@ -55,12 +55,15 @@ class TracedReport:
         trace: The trace of its sizes.
         workload: The names of the sizes of the workload that are symbols.
         held: The sizes that stayed numbers.
+        exact: Whether every figure is the one of a report of plain numbers: a family may ask whether a size is an int,
+            and describe another model if it is none.
     """
 
     report: Report
     trace: Trace
     workload: frozenset[str]
     held: tuple[Held, ...]
+    exact: bool
 
 
 def traced_report(
@@ -71,6 +74,7 @@ def traced_report(
     sizes: Mapping[str, int],
     asked: Sequence[str] = (),
     held_before: Sequence[Held] = (),
+    completed: Callable[[Report], Report] = lambda report: report,
 ) -> TracedReport:
     """Returns the report of a model at some sizes, as many of the symbols traced as it allows.
 
@@ -82,16 +86,16 @@ def traced_report(
         sizes: The value at which each is traced.
         asked: Names of those that must be traced. Raises ConfigError if one of them cannot be.
         held_before: The sizes that are known to have to stay numbers.
+        completed: What adds to a report the quantities that take long: only one that is exact so far gets them.
     """
-    tracing = _Tracing(account, options, symbols, own, sizes, asked)
-    kept = {each.name: each for each in held_before}
-    found = tracing.traced(kept)
-    if tracing.is_exact(found):
+    tracing = _Tracing(account, completed, options, symbols, own, sizes, asked)
+    found = tracing.traced({each.name: each for each in held_before})
+    if found.exact:
         return found
     kept = {each.name: each for each in found.held}
     for group in tracing.groups(kept.keys()):
         other = tracing.traced({**kept, **{name: tracing.held(name, BUILT) for name in group}})
-        if tracing.is_exact(other):
+        if other.exact:
             return other if len(other.trace.sizes) >= FEW else tracing.loosened(other)
     raise AssertionError("a report without symbols is itself")
 
@@ -99,6 +103,7 @@ def traced_report(
 @attrs.frozen(eq=False)
 class _Tracing:
     account: Callable[..., Report]
+    completed: Callable[[Report], Report]
     options: Mapping[str, Any]
     symbols: Sequence[Symbol]
     own: Mapping[str, int]
@@ -113,6 +118,12 @@ class _Tracing:
             trace = Trace(as_values)
             try:
                 report = self._report(trace, kept)
+                found = _held_in(trace)
+                exact = not found and _is_exact(report, plain := self._plain(kept))
+                if exact:
+                    report = self.completed(report)
+                    found = _held_in(trace)
+                    exact = not found and _is_exact(report, self.completed(plain))
             except FAILURES as error:
                 left = [name for name in self._names if name not in kept]
                 if not left:
@@ -125,10 +136,9 @@ class _Tracing:
                 kept |= {name: self.held(name, _reason(error)) for name in names}
                 as_values = True
                 continue
-            found = [each for guard in trace.decisions if (each := held(trace, guard)) is not None]
             if not found:
                 workload = frozenset(symbol.name for symbol in self.symbols if not symbol.of_config)
-                return TracedReport(report, trace, workload, tuple(kept.values()))
+                return TracedReport(report, trace, workload, tuple(kept.values()), exact)
             kept |= {name: self.held(name, HELD) for name, _ in found}
 
     def _report(self, trace: Trace, kept: Collection[str]) -> Report:
@@ -160,26 +170,21 @@ class _Tracing:
             raise ConfigError(f"{name} cannot be a symbol, {reason}: leave it out of the symbols")
         return Held(name, self.own[name], reason)
 
-    def is_exact(self, found: TracedReport) -> bool:
-        """Returns whether every figure is the one of a report of plain numbers: a family may ask whether a size is an
-        int, and describe another model if it is none."""
-        kept = {each.name for each in found.held}
+    def _plain(self, kept: Collection[str]) -> Report:
+        """Returns the report of plain numbers, at the sizes of the one in which those that are not kept are traced."""
         sizes = {
             symbol.name: (self.own if symbol.name in kept else self.sizes)[symbol.name]
             for symbol in self.symbols
             if symbol.of_config or symbol.name not in kept
         }
-        plain = self.account(**with_sizes(self.options, sizes, self.symbols))
-        ours, theirs = ([record.node.operator for record in each.annotated.costs] for each in (found.report, plain))
-        figures = zip(found.report.values, plain.values, strict=False)
-        return ours == theirs and all(value_of(a) == b for mine, its in figures for a, b in zip(mine, its, strict=True))
+        return self.account(**with_sizes(self.options, sizes, self.symbols))
 
     def loosened(self, found: TracedReport) -> TracedReport:
         """Returns a report that has few symbols left with as many as there may be, one tried after the other."""
         for each in found.held:
             if each.reason == BUILT:
                 other = self.traced({other.name: other for other in found.held if other is not each})
-                if self.is_exact(other) and len(other.held) < len(found.held):
+                if other.exact and len(other.held) < len(found.held):
                     found = other
         return found
 
@@ -211,6 +216,17 @@ class _Tracing:
     @property
     def _names(self) -> Sequence[str]:
         return [symbol.name for symbol in self.symbols]
+
+
+def _held_in(trace: Trace) -> list[tuple[str, int]]:
+    """Returns the sizes that a trace holds at their values."""
+    return [each for guard in trace.decisions if (each := held(trace, guard)) is not None]
+
+
+def _is_exact(report: Report, plain: Report) -> bool:
+    ours, theirs = ([record.node.operator for record in each.annotated.costs] for each in (report, plain))
+    figures = zip(report.values, plain.values, strict=False)
+    return ours == theirs and all(value_of(a) == b for mine, its in figures for a, b in zip(mine, its, strict=True))
 
 
 def _named(message: str, left: Sequence[str]) -> str:

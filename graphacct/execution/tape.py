@@ -149,7 +149,7 @@ class NodeRecorder:
         if reads is None:
             arrived = [gradient for gradient in self._gradients if gradient.storage not in self.freed]
             reads = list(dict.fromkeys((*arrived, *(use.tensor for use in self.uses))))
-        specs = [TensorSpec(x.spec.shape, x.spec.dtype) if isinstance(x, Tensor) else x for x in like]
+        specs = [x.spec.contiguous if isinstance(x, Tensor) else x for x in like]
         made = self._tape.make(self.call.name, with_copies(reads, self._copies), specs)
         self._tape.touch(*reads)
         return made

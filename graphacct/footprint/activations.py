@@ -12,7 +12,7 @@ from functools import cached_property
 
 import attrs
 
-from graphacct.dims import Dim, largest_of, maximum
+from graphacct.dims import Dim, largest_when_read, maximum
 from graphacct.execution.autograd import backward_pass
 from graphacct.execution.backward import NO_BACKWARD_PASS, BackwardPass
 from graphacct.execution.kernels import ACTIVATION, FORWARD, TABLE, Schedule, storages
@@ -160,7 +160,7 @@ def peaks_by_node(run: Activations, forward: bool) -> dict[str, Dim]:
     """Returns the most bytes alive while each node runs: in the forward pass, or in the backward pass, where it may be
     recomputed as well."""
     rows = ((row.node, row.live_bytes) for row in run.timeline if (row.run == FORWARD) == forward)
-    return {node: largest_of(sizes) for node, sizes in _by_node(rows).items()}
+    return {node: largest_when_read(sizes) for node, sizes in _by_node(rows).items()}
 
 
 def _by_node(items: Iterable[tuple[str, Dim]]) -> dict[str, list[Dim]]:

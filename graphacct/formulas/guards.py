@@ -36,13 +36,14 @@ class Guards:
     def __init__(self) -> None:
         self.signs = Signs()
         self.sizes: dict[int, int] = {}
+        self._asked: set[tuple[str, frozenset[tuple[int, Number]]]] = set()
         self._found: dict[tuple[str, frozenset[tuple[int, Number]]], Guard] = {}
 
     def add(self, least: int | None, size: int | None = None) -> None:
         """Adds an atom; `size` is its value if it is a size."""
         if size is not None:
             self.sizes[len(self.signs.least)] = size
-        self.signs.least.append(least)
+        self.signs.add(least)
 
     @property
     def found(self) -> tuple[Guard, ...]:
@@ -61,6 +62,10 @@ class Guards:
         A guard on one size is kept in place of one on several where it is enough: `h s > s` for `h > 1`.
         """
         truth = value == 0 if kind == "==" else value < 0
+        asked = (kind, frozenset(terms.items()))
+        if asked in self._asked:
+            return truth
+        self._asked.add(asked)
         terms = self.signs.reduced(terms) if terms else terms
         if self.signs.always(kind, terms) is not None:
             return truth

@@ -31,12 +31,18 @@ class Samples:
 
     def of(self, terms: Mapping[int, Number]) -> list[float]:
         """Returns what a formula is at each of the sizes."""
-        found = [0.0] * COUNT
+        own = ones = first_far = second_far = first_alone = second_alone = 0.0
+        products = self._products
         for product, number in terms.items():
             factor = float(number)
-            for place, value in enumerate(self._product(product)):
-                found[place] += factor * value
-        return found
+            a, b, c, d, e, f = products.get(product) or self._product(product)
+            own += factor * a
+            ones += factor * b
+            first_far += factor * c
+            second_far += factor * d
+            first_alone += factor * e
+            second_alone += factor * f
+        return [own, ones, first_far, second_far, first_alone, second_alone]
 
     def _product(self, product: int) -> list[float]:
         if product not in self._products:

@@ -14,6 +14,7 @@ class Signs:
 
     Attributes:
         least: The least value of each atom; None for one that may be below 0.
+        never_below_0: Whether there is none of these.
 
     >>> signs, seq_len = Signs([1, 1]), 1 << 16  # batch and seq_len, from 1 on
     >>> signs.always("<", {1 + seq_len: 1, 0: 1}), signs.always("==", {1: 1, seq_len: -1})
@@ -22,7 +23,13 @@ class Signs:
 
     def __init__(self, least: Iterable[int | None] = ()) -> None:
         self.least = list(least)
+        self.never_below_0 = None not in self.least
         self._products: dict[int, Terms | None] = {}
+
+    def add(self, least: int | None) -> None:
+        """Adds an atom with its least value."""
+        self.least.append(least)
+        self.never_below_0 = self.never_below_0 and least is not None
 
     def always(self, kind: str, terms: Mapping[int, Number]) -> bool | None:
         """Returns whether a formula is 0 (`==`) or below 0 (`<`) for all sizes; None if it is for some or not known."""
@@ -78,12 +85,7 @@ class Signs:
         """Returns a formula of the same sign, as small as possible: without the sizes and the factor that all its terms
         share. `2 b s - 2 b` is `s - 1`."""
         cleared = without_divisors(terms)
-        shared: dict[int, int] | None = None
-        for product in cleared:
-            mine = dict(powers(product))
-            before = mine if shared is None else shared
-            shared = {place: min(power, mine[place]) for place, power in before.items() if place in mine}
-        factor = product_of((place, power) for place, power in (shared or {}).items() if self.least[place])
+        factor = product_of((place, power) for place, power in _shared(cleared).items() if self.least[place])
         content = Fraction(_content(list(cleared.values())))
         return {product - factor: whole(number / content) for product, number in cleared.items()}
 
@@ -97,6 +99,24 @@ def without_divisors(terms: Mapping[int, Number]) -> Mapping[int, Number]:
     return {product + factor: number for product, number in terms.items()}
 
 
+def without_shared(terms: Mapping[int, Number]) -> Terms:
+    """Returns a formula without divisors, and without what its products share: of the same sign, where no atom is below
+    0."""
+    cleared = without_divisors(terms)
+    factor = product_of(_shared(cleared).items())
+    return {product - factor: number for product, number in cleared.items()}
+
+
+def some_outgrows(terms: Mapping[int, Number]) -> bool:
+    """Returns whether a formula has a product with a coefficient below 0 that no other one is a multiple of: if its
+    sizes are large enough, it is more than all others."""
+    positive = [product for product, number in terms.items() if number > 0]
+    return any(
+        number < 0 and not any(more >= product and not (more - product) & _NEGATIVE for more in positive)
+        for product, number in terms.items()
+    )
+
+
 def lowest_powers(terms: Iterable[int]) -> dict[int, int]:
     """Returns the lowest power of each atom that divides a product, which is below 0."""
     lowest: dict[int, int] = {}
@@ -106,6 +126,18 @@ def lowest_powers(terms: Iterable[int]) -> dict[int, int]:
                 if power < lowest.get(place, 0):
                     lowest[place] = power
     return lowest
+
+
+def _shared(products: Iterable[int]) -> dict[int, int]:
+    """Returns the powers that products share."""
+    shared: dict[int, int] | None = None
+    for product in products:
+        mine = dict(powers(product))
+        before = mine if shared is None else shared
+        shared = {place: min(power, mine[place]) for place, power in before.items() if place in mine}
+        if not shared:
+            break
+    return shared or {}
 
 
 _NEGATIVE = sum(1 << (BITS * place + BITS - 1) for place in range(256))

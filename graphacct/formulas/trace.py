@@ -23,8 +23,8 @@ from math import ceil, floor
 from typing import Any
 
 from graphacct.formulas.guards import Guard, Guards
+from graphacct.formulas.largest import Extremes, LargestOf
 from graphacct.formulas.samples import Samples
-from graphacct.formulas.signs import lowest_powers
 from graphacct.formulas.terms import (
     BITS,
     Number,
@@ -33,7 +33,6 @@ from graphacct.formulas.terms import (
     divided,
     multiplied,
     powers,
-    product_of,
     scaled,
     whole,
 )
@@ -51,6 +50,7 @@ class Trace:
         atoms: Sizes and operations in the order in which they came up: each has this place in every product.
         guards: The decisions.
         samples: About what each atom is at a few sizes.
+        extremes: The places of the atoms that are the largest of several, and of those that are the smallest.
     """
 
     def __init__(self, as_values: bool = False) -> None:
@@ -60,10 +60,8 @@ class Trace:
         self.guards = Guards()
         self._known: dict[Any, TracedSize] = {}
         self.samples = Samples()
-        self._seen: dict[Any, list[float]] = {}
-        self._signs = self.guards.signs  # those under which formulas were expanded, and by what they were multiplied
-        self._divisors: dict[int, int] = {}
-        self._expanded: dict[Any, Terms | None] = {}
+        self.extremes: dict[str, list[int]] = {MAX: [], MIN: []}
+        self._extremes = Extremes(self)
         self._rests: dict[Any, Terms] = {}  # what a // b is if the rest is 0, by the formula of the rest
         self._whole: list[Terms] = []  # quotients that were decided to be whole
 
@@ -154,6 +152,10 @@ class Trace:
         """Returns the largest of several. What another one is never below is left out."""
         return self._extreme(MAX, parts)
 
+    def largest_of(self, parts: Sequence[Part]) -> Any:
+        """Returns the largest of several, whose formula is found when it is first asked for."""
+        return LargestOf(self, parts)
+
     def smallest(self, *parts: Part) -> Any:
         """Returns the smallest of several."""
         return self._extreme(MIN, parts)
@@ -174,64 +176,8 @@ class Trace:
         return whole(found)
 
     def _extreme(self, kind: str, parts: Iterable[Part]) -> Any:
-        """Returns `max` or `min` of parts, flat: `max(a, max(b, c) + d)` is of a, b + d and c + d."""
-        each = {_key(other): other for part in parts for other in self._alternatives(kind, part)}
-        kept: list[Part] = []
-        for new in sorted(each.values(), key=value_of, reverse=kind == MAX):  # the first ones cover most of the others
-            if not any(self._covers(kind, old, new) for old in kept):
-                kept.append(new)
-        if len(kept) == 1:
-            return kept[0]
-        return self._operation(kind, kept, value_of(kept[0]))
-
-    def _alternatives(self, kind: str, part: Part) -> Sequence[Part]:
-        """Returns what a formula is the largest (or smallest) of."""
-        if not isinstance(part, TracedSize):
-            return (part,)
-        for product, number in part.terms.items():
-            place = max(product.bit_length() - 1, 0) // BITS
-            if number > 0 and product == 1 << (BITS * place) and self.atoms[place].kind == kind:
-                rest = added(part.terms, {product: number}, -1)
-                if not any(place in dict(powers(other)) for other in rest):
-                    others = self.made(rest, self.worth(rest))
-                    return [number * each + others for each in self.atoms[place].parts]
-        return (part,)
-
-    def _covers(self, kind: str, one: Part, other: Part) -> bool:
-        """Returns whether one stands for both in a `max`: the other is never above it."""
-        high, low = (one, other) if kind == MAX else (other, one)
-        if any(a < b for a, b in zip(self._sampled(high), self._sampled(low), strict=True)):
-            return False
-        above, below = self._above_least(high), self._above_least(low)
-        if above is None or below is None:
-            return self.guards.signs.never_negative(added(self.terms_of(high) or {}, self.terms_of(low) or {}, -1))
-        return all(above.get(product, 0) >= number for product, number in below.items()) and all(
-            number >= 0 for product, number in above.items() if product not in below
-        )
-
-    def _above_least(self, part: Part) -> Terms | None:
-        """Returns a formula in what each size has above its least value, times the divisors of all formulas here; None
-        if an atom of it may be negative."""
-        terms = self.terms_of(part) or {}
-        for place, power in lowest_powers(terms).items():
-            if power < self._divisors.get(place, 0):
-                self._divisors[place] = power
-                self._expanded.clear()
-        signs = self.guards.signs
-        if self._signs is not signs:
-            self._signs = signs
-            self._expanded.clear()
-        key = _key(part)
-        if key not in self._expanded:
-            factor = product_of((place, -power) for place, power in self._divisors.items())
-            self._expanded[key] = signs.above_least({product + factor: number for product, number in terms.items()})
-        return self._expanded[key]
-
-    def _sampled(self, part: Part) -> list[float]:
-        key = _key(part)
-        if key not in self._seen:
-            self._seen[key] = self.samples.of(self.terms_of(part) or {})
-        return self._seen[key]
+        kept = self._extremes.of(kind, parts)
+        return kept[0] if len(kept) == 1 else self._operation(kind, kept, value_of(kept[0]))
 
     def _divided(self, a: Part, b: Part) -> tuple[Terms, Terms]:
         above, below = self.terms_of(a), self.terms_of(b)
@@ -276,12 +222,15 @@ class Trace:
     def _atom(self, key: Any, atom: Atom, least: int | None) -> TracedSize:
         if key not in self._known:
             self._known[key] = TracedSize(self, {1 << (BITS * len(self.atoms)): 1}, atom.value)
+            if atom.kind in self.extremes:
+                self.extremes[atom.kind].append(len(self.atoms))
             self.atoms.append(atom)
             self.guards.add(least, int(atom.value) if atom.kind == SIZE else None)
             if atom.kind == SIZE:
                 self.samples.add_size(int(atom.value))
             else:
-                self.samples.add(_sampled(atom.kind, [self._sampled(part) for part in atom.parts]))
+                terms = [self.terms_of(part) or {} for part in atom.parts]
+                self.samples.add(_sampled(atom.kind, [*map(self.samples.of, terms)]))
         return self._known[key]
 
 

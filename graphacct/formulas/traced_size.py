@@ -45,6 +45,9 @@ class Recorder(Protocol):
     def largest(self, *parts: Any) -> Any:
         """Returns the largest of several."""
 
+    def largest_of(self, parts: Sequence[Any]) -> Any:
+        """Returns the largest of several, whose formula is found when it is first asked for."""
+
     def smallest(self, *parts: Any) -> Any:
         """Returns the smallest of several."""
 
@@ -146,8 +149,10 @@ class TracedSize:
         terms = self.trace.terms_of(other)
         if terms is None:
             return False
+        if self.terms == terms:
+            return True
         difference = added(self.terms, terms, -1)
-        return not difference or self.trace.decide("==", difference, self.value - value_of(other))
+        return self.trace.decide("==", difference, self.value - value_of(other))
 
     def __lt__(self, other: Any) -> Any:
         return self._less(other, 1, True)

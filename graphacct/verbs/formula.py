@@ -64,6 +64,7 @@ def formula(
     """
     from graphacct.deriving.derive import QUANTITIES, derive
     from graphacct.deriving.formula import Formulas
+    from graphacct.reports.completed import completed, without_memory
 
     plugins = plugins or default()
     quantities = [quantity] if isinstance(quantity, str) else QUANTITIES if quantity is None else list(quantity)
@@ -73,8 +74,9 @@ def formula(
     found = find_model(model, plugins, given.get("set") or {})
     formulas = derive(
         lambda **sizes: account(found, **counted, **sizes),
+        lambda report: completed(report, quantities, plugins),
         found,
-        given,
+        {**given, "quantities": without_memory(quantities, plugins)},
         quantities,
         node,
         by,

@@ -81,7 +81,11 @@ def test_a_drawing_in_a_stranger_s_format(run: Any, plugin: Any, tmp_path: Path)
         (["report", "gpt2", "--format", "yml"], 2, "--format 'yml' is no choice; did you mean 'yaml'?"),
         (["report", "gpt2", "--format", "svg"], 2, "--format 'svg' is no choice"),
         (["report", "gpt2", "-o", "a.yamll"], 2, "no format ends in '.yamll' (of 'a.yamll'); did you mean '.yaml'?"),
-        (["draw", "gpt2", "-o", "a.yaml"], 1, "'.yaml' is not known; known: .svg, .png, .pdf, .dot, .gv, .words"),
+        (
+            ["draw", "gpt2", "-o", "a.yaml"],
+            1,
+            "'.yaml' is not known; known: .svg, .html, .htm, .png, .pdf, .dot, .gv, .json, .words",
+        ),
         (["draw", "gpt2", "-o", "a"], 1, "the suffix says the format, and there is none; known: .svg"),
     ],
 )
@@ -144,7 +148,10 @@ def test_one_of_ours_can_be_replaced(run: Any, plugin: Any) -> None:
 def test_the_core_s_own() -> None:
     """They are registered through the hook, by name, and give what the command prints."""
     rows = {row["name"]: row for row in catalogue("outputs")}
-    assert list(rows) == ["table", "json", "csv", "markdown", "svg", "png", "pdf", "dot"]
+    assert list(rows) == [
+        *("table", "json", "csv", "markdown", "html", "tex", "model-explorer"),
+        *("svg", "page", "png", "pdf", "dot", "model-explorer-graph"),
+    ]
     assert rows["markdown"]["endings"] == [".md", ".markdown"]
     report = graphacct.account("gpt2")
     plugins = load()

@@ -1,0 +1,128 @@
+"""The largest or the smallest of several sizes: without those that another one always stands for.
+
+A peak is the largest of thousands of sums, one for each kernel. Nearly all of them are never above another one:
+
+    2 b s + 3 s  is never above  2 b s + 4 s, whose every coefficient is as large
+    b s          is never above  2 b s - s, since b is 1 or more: with b = 1 + p that is 2 p s + s against p s + s
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from graphacct.formulas.guards import Guards
+from graphacct.formulas.samples import Samples
+from graphacct.formulas.signs import some_outgrows, without_shared
+from graphacct.formulas.terms import BITS, Number, Terms, added, powers
+from graphacct.formulas.traced_size import MAX, Part, Recorder, TracedSize, value_of
+
+
+class LargestOf(TracedSize):
+    """The largest of several sizes, whose formula is found when it is first asked for.
+
+    A report has the peak of each node, and mostly only the largest of these is read.
+
+    Attributes:
+        of: The sizes.
+    """
+
+    __slots__ = ("of",)
+
+    def __init__(self, trace: Recorder, of: Sequence[Part]) -> None:
+        self.trace, self.value, self._hash = trace, max(map(value_of, of)), None
+        self.of = of
+
+    def __getattr__(self, name: str) -> Any:
+        """Finds the formula; every other name is there, or none of a size."""
+        if name != "terms":
+            raise AttributeError(f"a size has no {name}")
+        self.terms: Terms = self.trace.terms_of(self.trace.largest(*self.of)) or {}
+        return self.terms
+
+
+class Traced(Recorder, Protocol):
+    """What is asked of a trace here."""
+
+    @property
+    def guards(self) -> Guards:
+        """Its decisions."""
+
+    @property
+    def extremes(self) -> Mapping[str, Sequence[int]]:
+        """The places of its atoms that are the largest of several, and of those that are the smallest."""
+
+    @property
+    def samples(self) -> Samples:
+        """About what its atoms are at a few sizes."""
+
+    def worth(self, terms: Terms) -> Number:
+        """Returns the value of a formula."""
+
+
+class Extremes:
+    """Finds which of several sizes of one trace count, where the largest or the smallest is taken."""
+
+    def __init__(self, trace: Traced) -> None:
+        self.trace = trace
+
+    def of(self, kind: str, parts: Iterable[Part]) -> list[Part]:
+        """Returns those that count, flat: `max(a, max(b, c) + d)` is of a, b + d and c + d."""
+        each = [other for part in parts for other in self._alternatives(kind, part)]
+        kept: list[Part] = []
+        tried: list[Part] = []  # the same ones: what stands for one stands for the next, most of the time
+        for new in sorted(each, key=value_of, reverse=kind == MAX):  # the first ones cover most of the others
+            old = self._has_more(kind, tried, new)
+            if old is None:
+                old = next((old for old in tried if self._covers(kind, old, new)), None)
+            if old is None:
+                old = new
+                kept.append(new)
+            else:
+                tried = [each for each in tried if each is not old]
+            tried.insert(0, old)
+        return kept
+
+    def _alternatives(self, kind: str, part: Part) -> Sequence[Part]:
+        """Returns what a formula is the largest (or smallest) of."""
+        if not isinstance(part, TracedSize):
+            return (part,)
+        if isinstance(part, LargestOf) and kind == MAX:
+            return [other for each in part.of for other in self._alternatives(kind, each)]
+        trace = self.trace
+        for place in trace.extremes[kind]:
+            product = 1 << (BITS * place)
+            number = part.terms.get(product, 0)
+            if number > 0:
+                rest = added(part.terms, {product: number}, -1)
+                if not any(place in dict(powers(other)) for other in rest):
+                    others = trace.made(rest, trace.worth(rest))
+                    return [number * each + others for each in trace.atoms[place].parts]
+        return (part,)
+
+    def _has_more(self, kind: str, kept: Sequence[Part], new: Part) -> Part | None:
+        """Returns one of those that count that has each product of a sum as often, or more: the same kernel of a later
+        layer. That is seen at a glance, and true of nearly all."""
+        if not self.trace.guards.signs.never_below_0:
+            return None
+        mine = self.trace.terms_of(new) or {}
+        for old in kept:
+            other = self.trace.terms_of(old) or {}
+            if _each_as_large(*((other, mine) if kind == MAX else (mine, other))):
+                return old
+        return None
+
+    def _covers(self, kind: str, one: Part, other: Part) -> bool:
+        """Returns whether one stands for both in a `max`: the other is never above it."""
+        high, low = (one, other) if kind == MAX else (other, one)
+        more = added(self.trace.terms_of(high) or {}, self.trace.terms_of(low) or {}, -1)
+        if some_outgrows(more) or any(sample < 0 for sample in self.trace.samples.of(more)):
+            return False
+        signs = self.trace.guards.signs
+        return signs.never_negative(without_shared(more) if signs.never_below_0 else more)
+
+
+def _each_as_large(high: Terms, low: Terms) -> bool:
+    return all(high.get(product, 0) >= number for product, number in low.items()) and all(
+        number >= 0 or product in low for product, number in high.items()
+    )
