@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from each import each
 from runnable import runnable
 from runs import scopes_that_are_nodes
 
@@ -61,7 +62,7 @@ def read(report: Report, by: str) -> Iterable[dict[str, Any]]:
     return list(csv.DictReader(io.StringIO(to_csv(report, by))))
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@each("preset", PRESETS)
 def test_the_parts_of_a_forward_pass_sum_to_its_total(preset: str) -> None:
     """By scope, operator, parameter and node; deepseek-v3's tensors summed to 14 of its 671 billion parameters. And no
     node of a family's first preset is a scope."""
