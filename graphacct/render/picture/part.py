@@ -9,9 +9,10 @@ import attrs
 from graphacct.errors import ConfigError, brief, suggest
 from graphacct.graph.paths import last, pattern
 from graphacct.hooks.manager import Plugins
+from graphacct.render.picture.chosen import DEEPEST, LONGEST, MOST
 from graphacct.render.picture.content import Content, check_depth
 from graphacct.render.picture.scene import Box, Chain, Edge, Scene
-from graphacct.render.picture.stage import DEEPEST, LONGEST, MOST, scene
+from graphacct.render.picture.stage import scene
 from graphacct.reports.report import Report
 
 
