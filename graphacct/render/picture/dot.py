@@ -109,8 +109,8 @@ def drawn(
     Args:
         report: The report; its annotated graph is what is drawn.
         color_by: The quantity or ratio that the boxes are coloured by, and whose share they state.
-        depth: Levels of scopes that are open; a deeper scope becomes one box with its rolled-up cost. None takes the
-            deepest level at which the picture fits a laptop's screen.
+        depth: Levels of scopes that are open; a deeper scope becomes one box with its rolled-up cost. None opens the
+            scopes with the largest costs, as many as fit a screen.
         unroll: Whether to draw each repetition of a block.
         views: Whether to draw views that cost nothing, which otherwise fold into edges.
         plugins: The plugins whose `graphacct_node_style`, operators and quantities are used.
@@ -129,7 +129,7 @@ def drawn(
     if unroll:
         _check_unrolled(report)
         report = unrolled(report, plugins)
-        picture = scene(report, plugins, picture.depth, views)
+        picture = scene(report, plugins, depth, views, picture.closed)
     if len(picture.boxes) > TOO_MANY:
         _warn(picture, unroll)
     return _Painter(report, quantity, picture, plugins, formula or tooltips.formulas_of(plugins, report)).paint()

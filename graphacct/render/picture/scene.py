@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -10,6 +10,7 @@ import attrs
 
 from graphacct.costs.annotate import NodeCost
 from graphacct.dims import Dim
+from graphacct.graph.paths import pattern
 from graphacct.tensors import TensorSpec
 
 Chain: TypeAlias = tuple[str, ...]
@@ -98,6 +99,7 @@ class Scene:
         scopes: The open scopes by chain, outer ones before those inside them.
         depth: How many levels of scopes are open, the boxes in the last one included.
         levels: The depth at which nothing is collapsed.
+        opened: The paths of the open scopes, indices as `*`, if they were chosen by their cost; None for a depth.
     """
 
     boxes: tuple[Box, ...]
@@ -105,6 +107,13 @@ class Scene:
     scopes: Mapping[Chain, Scope]
     depth: int
     levels: int
+    opened: frozenset[str] | None = None
+
+    @property
+    def closed(self) -> Callable[[str], bool] | None:
+        """What says of the path of a scope that it is one box, if that was chosen by cost."""
+        opened = self.opened
+        return None if opened is None else lambda path: pattern(path) not in opened
 
     @property
     def length(self) -> int:
