@@ -29,7 +29,7 @@ FUNCTIONS = {
     "comparison.sheet": "graphacct.render.compare:sheet",
     "comparison.table": "graphacct.render.compare:to_text",
     "diff.dict": "graphacct.render.diff:to_dict",
-    "diff.draw": "graphacct.render.picture.diff:draw_diff",
+    "diff.draw": "graphacct.render.diff_file:draw",
     "diff.html": "graphacct.render.diff:to_html",
     "diff.table": "graphacct.render.diff:to_text",
     "explanation.html": "graphacct.render.explanation:to_html",

@@ -15,8 +15,8 @@ from graphacct.cli.output import FORMATS, format_of, give, give_sheets, say_keys
 if TYPE_CHECKING:
     from graphacct.reports.diff import Diff
 
-PICTURES = (".svg", ".png", ".pdf", ".dot", ".gv")
-"""The endings of files that are pictures."""
+PICTURES = (".svg", ".png", ".pdf", ".dot", ".gv", ".html", ".htm")
+"""The endings of files that are pictures, or a page of both models side by side."""
 
 
 @click.command("diff", cls=Command)

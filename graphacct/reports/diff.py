@@ -132,7 +132,8 @@ class Diff:
         self, path: str | os.PathLike[str] | None = None, depth: int | None = None, plugins: Plugins | None = None
     ) -> graphviz.Digraph:
         """Returns the picture of both models with what differs marked, written to a .svg, .png, .pdf or .dot too if a
-        path is given. `depth` opens so many levels of scopes; as many as are readable unless given."""
+        path is given; an .html is a page of both side by side. `depth` opens so many levels of scopes; as many as are
+        readable unless given."""
         picture: graphviz.Digraph = display("diff.draw", self, path, depth, plugins)
         return picture
 

@@ -134,4 +134,4 @@ def test_a_picture_by_its_ending(run: Any, pair: tuple[str, str], tmp_path: Path
     assert path.read_text(encoding="utf-8").lstrip().startswith("<?xml")
     result = run("diff", *pair, "--since", "HEAD", "-o", str(path))
     assert (result.exit_code, "picture is of one diff: give one file" in result.stderr) == (2, True)
-    assert run("diff", *pair, "--seq-len", "64", "-o", str(tmp_path / "a.html")).exit_code == 2
+    assert run("diff", *pair, "--seq-len", "64", "-o", str(tmp_path / "a.xlsx")).exit_code == 2

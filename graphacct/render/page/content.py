@@ -9,7 +9,7 @@ import attrs
 
 from graphacct.deriving.branches import Branch, Branches
 from graphacct.dims import same
-from graphacct.graph.paths import last
+from graphacct.graph.paths import last, pattern
 from graphacct.hooks.manager import Plugins
 from graphacct.render.notes import inexact_notes, size_text, terms, warning
 from graphacct.render.page.explained import Explainer
@@ -45,15 +45,22 @@ class Content:
 
 
 def content(
-    report: Report, branches: Branches, plugins: Plugins, color_by: str, depth: int | None, views: bool
+    report: Report,
+    branches: Branches,
+    plugins: Plugins,
+    color_by: str,
+    depth: int | None,
+    views: bool,
+    marks: Mapping[str, Mapping[str, Any]] | None,
 ) -> Content:
-    """Returns the content of a report's page. `branches` has the report for other sizes."""
+    """Returns the content of a report's page. `branches` has the report for other sizes; `marks` is what is said of
+    paths that differ from those of another model."""
     check_depth(depth)
     for figure in report.total.values():
         number(figure)
     picture, *scenes = _scenes([report, *(branch.report for branch in branches.branches)], plugins, views)
     kept = [(branch, each) for branch, each in zip(branches.branches, scenes, strict=True) if same_shape(picture, each)]
-    return _Writer(report, branches, plugins, picture, kept, tree(picture)).content(color_by, depth)
+    return _Writer(report, branches, plugins, picture, kept, tree(picture), marks).content(color_by, depth)
 
 
 def _scenes(reports: Sequence[Report], plugins: Plugins, views: bool) -> list[Scene]:
@@ -77,6 +84,7 @@ class _Writer:
         picture: Scene,
         kept: Sequence[tuple[Branch, Scene]],
         parts: Tree,
+        marks: Mapping[str, Mapping[str, Any]] | None,
     ) -> None:
         self.report, self.branches, self.picture, self.tree = report, branches, picture, parts
         self.figures = Figures(tuple(branch for branch, _ in kept))
@@ -85,6 +93,7 @@ class _Writer:
         self.explainer = Explainer(plugins, self.figures)
         self.trained = Trained(report, [branch.report for branch, _ in kept], plugins, self.figures)
         self.units = {item.name: place for place, item in enumerate(report.quantities)}
+        self.marks = marks
         self.weights = self._weights()
 
     def content(self, color_by: str, depth: int | None) -> Content:
@@ -113,6 +122,8 @@ class _Writer:
             "ties": [*map(list, self.tree.ties)],
             "open": opened(self.tree, self.weights, depth),
         }
+        if self.marks is not None:
+            values["marks"] = self.marks
         values["operators"] = self.explainer.operators
         values["conditions"] = self.figures.conditions()
         shown = {place for part in parts for place in part.get("figures", ())}
@@ -141,6 +152,10 @@ class _Writer:
                 own = [box.figures[self.units[name]] for box in self.picture.boxes]
                 total = float(sum(own)) or 1.0
                 found = [max(before, float(each) / total) for before, each in zip(found, own, strict=True)]
+        if self.marks:  # what differs is looked at too
+            share = 1 / len(self.marks)
+            paths = [pattern(box.path) for box in self.picture.boxes]
+            found = [max(each, share) if path in self.marks else each for each, path in zip(found, paths, strict=True)]
         return found
 
     def _part(self, part: Part) -> dict[str, Any]:
@@ -158,6 +173,8 @@ class _Writer:
         figures = zip(*(each.figures for each in boxes), strict=True)
         found["figures"] = [self.figures.add(each) for each in figures]
         found["operator"] = box.record.node.operator
+        if self.marks is not None and pattern(box.path) in self.marks:
+            found["mark"] = pattern(box.path)
         records = [each.record for each in boxes if each.record is not None]
         found["runs"] = self.figures.add([record.times for record in records])
         if box.record.cost is None:

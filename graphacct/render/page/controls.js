@@ -21,7 +21,7 @@ function fit(whole = true) {
   const { clientWidth: width, clientHeight: height } = stage();
   const wide = (width - 2 * PADDING) / view.width;
   const high = (height - 2 * PADDING) / view.height;
-  view.scale = Math.min(whole ? Math.min(wide, high) : Math.max(Math.min(wide, 1), 0.55), 1.25);
+  view.scale = Math.min(whole ? Math.min(wide, high) : Math.max(Math.min(wide, 1), MARKS ? 0.4 : 0.55), 1.25);
   view.x = (width - view.width * view.scale) / 2;
   view.y = view.height * view.scale < height ? (height - view.height * view.scale) / 2 : PADDING;
   place();
@@ -148,7 +148,10 @@ function setTheme(theme) {
   if (view.boxes.size) paint();
 }
 
-const switchTheme = () => setTheme(view.theme === "light" ? "dark" : "light");
+function switchTheme() {
+  setTheme(view.theme === "light" ? "dark" : "light");
+  tellOthers();
+}
 
 function toggleHelp(shownNow) {
   const help = document.getElementById("help");

@@ -6,11 +6,11 @@ const FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Ar
 const THEMES = {
   light: {
     ink: "#1f2328", muted: "#59636e", line: "#8c959f", faint: "#d0d7de", paper: "#ffffff", residual: "#0969da",
-    scopes: ["#f6f8fa", "#eef1f4"], chosen: "#0969da", found: "#bf8700", alarm: "#a40e26",
+    scopes: ["#f6f8fa", "#eef1f4"], chosen: "#0969da", found: "#bf8700", alarm: "#a40e26", added: "#00805b", removed: "#c04d00", changed: "#9a6c00",
   },
   dark: {
     ink: "#e6edf3", muted: "#9198a1", line: "#6e7681", faint: "#3d444d", paper: "#0d1117", residual: "#4493f8",
-    scopes: ["#151b23", "#1c232c"], chosen: "#4493f8", found: "#d29922", alarm: "#ff7b72",
+    scopes: ["#151b23", "#1c232c"], chosen: "#4493f8", found: "#d29922", alarm: "#ff7b72", added: "#3fb98b", removed: "#f08a4b", changed: "#d9a520",
   },
 };
 const STEPS = CONTENT.colours.light.length - 1;
@@ -254,7 +254,7 @@ function textsOf(number, box, { open, quantity, unit }) {
   const room = box.width - (isScope(number) ? 28 : 12) - 20;
   const repeat = part.repeat === undefined || !state.figures ? "" : ` ×${exact(state.figures[part.repeat])}`;
   const beside = open ? 0 : small ? Math.min(textWidth(part.operator ?? "", 11, 400), 80) : textWidth(share, 12, 400);
-  const name = fitted(nameOf(part), room - beside - textWidth(repeat, size, 600), size, 600) + repeat;
+  const name = fitted(signOf(number) + nameOf(part), room - beside - textWidth(repeat, size, 600), size, 600) + repeat;
   const kind = open ? [share, value, kindOf(number)].filter(Boolean).join(" · ") : kindOf(number);
   const left = room - (small ? textWidth(name, 12, 600) : open ? 0 : textWidth(value, 11, 400));
   return { name, share, value, kind: fitted(kind, left, 11, 400) };
@@ -262,6 +262,7 @@ function textsOf(number, box, { open, quantity, unit }) {
 
 const terminalText = (part) => `${part.kind === "output" ? "output" : part.name} ${shapeText(part.shape, part.dtype)}`;
 
+const signOf = (number) => SIGNS[changeOf(number)] ?? "";
 const nameOf = (part) => (part.entry ? `${part.name} (${part.entry})` : part.name);
 
 function kindOf(number) {
@@ -279,8 +280,10 @@ function paintShells(box, { open, fill, number, theme, part }) {
   const chosen = number === state.selected;
   for (const shell of box.shells) {
     set(shell, "fill", open ? theme.scopes[box.depth % 2] : part.kind ? theme.paper : fill);
-    set(shell, "stroke", chosen ? theme.chosen : part.uncosted ? theme.alarm : open || part.kind ? theme.faint : theme.line);
-    set(shell, "stroke-width", chosen ? 2.5 : 1);
+    const change = open ? "" : changeOf(number);
+    if (change) set(shell, "stroke-dasharray", change === "removed" ? "6 4" : "none");
+    set(shell, "stroke", chosen ? theme.chosen : change ? theme[change] : part.uncosted ? theme.alarm : open || part.kind ? theme.faint : theme.line);
+    set(shell, "stroke-width", chosen ? 3 : change ? 2.2 : 1);
     if (part.uncosted) set(shell, "stroke-dasharray", "4 3");
   }
 }

@@ -13,6 +13,7 @@ function linkNow() {
 
 function writeLink() {
   const link = linkNow();
+  tellOthers();
   try {
     history.replaceState(null, "", link ? `#${link}` : "#");
   } catch {} // a frame without an address of its own

@@ -10,7 +10,7 @@ import html
 import json
 import re
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 from importlib.resources import files
@@ -27,7 +27,7 @@ from graphacct.reports.report import Report
 from graphacct.reports.unrolled import unrolled
 
 SCRIPTS = (
-    *("state.js", "units.js", "layout.js", "drawing.js", "panel.js", "sizes.js"),
+    *("state.js", "marks.js", "units.js", "layout.js", "drawing.js", "panel.js", "sizes.js"),
     *("controls.js", "link.js", "keys.js", "export.js", "start.js"),
 )
 """In this order, after the formulas: later ones call earlier ones."""
@@ -53,6 +53,8 @@ def page(
     unroll: bool = False,
     views: bool = False,
     command: Sequence[tuple[str, str]] = (),
+    marks: Mapping[str, Mapping[str, Any]] | None = None,
+    picture: bool = True,
     plugins: Plugins | None = None,
 ) -> Page:
     """Returns the page of a report, a whole HTML document.
@@ -66,6 +68,8 @@ def page(
         views: Whether views that cost nothing are parts; otherwise they fold into lines.
         command: What a reader types to get this report, for sizes that no formula here is for: the name of the size or
             option that each text gives, and the text, `("phase", "--phase train")`.
+        marks: What is said of paths that differ from those of another model.
+        picture: Whether the static picture is there for browsers without JavaScript.
         plugins: Those in use.
 
     Raises UnknownNameError for an unknown quantity, ConfigError for a generation, RenderError for a report whose
@@ -77,28 +81,29 @@ def page(
     rewrite: Rewrite = partial(unrolled, plugins=plugins) if unroll else _as_it_is
     report = rewrite(report)
     resized = NONE if branches is None else branches(report, rewrite)
-    found = content(report, resized, plugins, color_by, depth, views)
+    found = content(report, resized, plugins, color_by, depth, views, marks)
     words = command or (("", "graphacct report"), ("", report.model))
     typed = " ".join(text for name, text in words if name not in found.sizes)
     values = {**found.values, "command": typed, "colours": COLOURS}
     script = "\n".join(
         [
             '"use strict";',
-            _file("graphacct.formulas", "exact.js"),
+            text_of("exact.js", "graphacct.formulas"),
             found.figures.script(found.sizes),
             ratios(report),
-            *(_file("graphacct.render.page", name) for name in SCRIPTS),
+            *(text_of(name) for name in SCRIPTS),
         ]
     )
-    style = _file("graphacct.render.page", "page.css")
-    picture = _picture(report, plugins=plugins, color_by=color_by, depth=depth, views=views)
-    return Page(document(report.model, style, script, values, picture))
+    style = text_of("page.css")
+    options = {"plugins": plugins, "color_by": color_by, "depth": depth, "views": views}
+    static = _picture(report, **options) if picture else ""
+    return Page(document(report.model, style, script, values, static))
 
 
 def document(title: str, style: str, script: str, values: Any, picture: str) -> str:
     """Returns an HTML document that may run this script alone."""
     policy = (
-        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
+        f"default-src 'none'; script-src {hash_of(script)}; style-src {hash_of(style)}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
     name = html.escape(printable(title))
@@ -136,9 +141,11 @@ def _json(values: Any) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _hash(text: str) -> str:
+def hash_of(text: str) -> str:
+    """Returns what a policy calls a script or a style."""
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-def _file(package: str, name: str) -> str:
+def text_of(name: str, package: str = "graphacct.render.page") -> str:
+    """Returns the text of a file of the page."""
     return files(package).joinpath(name).read_text(encoding="utf-8")

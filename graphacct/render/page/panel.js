@@ -115,6 +115,7 @@ function showPanel() {
     part.path && part.path !== part.name ? element("div", { class: "path", id: "path" }, part.path) : "",
     element("div", { class: "kind" }, told.filter(Boolean).join(" · ")),
   ];
+  children.push(...changeRows(number));
   if (part.uncosted) children.push(element("p", { class: "alarm" }, "No cost: nothing registered can cost this operator; it is in no total."));
   if (!part.kind) {
     const rows = QUANTITIES.map((quantity, place) => place).filter((place) => valueOf(number, place) !== 0n);

@@ -62,6 +62,7 @@ function recolour(name) {
 }
 
 function start() {
+  if (MARKS) document.documentElement.dataset.diff = "";
   makePage();
   makeSizes();
   const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -76,6 +77,7 @@ function start() {
   listenToPointers();
   listenToKeys();
   listenToPrinter();
+  listenToOthers();
   addEventListener("hashchange", () => {
     if (location.hash.slice(1) === linkNow()) return;
     readLink();
