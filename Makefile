@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_FOR_TESTS := $(VENV)/.installed-for-tests
 
-.PHONY: dist listings demo test fuzz lint bench verify verify-quick goldens certify coverage estimates clean
+.PHONY: docs dist listings demo test fuzz lint bench verify verify-quick goldens certify coverage estimates clean
 
 demo: $(INSTALLED)
 	$(BIN)/graphacct report gpt2-xl --depth 3
@@ -31,6 +31,12 @@ lint: $(INSTALLED_FOR_TESTS)
 
 bench: $(INSTALLED_FOR_TESTS)
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only
+
+# The site, in build/docs; a link that leads nowhere is an error.
+docs: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs build/docs
+	@echo build/docs/index.html
 
 # The source archive and the wheel of each distribution, in dist/.
 dist: $(INSTALLED_FOR_TESTS)
@@ -108,4 +114,4 @@ $(INSTALLED_FOR_TESTS): pyproject.toml | $(BIN)/python
 	.venv-certify/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target $@ torchvision==0.28.0 torchaudio timm scipy
 
 clean:
-	rm -rf dist $(VENV) .venv-verify .venv-certify .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf build dist docs/reference $(VENV) .venv-verify .venv-certify .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

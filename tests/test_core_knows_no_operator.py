@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from graphacct.hooks.manager import default
@@ -14,8 +15,13 @@ WORDS = Path(__file__).parent / "ordinary_words.txt"
 MOST_WORDS = 20
 
 
-def texts(file: Path) -> Iterator[tuple[str, int]]:
+@cache
+def texts(file: Path) -> list[tuple[str, int]]:
     """Every text of a file but docstrings, with its line; the parts of an f-string too."""
+    return [*_texts(file)]
+
+
+def _texts(file: Path) -> Iterator[tuple[str, int]]:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     docs = {
         id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

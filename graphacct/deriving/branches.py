@@ -19,12 +19,12 @@ from graphacct.formulas.evaluate import Evaluation
 from graphacct.formulas.trace import Trace
 from graphacct.reports.report import Report
 
-MOST, FEW = 6, 4
-"""The most reports that are traced, and the most of a training step or of a large graph, which take far longer."""
+AT_MOST = ((60, 12), (300, 6))
+"""The most reports that are traced, of graphs with at most so many nodes."""
+FEW = 4
+"""The most of a larger graph, and of a training step, which take far longer."""
 LENGTH = "_len"
 """How the names of lengths end."""
-LARGE = 300
-"""So many nodes are a large graph."""
 
 
 @attrs.frozen(eq=False)
@@ -85,7 +85,9 @@ def branches(account: Callable[..., Report], found: object, options: Mapping[str
     nodes = _nodes(report)
     traced: list[Branch] = []
     held: dict[str, Held] = {}
-    left = FEW if report.annotated.training is not None or len(nodes) > LARGE else MOST
+    left = FEW
+    if report.annotated.training is None:
+        left = next((most for count, most in AT_MOST if len(nodes) <= count), FEW)
     for point in _points(symbols):
         if not left:
             break
@@ -113,7 +115,8 @@ def _nodes(report: Report) -> list[tuple[str, str]]:
 
 def _points(symbols: Sequence[Symbol]) -> Iterator[Mapping[str, int]]:
     """Yields sizes near the model's own: first these, then with several sequences and shorter ones, each of the two
-    alone, and then with each length and then each key of the configuration twice as large, and with lengths of 1."""
+    alone; then with each length twice as long, and of 1; then with each key of the configuration twice and half as
+    large."""
     own = {symbol.name: symbol.value for symbol in symbols}
     several = {"batch": 2 * own["batch"]} if "batch" in own else {}
     lengths = [name for name in own if name.endswith(LENGTH)]
@@ -126,4 +129,5 @@ def _points(symbols: Sequence[Symbol]) -> Iterator[Mapping[str, int]]:
                 yield {**own, **shorter, **batch, name: 2 * own[name] if size == 2 else 1}
     for symbol in symbols:
         if symbol.of_config:
-            yield {**own, **shorter, **several, symbol.name: 2 * symbol.value}
+            for size in (2 * symbol.value, max(symbol.value // 2, 1)):
+                yield {**own, **shorter, **several, symbol.name: size}

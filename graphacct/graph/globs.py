@@ -22,6 +22,8 @@ Names: TypeAlias = Mapping[str, list[Place]]
 
 MOST_INDICES = 100_000
 """The most indices at which a glob is compared with a name."""
+MOST_DIGITS = 20
+"""No index has more digits."""
 INDEX_MATTERS = frozenset("0123456789?[+")
 """What a glob must contain to tell one index, or what stands for some (`2*+1`), from another."""
 
@@ -58,6 +60,8 @@ def closest(glob: str, known: Iterable[str]) -> str:
 
 def _matches(glob: str, name: str, places: Iterable[Place]) -> set[bool]:
     """Returns whether a glob matches a name, for each index that `*` stands for."""
+    if "[" not in glob and len(glob) - glob.count("*") > len(name) + MOST_DIGITS * name.count("*"):
+        return {False}  # all but a `*` is a character each: no pattern of a million of them is made
     if "*" not in name or INDEX_MATTERS.isdisjoint(glob) or _quotes(glob, name):
         return {fnmatchcase(name, glob)}
     found: set[bool] = set()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from csv import DictWriter
+from csv import writer
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
@@ -49,11 +49,18 @@ def table(
     """Returns rows as CSV under the columns of the first row (or those given). None is an empty field, a list
     `1x1024`. Each row `ends` with the same fields."""
     last = {key: cell(value) for key, value in (ends or {}).items()}
-    cells = [{**{key: cell(value) for key, value in row.items()}, **last} for row in rows]
+    cells = [
+        {**{key: value if type(value) is int else cell(value) for key, value in row.items()}, **last} for row in rows
+    ]
+    names = list(columns or (cells[0] if cells else ()))
+    known = {*names}
+    for row in cells:
+        if not known.issuperset(row):
+            raise ValueError(f"a row has {', '.join(sorted({*row} - known))}, of which there is no column")
     file = StringIO()
-    writer = DictWriter(file, columns or list(cells[0] if cells else ()), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(cells)
+    lines = writer(file, lineterminator="\n")
+    lines.writerow(names)
+    lines.writerows([row.get(name, "") for name in names] for row in cells)
     return file.getvalue()
 
 

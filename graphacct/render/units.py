@@ -85,4 +85,6 @@ def _scientific(scaled: Fraction) -> str:
     exponent = max(scaled.numerator.bit_length() - scaled.denominator.bit_length(), 0) * 30103 // 100000
     while scaled >= 10 ** (exponent + 1):
         exponent += 1
+    while exponent and scaled < 10**exponent:  # lengths in bits may be one too many
+        exponent -= 1
     return f"{_digits(scaled / 10**exponent, 10) or '10.0'}e+{exponent}"

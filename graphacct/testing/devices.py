@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import ClassVar
 
 from graphacct.devices.device import Device
-from graphacct.devices.find import find_device, names
+from graphacct.devices.find import find_device, find_devices, names
 from graphacct.errors import GraphacctError
+from graphacct.hooks.manager import Plugins, default
 from graphacct.testing.contract import Contract
 from graphacct.testing.totals import sample_rows
 from graphacct.verbs.memory import memory
@@ -58,8 +60,20 @@ class DeviceContract(Contract):
 
     def test_a_model_is_held_against_it(self) -> None:
         """`graphacct memory MODEL --on NAME` answers."""
-        plugins = self.in_use()
-        for row in sample_rows(plugins)[:1]:
-            (answer,) = memory(row.model, on=self.thing().name, plugins=plugins).devices
-            if answer.device.name != self.thing().name:
-                self.fail(f"--on {self.thing().name} answers for {answer.device.name}", "Give it a name of its own.")
+        plugins, name = self.in_use(), self.thing().name
+        meant = [device.name for device in find_devices(name, plugins.devices)]
+        if meant != [name]:
+            self.fail(f"--on {name} answers for {', '.join(meant)}", "Give it a name of its own.")
+        on = "all" if plugins is default() else name
+        answers = _answers(plugins, on)
+        if answers is not None and name not in answers:
+            self.fail(f"--on {on} answers for {', '.join(answers)}", "Give it a name of its own.")
+
+
+@lru_cache(maxsize=1)
+def _answers(plugins: Plugins, on: str) -> tuple[str, ...] | None:
+    """Returns the devices that a model is held against: all that are installed at once, as its memory is the same for
+    each. None where no model is registered."""
+    for row in sample_rows(plugins)[:1]:
+        return tuple(answer.device.name for answer in memory(row.model, on=on, plugins=plugins).devices)
+    return None

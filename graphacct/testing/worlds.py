@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from random import Random
 from typing import Any
 
@@ -84,8 +84,14 @@ Figures = Callable[..., dict[str, Any]]
 
 
 def figures_of(operator: Operator, make: Callable[..., Operands]) -> Figures:
-    """Returns all that an operator says of a row's operands, as a function of the row's sizes."""
-    return lambda **sizes: figures(operator, *make(**sizes))
+    """Returns all that an operator says of a row's operands, as a function of the row's sizes. Figures of ints are
+    remembered for the next world that is held against them."""
+
+    def found(**sizes: Any) -> dict[str, Any]:
+        return figures(operator, *make(**sizes))
+
+    exact = lru_cache(maxsize=8)(found)
+    return lambda **sizes: (exact if all(type(size) is int for size in sizes.values()) else found)(**sizes)
 
 
 def holding(figures: Figures, at: Sequence[Mapping[str, int]]) -> list[Mapping[str, int]]:

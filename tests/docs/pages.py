@@ -56,8 +56,13 @@ _PYTHON = PythonEvaluator()
 
 
 def pages() -> list[Path]:
-    """The README and every page of docs/."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    """The README and every page of docs/, but for the reference, which the site's build writes."""
+    docs = ROOT / "docs"
+    written = (docs / "reference", docs / "_build")
+    return [
+        ROOT / "README.md",
+        *(page for page in sorted(docs.rglob("*.md")) if not any(page.is_relative_to(folder) for folder in written)),
+    ]
 
 
 def parse(path: Path) -> Document:

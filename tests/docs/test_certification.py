@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
+from each import each
 
 import graphacct
 from graphacct.models.find import presets
@@ -35,7 +35,7 @@ def test_every_preset_is_on_the_page() -> None:
     assert set(ROWS) == published
 
 
-@pytest.mark.parametrize("name", ROWS)
+@each("name", ROWS)
 def test_the_page_has_todays_figures(name: str) -> None:
     """Parameters and FLOPs, forward and of a training step, at the length of the row, which are those of the class."""
     row = ROWS[name]

@@ -23,6 +23,7 @@ from graphacct.render.units import bytes_, human, params, percent, si
         (999_500, "1.00 MFLOP"),
         (3_520_322_342_912, "3.52 TFLOP"),  # gpt2-xl at 1,024 tokens
         (10**33, "1.00e+3 QFLOP"),
+        (836 * 10**36, "8.36e+8 QFLOP"),
         (-1_500, "-1.50 kFLOP"),
         (2.5e12, "2.50 TFLOP"),
         (float("inf"), "inf FLOP"),

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from graphacct.sweeping import cluster
 from graphacct.sweeping.run import Stopped
 from graphacct.sweeping.traced_evaluator import TracedEvaluator
 
-distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
+pytestmark = pytest.mark.skipif(find_spec("distributed") is None, reason="the extra dask is not installed")
 
 GRID: dict[str, Any] = {
     "over": {"tie_word_embeddings": "true,false", "n_layer": "1:10", "d_model": [96, 100, 108, 120]},
@@ -42,6 +43,8 @@ def small_slabs(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_worker_that_is_killed_takes_nothing_with_it(local: Any) -> None:
     """Rows, refused points and their order are those of one process."""
     expected = graphacct.sweep("gpt2", exact=True, **GRID).to_dict()
+    import distributed  # not where tests are collected: it takes a second
+
     with distributed.Client(local, set_as_default=False) as client:
         victim = next(iter(client.run(os.getpid).values()))
     done: list[int] = []

@@ -32,6 +32,8 @@ SCRIPTS = (
 )
 """In this order, after the formulas: later ones call earlier ones."""
 NONE = Branches((), (), {})
+MOST_NODES = 20_000
+"""The most nodes of a page: with more, opening everything takes a browser half a minute."""
 Rewrite: TypeAlias = Callable[[Report], Report]
 _DECLARATION = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 
@@ -73,11 +75,13 @@ def page(
         plugins: Those in use.
 
     Raises UnknownNameError for an unknown quantity, ConfigError for a generation, RenderError for a report whose
-    figures are no numbers.
+    figures are no numbers, or with too many nodes.
     """
     report.check_one_step("a page")
     report.quantity(color_by)
     plugins = plugins or default()
+    check_count(report, unroll)
+    folded = report
     rewrite: Rewrite = partial(unrolled, plugins=plugins) if unroll else _as_it_is
     report = rewrite(report)
     resized = NONE if branches is None else branches(report, rewrite)
@@ -96,7 +100,7 @@ def page(
     )
     style = text_of("page.css")
     options = {"plugins": plugins, "color_by": color_by, "depth": depth, "views": views}
-    static = _picture(report, **options) if picture else ""
+    static = _picture(folded, **options) if picture else ""
     return Page(document(report.model, style, script, values, static))
 
 
@@ -118,6 +122,15 @@ def document(title: str, style: str, script: str, values: Any, picture: str) -> 
         f'<script type="application/json" id="content">{_json(values)}</script>\n'
         f"<script>{script}</script>\n</body>\n</html>\n"
     )
+
+
+def check_count(report: Report, unroll: bool) -> None:
+    """Raises RenderError if there are more nodes than a browser can show."""
+    costs = report.annotated.costs
+    count = sum(record.times for record in costs) if unroll else len(costs)
+    if isinstance(count, int) and count > MOST_NODES:
+        way_out = "draw repeated blocks once, without unroll=True" if unroll else "save the graph folded"
+        raise RenderError(f"{report.model} has {count:,} nodes here, and a page at most {MOST_NODES:,}: {way_out}")
 
 
 def _as_it_is(report: Report) -> Report:

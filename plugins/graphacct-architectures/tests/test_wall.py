@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import graphacct_architectures
@@ -40,8 +41,13 @@ def files(package: str) -> list[Path]:
     return sorted((PLUGINS / package.replace("_", "-") / package).rglob("*.py"))
 
 
-def imports(file: Path) -> Iterator[tuple[str, str]]:
+@cache
+def imports(file: Path) -> list[tuple[str, str]]:
     """Each module that a file imports with each name that it takes of it, in functions and for types too."""
+    return [*_imports(file)]
+
+
+def _imports(file: Path) -> Iterator[tuple[str, str]]:
     for statement in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(statement, ast.ImportFrom):
             assert statement.level == 0, f"{file} has a relative import"

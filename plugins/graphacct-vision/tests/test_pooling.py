@@ -1,5 +1,6 @@
 """Pooling: output sizes against windows placed one by one, and one operation per window position."""
 
+from functools import cache
 from typing import Any
 
 import numpy
@@ -95,13 +96,20 @@ def test_ceil_mode_keeps_the_last_partial_window() -> None:
     assert shape(max_pool, (1, 1, 112), kernel=3, stride=2, ceil_mode=True) == (1, 1, 56)
 
 
+N = sympy.Symbol("n", integer=True, positive=True)
+
+
+@cache
+def covered_of_n(outputs: int) -> sympy.Expr:
+    return covered(N, outputs)
+
+
 @given(size=st.integers(1, 60), outputs=st.integers(1, 20))
 def test_adapted_windows_cover_the_image(size: int, outputs: int) -> None:
     """The positions seen are those of windows [i size // n, ceil((i + 1) size / n)), in all three kinds of numbers."""
     expected = sum(-(-(i + 1) * size // outputs) - i * size // outputs for i in range(outputs))
-    n = sympy.Symbol("n", integer=True, positive=True)
     assert covered(size, outputs) == expected
-    assert covered(n, outputs).subs(n, size) == expected
+    assert covered_of_n(outputs).subs(N, size) == expected
     assert covered(numpy.array([float(size)]), outputs).tolist() == [expected]
 
 

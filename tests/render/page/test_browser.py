@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from chromium import Opened
 
 import graphacct
 from graphacct.render.units import human
+from graphacct.sizes import parse_size
 
 OPTIONS: dict[str, Any] = {
     "gpt2": {},
@@ -99,6 +101,22 @@ def test_a_size_without_a_formula_says_so(browser: Any, pages: dict[str, Path]) 
     assert notice.is_hidden()
     assert "293 GFLOP" in page.texts("#totals b")
     assert page.faults == []
+
+
+def test_numbers_are_written_as_in_tables(browser: Any, pages: dict[str, Path]) -> None:
+    """Three digits, rounded half to even, in the unit's prefixes; and sizes are read as the command line reads them."""
+    page = Opened(browser, pages["gpt2"])
+    chance = random.Random(5)
+    numbers = [chance.randint(0, 10 ** chance.randint(1, 40)) for _ in range(300)]
+    numbers += [0, 999, 1000, 9995, 99950, 999499, 999500, 1235 * 10**3, 12345 * 10**5, 10**18 - 1]
+    for unit in ("FLOP", "byte", "parameter", "op"):
+        script = f"(numbers) => numbers.map((each) => human(BigInt(each), {unit!r}))"
+        assert page(script, [str(each) for each in numbers]) == [human(each, unit) for each in numbers]
+    texts = ["4096", "4_096", "4k", "128K", "1m", "1"]
+    assert page("(texts) => texts.map((each) => String(parseSize(each)))", texts) == [
+        str(parse_size(each)) for each in texts
+    ]
+    assert page("['0', '-1', '1.5', 'k', '', '1e9x'].map(parseSize)") == [None] * 6
 
 
 def test_scopes_open_and_close_in_place(browser: Any, pages: dict[str, Path]) -> None:

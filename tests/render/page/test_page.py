@@ -99,6 +99,8 @@ def test_what_has_no_page_says_so() -> None:
         graphacct.page("gpt2", depth=0)
     with pytest.raises(ConfigError, match="a page of a generation"):
         graphacct.page("gpt2", phase="generate", prompt_len=8, new_tokens=8)
+    with pytest.raises(RenderError, match="1,900,006 nodes here, and a page at most 20,000: draw repeated blocks once"):
+        graphacct.page("gpt2", unroll=True, set={"n_layer": 100_000}, quantities=["params"])
     sympy = pytest.importorskip("sympy")
     with pytest.raises(RenderError, match="give every size one"):
         graphacct.page(graphacct.account("gpt2", seq_len=sympy.Symbol("s", integer=True, positive=True)))
