@@ -18,7 +18,7 @@ html_theme_options = {"sidebar_hide_name": False, "navigation_with_keys": True}
 pygments_style = "default"
 pygments_dark_style = "github-dark"
 
-extensions = ["myst_parser", "sphinx_external_toc", "sphinx_copybutton", "operator_reference"]
+extensions = ["myst_parser", "sphinx_external_toc", "sphinx_copybutton", "operator_reference", "playground"]
 external_toc_path = "site/contents.yml"
 external_toc_exclude_missing = False
 exclude_patterns = ["README.md", "site/static"]

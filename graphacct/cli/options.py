@@ -165,7 +165,7 @@ BYTES = click.option(
     default="si",
     help="Bytes in tables as GB (1000³) or GiB (1024³).  [default: si]",
 )
-DEPTH = click.option("--depth", type=SIZE, metavar="N", help="Levels of scopes.  [default: up to 3, in 30 lines]")
+DEPTH = click.option("--depth", type=SIZE, metavar="N", help="Levels of scopes, in full.  [default: what fits]")
 
 
 def plugin_options(function: Function) -> Function:

@@ -135,7 +135,7 @@ CORE = (
         "transcendentals",
     ),
     _core("macs", "MAC", "Multiply-adds: matmul_flops / 2.", "MACs", "multiply-adds"),
-    _core("activation_bytes", "byte", "New storage of the outputs; views are none.", "Activations", "activations"),
+    _core("activation_bytes", "byte", "New storage of the outputs; views are none.", "Outputs", "all outputs"),
     _core("read_bytes", "byte", "Operands, each once per node.", "Read", "read"),
     _core("write_bytes", "byte", "Outputs, each once per node.", "Written", "written"),
     Quantity(

@@ -29,7 +29,7 @@ HEAD = re.compile(r" *\S+ {2,}")
 
 def to_html(explanation: Explanation) -> str:
     """Returns the same lines for a notebook."""
-    return f"<pre>{escape(to_text(explanation))}</pre>"
+    return f'<pre style="font-family:monospace;white-space:pre-wrap">{escape(to_text(explanation))}</pre>'
 
 
 def to_text(explanation: Explanation, width: int | None = None) -> str:

@@ -77,8 +77,8 @@ def sheet(
     Args:
         report: The report.
         by: `scope` (a tree), `operator` or `parameter`.
-        depth: Levels of scopes to show, each operator on its own line; up to 3, as many as fit in 30 lines, unless
-            given.
+        depth: Levels of scopes to show, each operator on its own line; unless given, what the cost is in, in at most
+            36 lines, and what is less than 0.1 % of everything as one line for each scope.
         columns: Quantities, and `share`; params, flops, share, activation_bytes and plugins' own unless given.
         binary: Bytes in GiB instead of GB.
 
@@ -96,7 +96,7 @@ def sheet(
         lines = [_line(report, row, row.path, 0, "", quantities, missing, binary) for row in report.by_operator]
         gathered: tuple[str, ...] = ()
     else:
-        branches = tree(report, depth, gathering=not columns)
+        branches = tree(report, depth, columns or ())
         lines, gathered = _tree(report, branches, quantities, binary), gathered_note(branches)
     totals = _cells(report, report.total, 1.0 if report.coverage.costed else 0.0, quantities, binary)
     label = OPERATOR if by == "operator" else "Scope"
@@ -106,7 +106,7 @@ def sheet(
         workload_text(report),
         (
             Column(label),
-            *[Column(OPERATOR, whole=True, rank=RANKS[OPERATOR])] * len(second),
+            *[Column(OPERATOR, rank=RANKS[OPERATOR], cut=True)] * len(second),
             *[Column(title(item), True, rank=0 if columns else _rank(item)) for item in quantities],
         ),
         tuple(lines),

@@ -33,6 +33,8 @@ LABEL = 40
 """Characters of the longest label that stays on one line if the table is too wide."""
 TEXT = 24
 """Characters of the narrowest column of text that wraps."""
+WORD = 16
+"""Characters of the narrowest column of words that are cut."""
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
 Piece: TypeAlias = tuple[str, str]
@@ -107,7 +109,7 @@ def _column(sheet: Sheet, place: int, width: int) -> Column:
     total = [] if sheet.total is None else [sheet.total.cells[place]]
     longest = max(map(longest_line, [*total, *cells]), default=0)
     natural = min(max(longest, length(column.title)), width)
-    least = longest if column.number or column.whole else min(longest, TEXT if place else LABEL)
+    least = longest if column.number or column.whole else min(longest, WORD if column.cut else TEXT if place else LABEL)
     least = min(max(least, longest_word(column.title)), width)
     return Column([column.title, *cells, *total], column.number, column.cut, natural, least)
 

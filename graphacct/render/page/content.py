@@ -17,9 +17,10 @@ from graphacct.render.page.figures import Figures, number
 from graphacct.render.page.opening import opened
 from graphacct.render.page.trained import Trained
 from graphacct.render.page.tree import Part, Tree, same_shape, tree
+from graphacct.render.picture.chosen import DEEPEST
 from graphacct.render.picture.content import check_depth
 from graphacct.render.picture.scene import Scene
-from graphacct.render.picture.stage import DEEPEST, scene
+from graphacct.render.picture.stage import scene
 from graphacct.render.records import workload_texts
 from graphacct.reports.report import Report
 

@@ -36,6 +36,7 @@ MOST_NODES = 20_000
 """The most nodes of a page: with more, opening everything takes a browser half a minute."""
 Rewrite: TypeAlias = Callable[[Report], Report]
 _DECLARATION = re.compile(r"^.*?(?=<svg)", re.DOTALL)
+_TIP = re.compile(r' xlink:title="[^"]*"')
 
 
 class Page(str):
@@ -138,14 +139,14 @@ def _as_it_is(report: Report) -> Report:
 
 
 def _picture(report: Report, **options: Any) -> str:
-    """Returns the picture that a browser shows without the script."""
+    """Returns the picture that a browser shows without the script, without its tips: a third of its text."""
     from graphacct.render.picture import svg
 
     try:
         text = svg(report, **options)
     except RenderError as error:  # no program to lay it out
         return f"<p>This page needs JavaScript; there is no picture without it: {html.escape(str(error))}</p>\n"
-    return _DECLARATION.sub("", text, count=1)
+    return _TIP.sub("", _DECLARATION.sub("", text, count=1))
 
 
 def _json(values: Any) -> str:

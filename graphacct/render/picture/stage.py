@@ -1,15 +1,15 @@
 """Sets the scene: from a report to the content of its picture.
 
-Scopes deeper than `depth` become one box with their rolled-up cost. Views that cost nothing fold into the edges that
-pass through them. A block appears once: its body between an entry, where the carried value comes in, and the edge that
-carries it back. All figures are sums over the repetitions, as in the report's rows, so that the parts of the picture
-add up to its total.
+A scope that is not open is one box with its rolled-up cost: those deeper than `depth`, or without a depth all but those
+where the cost is, the largest opened first while the picture fits a screen. Views that cost nothing fold into the edges
+that pass through them. A block appears once: its body between an entry, where the carried value comes in, and the edge
+that carries it back. All figures are sums over the repetitions, as in the report's rows, so that the parts of the
+picture add up to its total.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import TypeAlias
+from collections.abc import Callable, Collection, Iterable, Iterator, Set
 
 import attrs
 
@@ -17,19 +17,16 @@ from graphacct.costs.annotate import NodeCost
 from graphacct.dims import Dim, same
 from graphacct.errors import GraphacctError
 from graphacct.graph.graph import Block, Graph, Node, Parameter
+from graphacct.graph.paths import pattern
 from graphacct.hooks.manager import Plugins
+from graphacct.render.opening import Sizes
+from graphacct.render.picture.chosen import DEEPEST, largest_open
 from graphacct.render.picture.content import Content, check_depth, path_chain
 from graphacct.render.picture.residual import residual
 from graphacct.render.picture.scene import Box, Chain, Edge, Figures, Scene, Scope
+from graphacct.render.picture.source import Source, Sources
 from graphacct.reports.report import Report
 from graphacct.tensors import TensorSpec
-
-LONGEST = 14
-MOST = 40
-"""The most boxes one after the other, and in all, that are readable on a laptop's screen."""
-
-DEEPEST = 50
-"""The most levels of scopes that can be open; anything deeper is collapsed, whatever `depth` says."""
 
 
 def scene(
@@ -43,53 +40,19 @@ def scene(
     """Returns the content of a report's picture.
 
     `closed` says of the path of a scope whether it is one box, whatever the depth; `kept` nodes have a box also if they
-    are free views. `depth` None takes the deepest level at which the picture fits a screen (LONGEST, MOST), at least 1.
+    are free views. Without `depth` and `closed` the scopes with the largest shares of the work are open, as many as fit
+    a screen (`largest_open`).
     Raises ConfigError when `depth` is below 1.
     """
     check_depth(depth)
     content = Content(report)
-    if depth is not None:
-        return _Stage(report, plugins, content, min(depth, DEEPEST), views, closed, kept).scene()
-    best = _Stage(report, plugins, content, 1, views, closed, kept).scene()
-    for deeper in range(2, min(content.levels, DEEPEST) + 1):
-        trial = _Stage(report, plugins, content, deeper, views, closed, kept).scene()
-        if len(trial.boxes) > MOST or trial.length > LONGEST:
-            break
-        best = trial
-    return best
-
-
-@attrs.frozen
-class _Source:
-    """The place in the picture that a value comes from.
-
-    Attributes:
-        box: The id of its box.
-        name: The value's name there.
-        spec: Its spec after the views.
-        views: The views that are folded into the edge.
-        inside: The collapsed scope that the last of these lie in; empty if they are in none.
-        outside: The source as it is before it enters that scope.
-    """
-
-    box: str
-    name: str
-    spec: TensorSpec
-    views: tuple[str, ...] = ()
-    inside: Chain = ()
-    outside: _Source | None = None
-
-    def viewed(self, view: str, spec: TensorSpec, scope: Chain) -> _Source:
-        """Returns the source after a view in a collapsed scope, or in none."""
-        outside = None if not scope else self.outside if self.inside == scope else self
-        return _Source(self.box, self.name, spec, (*self.views, view), scope, outside)
-
-    def entering(self, scope: Chain) -> _Source:
-        """Returns the source as it enters a collapsed scope: views in there are no matter of the edge."""
-        return self.outside if self.outside is not None and self.inside == scope else self
-
-
-_Sources: TypeAlias = dict[str, tuple[_Source, ...]]
+    if depth is not None or closed is not None:
+        return _Stage(report, plugins, content, min(depth or DEEPEST, DEEPEST), views, kept, closed).scene()
+    return largest_open(
+        content,
+        Sizes(report),
+        lambda opened: _Stage(report, plugins, content, DEEPEST, views, kept, opened=opened).scene(),
+    )
 
 
 class _Stage:
@@ -102,14 +65,15 @@ class _Stage:
         content: Content,
         depth: int,
         views: bool,
-        closed: Callable[[str], bool] | None,
         kept: Collection[str],
+        closed: Callable[[str], bool] | None = None,
+        opened: Set[Chain] | None = None,
     ) -> None:
         self.graph = report.annotated.graph
         self.operators = plugins.operators
         self.summed = [index for index, item in enumerate(report.quantities) if item.combine == "sum"]
         self.content = content
-        self.depth, self.closed = depth, closed
+        self.depth, self.closed, self.opened = depth, closed, opened
         self.views, self.kept = views, kept
         self.boxes: dict[str, Box] = {}
         self.collapsed: dict[Chain, str] = {}
@@ -120,10 +84,10 @@ class _Stage:
         self.index = 0
 
     def scene(self) -> Scene:
-        sources: _Sources = {}
+        sources: Sources = {}
         for value in self.graph.inputs:
             box = self._new("input", value.name, (), shown=value.spec)
-            sources[value.name] = (_Source(box, value.name, value.spec),)
+            sources[value.name] = (Source(box, value.name, value.spec),)
         self._visit(self.graph, (), sources)
         for value in {value.name: value for value in self.graph.outputs}.values():
             box = self._new("output", value.name, (), shown=value.spec)
@@ -131,9 +95,13 @@ class _Stage:
                 self._connect(source, box, value.spec, single=True)
         boxes = self._used()
         edges = self._kinds(boxes)
-        return Scene(boxes, (*edges, *self._ties()), self._scopes(boxes), self.depth, self.content.levels)
+        scopes, depth, paths = self._scopes(boxes), self.depth, None
+        if self.opened is not None:
+            depth = max(map(len, scopes), default=0) + 1
+            paths = frozenset(pattern(chain[-1]) for chain in self.opened if chain)
+        return Scene(boxes, (*edges, *self._ties()), scopes, depth, self.content.levels, paths)
 
-    def _visit(self, graph: Graph, within: Chain, sources: _Sources) -> None:
+    def _visit(self, graph: Graph, within: Chain, sources: Sources) -> None:
         for node in graph.nodes:
             if isinstance(node, Block):
                 self._block(node, path_chain(node.name, within), sources)
@@ -159,13 +127,13 @@ class _Stage:
                 spec = source.spec if arrived.views else value.spec
                 self._connect(source, box, spec, bool(scope))
             for value in node.outputs:
-                sources[value.name] = (_Source(box, value.name, value.spec),)
+                sources[value.name] = (Source(box, value.name, value.spec),)
             self._note_parameters(node, record, box)
 
-    def _block(self, block: Block, chain: Chain, sources: _Sources) -> None:
+    def _block(self, block: Block, chain: Chain, sources: Sources) -> None:
         """Adds the body between its entries and the edges that carry values back."""
         open_ = not self._around(chain)
-        inner: _Sources = {}
+        inner: Sources = {}
         entries: list[str] = []
         count = len(block.carry)
         for value, entering in zip(block.body.inputs, block.entering, strict=True):
@@ -175,7 +143,7 @@ class _Stage:
                 for outer in entering:
                     for source in sources[outer.name]:
                         self._connect(source, entry, outer.spec)
-                inner[value.name] = (_Source(entry, value.name, value.spec),)
+                inner[value.name] = (Source(entry, value.name, value.spec),)
             else:
                 inner[value.name] = tuple(source for outer in entering for source in sources[outer.name])
         self._visit(block.body, chain, inner)
@@ -190,6 +158,8 @@ class _Stage:
 
     def _around(self, chain: Chain) -> Chain:
         """Returns the outermost collapsed scope of a chain of scopes; empty if all are open."""
+        if self.opened is not None:
+            return next((chain[:level] for level in range(1, len(chain) + 1) if chain[:level] not in self.opened), ())
         deep = self.depth if len(chain) >= self.depth else 0
         if self.closed is not None:
             levels = range(1, len(chain) + 1)
@@ -239,7 +209,7 @@ class _Stage:
             )
         return self.collapsed[chain]
 
-    def _connect(self, source: _Source, box: str, spec: TensorSpec, single: bool = False) -> None:
+    def _connect(self, source: Source, box: str, spec: TensorSpec, single: bool = False) -> None:
         """Adds an edge. A value enters a `single` box once, however many of the box's nodes use it."""
         key = (source.box, source.name, box)
         if source.box == box or (single and key in self.seen):

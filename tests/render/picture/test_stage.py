@@ -7,9 +7,11 @@ import pytest
 from graphacct import Builder, Graph, Report, account
 from graphacct.graph.graph import Node, Value
 from graphacct.hooks.manager import default
+from graphacct.render.picture.chosen import DEEPEST, LONGEST, MOST
 from graphacct.render.picture.dot import draw
 from graphacct.render.picture.scene import Scene
-from graphacct.render.picture.stage import DEEPEST, LONGEST, MOST, scene
+from graphacct.render.picture.stage import scene
+from graphacct.reports.unrolled import unrolled
 from graphacct.tensors import TensorSpec
 
 MODELS = ("gpt2-xl", "transformer-lm-xl")
@@ -72,13 +74,45 @@ def test_depth_one_is_the_top_level() -> None:
     ]
 
 
-def test_the_default_depth_fits_a_screen(report: Report) -> None:
-    """Not more boxes than a screen takes, and one level deeper would be too many."""
+@pytest.mark.parametrize("name", [*MODELS, "llama-3-8b", "deepseek-v3", "t5-base", "hf-resnet-50"])
+def test_the_default_picture_fits_a_screen(name: str) -> None:
+    """Not more boxes than a screen takes; what is open is open by its cost, and the boxes add up to the total."""
+    report = account(name, quantities=["params", "flops", "activation_bytes"])
     picture = scene(report, default())
     assert picture.length <= LONGEST
     assert len(picture.boxes) <= MOST
-    deeper = scene(report, default(), picture.depth + 1)
-    assert deeper.length > LONGEST or len(deeper.boxes) > MOST
+    for index, quantity in enumerate(report.quantities):
+        assert sum(box.figures[index] for box in picture.boxes) == report.total[quantity.name]
+
+
+def test_the_default_picture_of_a_llama_has_its_block() -> None:
+    """Projections, norms and residuals have boxes of their own; the rotary tables are one."""
+    picture = scene(account("llama-3-8b"), default())
+    attention = ["q_proj", "k_proj", "v_proj", "q_rope", "k_rope", "sdpa", "o_proj"]
+    mlp = ["gate_proj", "act", "up_proj", "gated", "down_proj"]
+    block = ["input_layernorm", *attention, "attn_residual", "post_attention_layernorm", *mlp, "mlp_residual"]
+    names = [path.rpartition(".")[2] for path in paths(picture)]
+    assert names == ["embed_tokens", "rotary_emb", *block, "norm", "lm_head"]
+    assert picture.depth == 4
+
+
+def test_of_layers_that_differ_those_with_the_cost_are_open() -> None:
+    """Of DeepSeek-V3's layers the first three are one box. Stages of a ResNet, which cost alike, are all open."""
+    picture = scene(account("deepseek-v3", quantities=["params", "flops", "activation_bytes"]), default())
+    assert [box.repeat for box in picture.boxes if box.path == "model.layers.*"] == [3]
+    assert any(path.endswith("self_attn.sdpa") for path in paths(picture))
+    stages = scene(account("hf-resnet-50", quantities=["params", "flops", "activation_bytes"]), default())
+    assert sum(chain[-1].startswith("resnet.encoder.stages.") and len(chain) == 3 for chain in stages.scopes) == 4
+
+
+def test_an_unrolled_picture_is_open_where_the_folded_one_is() -> None:
+    """What was opened by its cost is opened in each layer; 2 layers of 18 boxes, and 4 around them."""
+    options = {"seq_len": 64, "set": {"num_hidden_layers": 2}}
+    report = account("llama-3-8b", **options)  # type: ignore[arg-type]
+    folded = scene(report, default())
+    every = scene(unrolled(report, default()), default(), None, False, folded.closed)
+    layers = [path for path in paths(every) if ".layers." in path]
+    assert len(layers) == 2 * sum(".layers." in path for path in paths(folded))
 
 
 def test_a_residual_connection_is_told_by_its_structure(report: Report) -> None:

@@ -1,0 +1,59 @@
+"""Which scopes of a picture are open where no depth is given: those where the cost is, while it fits a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Set
+
+from graphacct.graph.paths import pattern
+from graphacct.render.opening import Sizes, largest_first
+from graphacct.render.picture.content import Content
+from graphacct.render.picture.scene import Chain, Scene
+
+LONGEST = 20
+MOST = 40
+"""The most boxes one after the other, and in all, that are readable on a screen. A Llama with its block open has 17."""
+MAIN = 2 / 3
+"""The part of what scopes of one name cost from which on one of them is opened alone."""
+DEEPEST = 50
+"""The most levels of scopes that can be open; anything deeper is collapsed, whatever the depth."""
+
+
+def largest_open(content: Content, sizes: Sizes, set_: Callable[[Set[Chain]], Scene]) -> Scene:
+    """Returns the scene in which the scopes with the largest shares are open, as many as fit a screen.
+
+    `set_` returns the scene with these scopes open. Scopes of the same name, such as the stages of a network, are
+    opened together, unless one has most of what they cost, as DeepSeek's later layers.
+    """
+    opened: set[Chain] = set()
+    alike: dict[str, list[Chain]] = {}
+    for chain in content.sums:
+        if len(chain) < DEEPEST:
+            alike.setdefault(pattern(chain[-1]), []).append(chain)
+    best = set_(opened)
+    refused: set[frozenset[Chain]] = set()
+
+    def share(chain: Chain) -> float:
+        return sizes.share(content.sums[chain])
+
+    def inside(scopes: Set[Chain]) -> list[Chain]:
+        return [chain for chain in content.sums if chain[:-1] in scopes and len(chain) < DEEPEST]
+
+    def open_(chain: Chain) -> list[Chain] | None:
+        """Opens a scope and returns those in it, unless the picture becomes too large."""
+        nonlocal best
+        if chain in opened:
+            return []
+        others = alike[pattern(chain[-1])]
+        more = frozenset([chain] if share(chain) >= MAIN * sum(map(share, others)) else others)
+        if more in refused:
+            return None
+        found = set_(opened | more)
+        if len(found.boxes) > MOST or found.length > LONGEST:
+            refused.add(more)
+            return None
+        best = found
+        opened.update(more)
+        return inside(more)
+
+    largest_first(inside({()}), share, open_)
+    return best
