@@ -150,7 +150,7 @@ function biggestParts(number) {
   const most = Math.max(...rows.map(([, share]) => share), 0);
   const made = rows.slice(0, 12).map(([child, share]) => {
     const bar = element("span", { class: "bar" });
-    bar.style.width = most > 0 ? `${Math.max((100 * share) / most, 0.5)}%` : "0";
+    bar.style.width = most > 0 && share > 0 ? `${Math.max((100 * share) / most, 0.5)}%` : "0";
     const value = human(valueOf(child, quantity), QUANTITIES[quantity].unit);
     return element("button", { class: "part", type: "button", click: () => reveal(child) }, bar, element("span", {}, nameOf(PARTS[child])), element("span", { class: "value" }, value));
   });

@@ -6,7 +6,7 @@ function makeSizes() {
   const fields = SIZES.map((size, place) => {
     const id = `size-${place}`;
     if (size.fixed) {
-      return element("div", { class: "size fixed", title: size.fixed }, element("span", {}, size.name), element("span", {}, exact(BigInt(size.value)), " ", element("small", {}, "fixed")));
+      return element("div", { class: "size fixed", title: `${size.name}: ${size.fixed}` }, element("span", {}, element("bdi", {}, size.name)), element("span", {}, exact(BigInt(size.value)), " ", element("small", {}, "fixed")));
     }
     const input = element("input", {
       id, type: "text", inputmode: "numeric", autocomplete: "off", spellcheck: "false", value: String(size.value),
@@ -14,7 +14,7 @@ function makeSizes() {
     });
     inputs[place] = input;
     const step = (sign, factor) => element("button", { type: "button", tabindex: -1, title: factor > 0 ? `double ${size.name}` : `halve ${size.name}`, click: () => scaledBy(place, factor) }, sign);
-    return element("div", { class: "size" }, element("label", { for: id }, size.name), element("span", { class: "field" }, step("÷2", -1), input, step("×2", 1)));
+    return element("div", { class: "size" }, element("label", { for: id, title: size.name }, element("bdi", {}, size.name)), element("span", { class: "field" }, step("÷2", -1), input, step("×2", 1)));
   });
   const own = fields.filter((_, place) => !SIZES[place].config);
   const config = fields.filter((_, place) => SIZES[place].config);
