@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from graphacct.cli import waiting
 from graphacct.cli.help import Command
 from graphacct.cli.options import MODEL_ARGUMENT, PAIRS, QUANTITIES, SIZE, account_options, arguments
 from graphacct.cli.output import drawing, say_keys
@@ -80,6 +81,7 @@ def command(
         report = account(model, **given)
         write(output, rendered(form, report, asked, plugins.origin("outputs", form.name)))
     say_keys(report.model, report.config_keys)
+    waiting.end()
     click.echo(f"{report.model}: {output}", err=True)
 
 
