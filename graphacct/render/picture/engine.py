@@ -67,6 +67,8 @@ def _run(
     import subprocess  # a picture's source needs no program
 
     command = [program, f"-T{form}", *options]
+    if options:  # ranking all scopes together fails or takes long in a large picture
+        source = source.replace(" newrank=true ", " ", 1)
     if form == "png":  # whose letters the program draws, in its own font
         command.append(f"-Gdpi={PIXELS_PER_INCH}")
     else:
