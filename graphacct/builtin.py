@@ -94,7 +94,8 @@ def graphacct_register_outputs() -> Iterable[Output]:
     from graphacct.display import DRAW, REPORT, Output
 
     table = ("by", "depth", "columns", "binary")
-    picture = ("color_by", "depth", "unroll", "views", "plugins")
+    page = ("color_by", "depth", "unroll", "views", "plugins")
+    picture = (*page, "orientation", "font_size", "grey", "fields", "scope", "width_cm")
     return (
         Output("table", "For a terminal.", REPORT, (".txt", ".text"), "graphacct.render.table:table", table),
         Output(
@@ -131,10 +132,10 @@ def graphacct_register_outputs() -> Iterable[Output]:
             DRAW,
             (".html", ".htm"),
             "graphacct.render.page.page:page",
-            (*picture, "branches", "command"),
+            (*page, "branches", "command"),
         ),
         Output("png", "A picture in PNG.", DRAW, (".png",), "graphacct.render.picture:png", picture),
-        Output("pdf", "A picture, by Graphviz's dot.", DRAW, (".pdf",), "graphacct.render.picture:pdf", picture),
+        Output("pdf", "A picture in PDF (extra pdf).", DRAW, (".pdf",), "graphacct.render.picture:pdf", picture),
         Output(
             "dot", "The source for Graphviz.", DRAW, (".dot", ".gv"), "graphacct.render.picture:dot_source", picture
         ),

@@ -82,6 +82,9 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command. A plugin or the model's own code cannot end the program."""
+        from graphacct.cli import waiting
+
+        waiting.begin()
         try:
             return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):
@@ -104,6 +107,8 @@ class Commands(click.Group):
             who = culprit(error) or "a plugin or the model's own code"
             text = repr(error) if isinstance(error, SystemExit) else f"{type(error).__name__}: {error}"
             raise click.ClickException(f"{who} ended the program: {text}{way_out(error)}") from error
+        finally:
+            waiting.end()
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> Any:  # type: ignore[override]
         """Runs and exits with 0 (done), 1 (the request cannot be answered), 2 (usage) or 130 (interrupted)."""

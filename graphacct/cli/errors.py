@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import click
 
+from graphacct.cli import waiting
 from graphacct.errors import GraphacctError, OperatorError, PluginError
 from graphacct.keywords import AccountKeywords
 from graphacct.render.printable import printable
@@ -114,6 +115,7 @@ def with_dashes(message: str, given: Sequence[str] = ()) -> str:
 
 def say(message: str) -> None:
     """Prints a message on standard error in at most two lines; names in it cannot add lines or control characters."""
+    waiting.end()
     lines = [line.strip() for line in message.split("\n") if line.strip()]
     shown = [*lines[:1], *([" ".join(lines[1:])] if lines[1:] else [])]
     click.echo("graphacct: " + "\n".join(map(_short, shown)), err=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from graphacct.cli import waiting
 from graphacct.errors import RenderError, WriteError, brief, suggest
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ def give_rows(
 
 def _stdout() -> TextIO:
     """Returns standard output, unless the caller closed it."""
+    waiting.end()
     stream: TextIO | None = sys.stdout
     if stream is None or stream.closed:
         raise WriteError("cannot write the output: standard output is closed; -o FILE writes to a file")

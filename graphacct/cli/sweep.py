@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from graphacct.cli import completion
+from graphacct.cli import completion, waiting
 from graphacct.cli.help import Command
 from graphacct.cli.options import (
     MODEL_ARGUMENT,
@@ -102,6 +102,7 @@ def bar() -> Iterator[Callable[[int, int, int], None] | None]:
     if sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
+    waiting.end()
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -37,7 +37,8 @@ class StepCost:
 
 @attrs.frozen(eq=False, repr=False)
 class StepMemory:
-    """The memory of a node's activations in a training step, with all repetitions.
+    """The memory of a node's activations in a training step, with all repetitions. What nobody asks for is None: the
+    peak of the forward pass needs no backward pass.
 
     Attributes:
         saved_bytes: The activations that it is the first to save.
@@ -45,6 +46,6 @@ class StepMemory:
         backward_peak_bytes: The same in the backward pass, with gradients, and where it is run again.
     """
 
-    saved_bytes: Dim
-    peak_bytes: Dim
-    backward_peak_bytes: Dim
+    saved_bytes: Dim | None = None
+    peak_bytes: Dim | None = None
+    backward_peak_bytes: Dim | None = None

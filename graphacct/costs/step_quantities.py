@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 STEP, MEMORY = "training", "training-memory"
 """The names of a training step's entries in `NodeCost.analyses`: a StepCost and a StepMemory."""
+COLUMNS = ("saved_bytes", "peak_bytes", "backward_peak_bytes")
+"""The quantities that a StepMemory has."""
 
 
 def step_of(record: NodeCost) -> StepCost:
@@ -150,6 +152,13 @@ def _of_entry(entry: str, name: str) -> Callable[[NodeCost], Any]:
 def needs_memory(names: Iterable[str], known: Mapping[str, Quantity]) -> bool:
     """Returns whether any of these quantities is read from the memory of a training step; a ratio may be of all."""
     return any(known[name].analysis == MEMORY or known[name].of_row is not None for name in names if name in known)
+
+
+def memory_columns(names: Iterable[str] | None, known: Mapping[str, Quantity]) -> tuple[str, ...]:
+    """Returns which columns of a step's memory these quantities read; all for None, and for one that may read any."""
+    asked = [name for name in COLUMNS if names is None or name in names]
+    others = [name for name in names or () if name not in COLUMNS]
+    return COLUMNS if needs_memory(others, known) else tuple(asked)
 
 
 TRAINING = (

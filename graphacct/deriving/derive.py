@@ -12,6 +12,7 @@ from graphacct.costs.columns import total
 from graphacct.costs.quantities import Quantity
 from graphacct.costs.ratios import ratio
 from graphacct.deriving.blocks import depths, in_blocks
+from graphacct.deriving.collecting import not_collecting
 from graphacct.deriving.formula import TOTAL, Formula
 from graphacct.deriving.reading import readings
 from graphacct.deriving.symbols import Symbol, chosen, symbols_of
@@ -64,8 +65,9 @@ def derive(
     known = symbols_of(found, options, plain.workload)
     asked = tuple(symbol.name for symbol in chosen(found, symbols, known)) if symbols is not None else ()
     traced = [symbol for symbol in known if symbols is None or symbol.name in asked]
-    derivation = _Derivation(account, completed, found.architecture.aliases, options, traced, asked)
-    return tuple(derivation.formula(name, node, by, depth, operators or {}) for name in quantities)
+    with not_collecting():
+        derivation = _Derivation(account, completed, found.architecture.aliases, options, traced, asked)
+        return tuple(derivation.formula(name, node, by, depth, operators or {}) for name in quantities)
 
 
 class _Derivation:

@@ -15,6 +15,7 @@ import attrs
 from graphacct.dims import Dim, largest_when_read, maximum
 from graphacct.execution.autograd import backward_pass
 from graphacct.execution.backward import NO_BACKWARD_PASS, BackwardPass
+from graphacct.execution.gradient_reach import started
 from graphacct.execution.kernels import ACTIVATION, FORWARD, TABLE, Schedule, storages
 from graphacct.execution.profiles import Profile
 from graphacct.execution.saved_storages import SavedUse, saved_storages, saved_uses
@@ -86,6 +87,14 @@ class Activations:
         return live_bytes(self.schedule, self.saved, self.backward)
 
     @cached_property
+    def forward_live_bytes(self) -> list[Dim]:
+        """The bytes alive after each kernel of the forward pass. They need no backward pass, unless it starts in the
+        middle of the graph, from where a value stays for it."""
+        if "live_bytes" in self.__dict__ or self.profile.recorded or started(self.schedule):
+            return self.live_bytes[: len(self.schedule.calls)]
+        return live_bytes(self.schedule, self.saved)
+
+    @cached_property
     def timeline(self) -> tuple[TimelineRow, ...]:
         """The kernels in order, with the bytes alive after each."""
         return timeline(self.schedule, self.live_bytes, self.backward)
@@ -109,7 +118,7 @@ class Activations:
     @cached_property
     def forward_peak(self) -> Dim:
         """The most bytes alive during the forward pass."""
-        return peak_of(self.live_bytes[: len(self.schedule.calls)])
+        return peak_of(self.forward_live_bytes)
 
     @cached_property
     def backward_peak(self) -> Dim:
@@ -156,10 +165,16 @@ def saved_by_node(run: Activations) -> dict[str, Dim]:
     return {node: sum(sizes) for node, sizes in _by_node((use.call.node.name, use.bytes) for use in run.saved).items()}
 
 
-def peaks_by_node(run: Activations, forward: bool) -> dict[str, Dim]:
-    """Returns the most bytes alive while each node runs: in the forward pass, or in the backward pass, where it may be
-    recomputed as well."""
-    rows = ((row.node, row.live_bytes) for row in run.timeline if (row.run == FORWARD) == forward)
+def forward_peaks_by_node(run: Activations) -> dict[str, Dim]:
+    """Returns the most bytes alive while each node runs in the forward pass."""
+    names = (call.node.name for call in run.schedule.calls)
+    rows = zip(names, run.forward_live_bytes, strict=True)
+    return {node: largest_when_read(sizes) for node, sizes in _by_node(rows).items()}
+
+
+def backward_peaks_by_node(run: Activations) -> dict[str, Dim]:
+    """Returns the most bytes alive while each node runs in the backward pass, where it may be recomputed as well."""
+    rows = ((row.node, row.live_bytes) for row in run.timeline if row.run != FORWARD)
     return {node: largest_when_read(sizes) for node, sizes in _by_node(rows).items()}
 
 

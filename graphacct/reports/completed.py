@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from graphacct.costs.step_quantities import needs_memory
+from graphacct.costs.step_quantities import memory_columns, needs_memory
 from graphacct.hooks.manager import Plugins
 from graphacct.reports.report import Report
 from graphacct.reports.rollup import rollup
@@ -28,7 +28,8 @@ def completed(report: Report, quantities: Sequence[str], plugins: Plugins) -> Re
     if annotated.activations is not None:
         from graphacct.reports.step import with_memory
 
-        annotated = attrs.evolve(annotated, costs=tuple(with_memory(annotated.costs, annotated.activations)))
+        columns = memory_columns(quantities, plugins.quantities)
+        annotated = attrs.evolve(annotated, costs=tuple(with_memory(annotated.costs, annotated.activations, columns)))
     found = rollup(annotated, plugins, quantities)
     for name in quantities:
         found.quantity(name)

@@ -148,7 +148,7 @@ class _Side:
 
     def _adjusted(self, exact: AnnotatedGraph, convention: Convention) -> Iterator[tuple[str, Dim]]:
         annotated = annotate(exact.graph, convention, unknown=self.unknown, plugins=self.plugins)
-        step = train(annotated, self.training, self.plugins, self.unknown, memory=False)
+        step = train(annotated, self.training, self.plugins, self.unknown, memory=())
         found = roles(step.graph, self.plugins.operators)
         core = attention_core(step.graph, self.plugins.operators)
         for record in step.costs:

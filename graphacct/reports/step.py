@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import attrs
@@ -11,9 +11,15 @@ from graphacct.costs.annotate import AnnotatedGraph, NodeCost, annotate
 from graphacct.costs.conventions import Convention, adjusted
 from graphacct.costs.roles import in_layer
 from graphacct.costs.step import NOTHING, StepCost, StepMemory
-from graphacct.costs.step_quantities import MEMORY, STEP
+from graphacct.costs.step_quantities import COLUMNS, MEMORY, STEP
+from graphacct.dims import Dim
 from graphacct.errors import OperatorError
-from graphacct.footprint.activations import Activations, peaks_by_node, saved_by_node
+from graphacct.footprint.activations import (
+    Activations,
+    backward_peaks_by_node,
+    forward_peaks_by_node,
+    saved_by_node,
+)
 from graphacct.footprint.activations_of import activations_of
 from graphacct.graph.ordinals import Ordinals
 from graphacct.hooks.manager import Plugins
@@ -28,9 +34,13 @@ from graphacct.training.zero import check_ranks
 
 
 def train(
-    annotated: AnnotatedGraph, training: Training, plugins: Plugins, unknown: str = "error", memory: bool = True
+    annotated: AnnotatedGraph,
+    training: Training,
+    plugins: Plugins,
+    unknown: str = "error",
+    memory: Collection[str] = COLUMNS,
 ) -> AnnotatedGraph:
-    """Returns the annotated graph with what a training step adds to each node: work and, unless `memory` is False,
+    """Returns the annotated graph with what a training step adds to each node: work and those columns of its `memory`,
     saved bytes and peaks, which take most of the time to compute.
 
     Raises ConfigError for a glob of parameters or nodes that matches nothing, and OperatorError for an operator that
@@ -88,7 +98,7 @@ def train(
         )
     run = activations_of(graph, operators, training.profile, trained, plan)
     named = attrs.evolve(graph, workload={**graph.workload, **_terms(training)})
-    whole = tuple(with_memory(costs, run) if memory else costs)
+    whole = tuple(with_memory(costs, run, memory) if memory else costs)
     return attrs.evolve(annotated, graph=named, costs=whole, training=training, activations=run)
 
 
@@ -109,16 +119,23 @@ def _work(cost: Cost) -> Cost:
     return Cost(cost.matmul_flops, cost.vector_flops, cost.transcendentals)
 
 
-def with_memory(costs: Sequence[NodeCost], run: Activations) -> list[NodeCost]:
-    """Returns the records with the memory of each node: the bytes that it is the first to save, and the most that is
-    alive while it runs.
+def with_memory(costs: Sequence[NodeCost], run: Activations, columns: Collection[str]) -> list[NodeCost]:
+    """Returns the records with columns of the memory of each node: the bytes that it is the first to save, and the most
+    that is alive while it runs.
 
     Only this function needs the schedule, the backward pass and the bytes alive after each kernel. `run` computes them
     on first use.
     """
-    saved, forward, back = saved_by_node(run), peaks_by_node(run, True), peaks_by_node(run, False)
+    computed: tuple[Callable[[], dict[str, Dim]], ...] = (
+        lambda: saved_by_node(run),
+        lambda: forward_peaks_by_node(run),
+        lambda: backward_peaks_by_node(run),
+    )
+    found = {name: column() for name, column in zip(COLUMNS, computed, strict=True) if name in columns}
     return [
-        record.with_analysis(MEMORY, StepMemory(*(found.get(record.node.name, 0) for found in (saved, forward, back))))
+        record.with_analysis(
+            MEMORY, StepMemory(**{name: sizes.get(record.node.name, 0) for name, sizes in found.items()})
+        )
         if record.cost is not None
         else record
         for record in costs

@@ -19,8 +19,8 @@ def unrolled(report: Report, plugins: Plugins | None = None) -> Report:
     graph = annotated.graph.unroll(plugins.operators)
     flat = annotate(graph, annotated.convention, unknown="report", plugins=plugins)
     if annotated.training:
-        from graphacct.costs.step_quantities import needs_memory
+        from graphacct.costs.step_quantities import memory_columns
         from graphacct.reports.step import train
 
-        flat = train(flat, annotated.training, plugins, "report", needs_memory(names, plugins.quantities))
+        flat = train(flat, annotated.training, plugins, "report", memory_columns(names, plugins.quantities))
     return rollup(flat, plugins, names)

@@ -81,11 +81,11 @@ def account(
     graph = build_graph(found, plugins=plugins, **others)
     annotated = annotate(graph, counted, unknown=unknown, plugins=plugins)
     if graph.workload.get("phase") == "train":
-        from graphacct.costs.step_quantities import needs_memory
+        from graphacct.costs.step_quantities import memory_columns
         from graphacct.reports.step import train
         from graphacct.training.options import resolved
 
-        memory = quantities is None or needs_memory(quantities, plugins.quantities)
+        memory = memory_columns(quantities, plugins.quantities)
         annotated = train(annotated, resolved(asked, plugins), plugins, unknown, memory)
     else:
         check_no_training(asked, untrainable(found))

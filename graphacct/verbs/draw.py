@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
+from graphacct.errors import ConfigError
 from graphacct.files import write
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins, default
@@ -30,6 +32,12 @@ def draw(
     depth: int | None = None,
     unroll: bool = False,
     views: bool = False,
+    orientation: str = "top-down",
+    font_size: int = 9,
+    grey: bool = False,
+    fields: Sequence[str] | None = None,
+    scope: str | None = None,
+    width_cm: float | None = None,
     plugins: Plugins | None = None,
     **options: Unpack[ReportKeywords],
 ) -> graphviz.Digraph:
@@ -42,6 +50,12 @@ def draw(
         depth: Levels of scopes to open; what fits a screen unless given.
         unroll: Whether every repetition of a block is drawn.
         views: Whether views that cost nothing are drawn.
+        orientation: `top-down`, or `left-right`.
+        font_size: The points of the text in the boxes, before `width_cm` scales the picture.
+        grey: Whether greys stand for the colours.
+        fields: The quantities in the boxes; parameters, FLOPs and `color_by` unless given.
+        scope: The only scope that is drawn: its path, the end of it, or a glob, such as `model.layers.*`.
+        width_cm: The width of the picture; its own unless given.
         plugins: Those in use; all that are installed unless given.
         options: As for `account`, of a model.
 
@@ -50,16 +64,22 @@ def draw(
     """
     from graphacct.render.picture import render
     from graphacct.render.picture.dot import draw as drawn
+    from graphacct.render.picture.look import DEFAULTS
 
     plugins = plugins or default()
     how: dict[str, Any] = {"color_by": color_by, "depth": depth, "unroll": unroll, "views": views}
+    look: dict[str, Any] = {"orientation": orientation, "font_size": font_size, "grey": grey, "fields": fields}
+    look |= {"scope": scope, "width_cm": width_cm}
     if path is not None and os.fspath(path).lower().endswith(PAGES):
+        given = [name for name, value in look.items() if value != DEFAULTS[name]]
+        if given:
+            raise ConfigError(f"{given[0]} is for pictures (.svg, .png, .pdf, .dot), not for a page")
         write(path, page(report, plugins=plugins, **how, **options))
         path = None
     report = reported(report, plugins, options)
     if path is None:
-        return drawn(report, plugins=plugins, **how)
-    return render(report, path, plugins=plugins, **how)
+        return drawn(report, plugins=plugins, **how, **look)
+    return render(report, path, plugins=plugins, **how, **look)
 
 
 def svg(graph: Graph) -> str:

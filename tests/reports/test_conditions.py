@@ -88,7 +88,9 @@ def test_a_training_step_by_symbols(model: str, options: dict[str, Any]) -> None
 def test_the_conditions_are_stated() -> None:
     """A head's width decides whether the memory-efficient kernel's rows are aligned, in float32 to 4 elements."""
     sizes = {"n_head": heads, "n_embd": heads * width}
-    report = account("gpt2", phase="train", seq_len=64, set=sizes, quantities=["saved_bytes"])
+    saved = account("gpt2", phase="train", seq_len=64, set=sizes, quantities=["saved_bytes"])
+    assert list(map(condition_text, saved.conditions)) == ["heads > 1", "Mod(width, 4) == 0"], "no backward pass is run"
+    report = account("gpt2", phase="train", seq_len=64, set=sizes, quantities=["saved_bytes", "backward_peak_bytes"])
     assert list(map(condition_text, report.conditions)) == ["heads > 1", "width > 1", "Mod(width, 4) == 0"]
     assert "holds for heads > 1, width > 1, Mod(width, 4) == 0" in " ".join(str(report).split())
     assert report.to_dict()["conditions"] == ["heads > 1", "width > 1", "Mod(width, 4) == 0"]

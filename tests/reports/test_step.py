@@ -273,7 +273,7 @@ def test_work_alone_takes_no_schedule(monkeypatch):
     whole = graphacct.account("gpt2", phase="train", seq_len=16, set=TINY).total
     nothing = StepMemory(0, 0, 0)
     monkeypatch.setattr(
-        "graphacct.reports.step.with_memory", lambda costs, run: [item.with_analysis(MEMORY, nothing) for item in costs]
+        "graphacct.reports.step.with_memory", lambda costs, *_: [item.with_analysis(MEMORY, nothing) for item in costs]
     )
     monkeypatch.setattr(
         "graphacct.footprint.activations.schedule", lambda *arguments: pytest.fail("a schedule was made")

@@ -1,39 +1,29 @@
 """The picture as a file: SVG, PNG, PDF or DOT.
 
-Graphviz's `dot` lays it out if it is installed. Otherwise, or if dot crashes, the executable of the package
-graphviz-pure, which is a dependency, lays out SVG and PNG.
+`engine.py` has it laid out, `markup.py` makes the SVG ready, and `paper.py` makes a PDF of it.
 """
 
 from __future__ import annotations
 
 import os
-import re
-import sys
-import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from graphacct.errors import RenderError
 from graphacct.files import write
+from graphacct.render.picture import markup
 from graphacct.reports.report import Report
 
 if TYPE_CHECKING:
-    import subprocess
-
     import graphviz
 
+    from graphacct.render.picture.lines import DotSource
+
 FORMATS = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}
-PURE = "graphviz-pure"
-PURE_FORMATS = ("svg", "png")
-PIXELS_PER_INCH = 150
-"""The resolution of PNG: sharp in a slide."""
-TIMEOUT = 30
-"""The most seconds that laying out may take: a third of them with care, then in few steps."""
-IN_FEW_STEPS = ("-Gnslimit=1", "-Gnslimit1=1", "-Gmclimit=0.1", "-Gsplines=line")
-"""Bounds Graphviz's searches for short and uncrossed arrows, and draws them straight."""
-MOST_BOXES, MOST_ARROWS = 1_000, 4_000
-"""The most that is laid out: twice as many boxes take minutes."""
-WAYS_OUT = "collapse scopes with depth=1, or draw repeated blocks once, without unroll=True"
-_BOX, _ARROW = re.compile(r"^\t+n\d+ \[", re.MULTILINE), re.compile(r"^\t+\S+ -> ", re.MULTILINE)
+SLIDE, PAGE = (960, 540), (468, 648)
+"""Width and height in points of a slide of 16:9 and of the text of a page."""
+LARGE = 0.75
+"""How much of its size a picture must keep on a slide or a page; otherwise narrower boxes are tried."""
 
 
 def svg(report: Report, **options: Any) -> str:
@@ -50,7 +40,7 @@ def png(report: Report, **options: Any) -> bytes:
 
 
 def pdf(report: Report, **options: Any) -> bytes:
-    """Returns the picture as a PDF file, which needs Graphviz's dot; otherwise like `svg`."""
+    """Returns the picture as a PDF file, which needs the extra `pdf`; otherwise like `svg`."""
     return _laid_out(report, "pdf", **options)
 
 
@@ -62,7 +52,54 @@ def dot_source(report: Report, **options: Any) -> str:
 
 
 def _laid_out(report: Report, form: str, **options: Any) -> bytes:
-    return layout(dot_source(report, **options), form)
+    from graphacct.render.picture.dot import drawn
+
+    return _narrowed(drawn(report, **options), form, report, options)[1]
+
+
+def _narrowed(picture: DotSource, form: str, report: Report, options: Mapping[str, Any]) -> tuple[DotSource, bytes]:
+    """Returns a picture and its file; one that is small on a slide and a page has narrower boxes, if that helps."""
+    from graphacct.render.picture.dot import drawn
+
+    content = layout(picture.source, form)
+    size = _size(content, form, options)
+    if size < LARGE:
+        narrow = drawn(report, **options, narrow=True)
+        other = layout(narrow.source, form)
+        if _size(other, form, options) > size:
+            picture, content = narrow, other
+    if options.get("width_cm") is not None and form == "svg":
+        _check_legible(content.decode("utf-8"), options)
+    return picture, content
+
+
+def _size(content: bytes, form: str, options: Mapping[str, Any]) -> float:
+    """Returns how large a picture is, by its size: in the asked-for width, or on a slide or a page."""
+    if options.get("width_cm") is None:
+        return fitting(*markup.dimensions(content, form))
+    return markup.scale(content.decode("utf-8")) if form == "svg" else 1.0
+
+
+def _check_legible(picture: str, options: Mapping[str, Any]) -> None:
+    """Warns with PictureWarning of an SVG's text that is too small in print."""
+    import warnings
+
+    from graphacct.render.picture.dot import PictureWarning
+    from graphacct.render.picture.labels import TEXT_SIZE
+
+    printed: float = options.get("font_size", TEXT_SIZE) * markup.scale(picture)
+    if printed < markup.SMALLEST:
+        warnings.warn(
+            f"the text of this picture is {printed:.1f} points in print at {options['width_cm']:g} cm: open fewer "
+            "scopes with depth=1, draw one scope only, or make it wider",
+            PictureWarning,
+            stacklevel=4,
+        )
+
+
+def fitting(width: float, height: float) -> float:
+    """Returns how large a picture of a size in points is on a slide or a page, whichever shows it larger."""
+    return max(min(wide / width, tall / height) for wide, tall in (SLIDE, PAGE))
 
 
 def render(report: Report, path: str | os.PathLike[str], **options: Any) -> graphviz.Digraph:
@@ -78,82 +115,30 @@ def render(report: Report, path: str | os.PathLike[str], **options: Any) -> grap
     if suffix not in FORMATS:
         said = f"{suffix!r} is not known" if suffix else "there is none"
         raise RenderError(f"{str(target)!r}: the suffix says the format, and {said}; known: {', '.join(FORMATS)}")
-    from graphacct.render.picture.dot import draw
+    from graphacct.render.picture.dot import drawn
 
     form = FORMATS[suffix]
-    picture = draw(report, **options)
-    write(target, picture.source if form == "dot" else layout(picture.source, form))
-    return picture
+    picture = drawn(report, **options)
+    if form == "dot":
+        write(target, picture.source)
+        return picture.digraph()
+    picture, content = _narrowed(picture, form, report, options)
+    write(target, content)
+    return picture.digraph()
 
 
 def layout(source: str, form: str) -> bytes:
     """Returns DOT source laid out and drawn as `svg`, `png` or `pdf`.
 
-    If Graphviz's dot crashes, graphviz-pure draws, with a PictureWarning. Raises RenderError for a picture that is too
-    large, if no layout program is installed (and says what to install), or if it fails or takes too long.
+    Raises what `graphacct.render.picture.engine.laid_out` raises, and RenderError for PDF without its libraries.
     """
-    boxes, arrows = len(_BOX.findall(source)), len(_ARROW.findall(source))
-    if boxes > MOST_BOXES or arrows > MOST_ARROWS:
-        raise RenderError(
-            f"this picture has {boxes:,} boxes and {arrows:,} arrows; at most {MOST_BOXES:,} and {MOST_ARROWS:,} are "
-            f"laid out: {WAYS_OUT}, or write a .dot file"
-        )
-    first, *others = _programs(form)
-    done = _run(first, source, form)
-    for other in others:
-        if done.returncode < 0:
-            _warn_of(first, -done.returncode, other)
-            first, done = other, _run(other, source, form)
-    if done.returncode or not done.stdout:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        last = said[-1] if said else f"exit status {done.returncode}"
-        raise RenderError(f"{first} cannot draw this picture: {last}; write a .dot file to see its source")
-    return done.stdout
+    from graphacct.render.picture.engine import laid_out
 
-
-def _run(program: str, source: str, form: str) -> subprocess.CompletedProcess[bytes]:
-    """Returns what a layout program says of a picture: laid out with care or, if that takes long, in a few steps."""
-    import subprocess  # a picture's source needs no program
-
-    command = [program, f"-T{form}"]
     if form == "png":
-        command.append(f"-Gdpi={PIXELS_PER_INCH}")
-    for options, seconds in (((), TIMEOUT / 3), (IN_FEW_STEPS, 2 * TIMEOUT / 3)):
-        try:
-            return subprocess.run(
-                [*command, *options], input=source.encode("utf-8"), capture_output=True, timeout=seconds, check=False
-            )
-        except subprocess.TimeoutExpired:
-            continue
-        except OSError as error:
-            raise RenderError(f"{program} cannot be run: {error.strerror or error}") from error
-    raise RenderError(f"laying the picture out took more than {TIMEOUT:g} s; {WAYS_OUT}")
+        return laid_out(source, form)
+    drawn = laid_out(source, "svg").decode("utf-8")
+    if form == "pdf":
+        from graphacct.render.picture.paper import pdf_of
 
-
-def _warn_of(crashed: str, signal: int, other: str) -> None:
-    from graphacct.render.picture.dot import PictureWarning
-
-    warnings.warn(f"{crashed} crashed (signal {signal}); {other} draws the picture", PictureWarning, stacklevel=3)
-
-
-def _programs(form: str) -> list[str]:
-    """Returns the layout programs for a format: `dot`, then graphviz-pure beside this interpreter or on the path."""
-    import shutil
-
-    dot = shutil.which("dot")
-    found = [dot] if dot is not None else []
-    if form in PURE_FORMATS:
-        beside = shutil.which(PURE, path=os.path.dirname(sys.executable))
-        pure = beside or shutil.which(PURE)
-        found += [pure] if pure is not None else []
-    if found:
-        return found
-    if form not in PURE_FORMATS:
-        raise RenderError(
-            f"{form.upper()} needs Graphviz's dot, which is not installed: install graphviz (apt-get install graphviz, "
-            f"brew install graphviz, winget install graphviz), or write .svg or .png"
-        )
-    raise RenderError(
-        "no program to lay the picture out: install graphviz-pure (pip install graphviz-pure) or Graphviz's dot, "
-        "or write a .dot file"
-    )
+        return pdf_of(markup.inside(drawn))
+    return markup.ready(drawn).encode("utf-8")

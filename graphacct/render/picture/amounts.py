@@ -26,12 +26,14 @@ class Amounts:
             sweeps, only zeros), and then nothing is coloured.
     """
 
-    def __init__(self, report: Report, quantity: Quantity, scene: Scene) -> None:
+    def __init__(self, report: Report, quantity: Quantity, scene: Scene, fields: Sequence[str] | None = None) -> None:
         self.quantity = quantity
         self._report = report
         self._columns = {item.name: index for index, item in enumerate(report.quantities)}
         self._shown = [report.quantity(name) for name in ("params", "flops") if name in self._columns]
         self._shown += [] if quantity in self._shown else [quantity]
+        if fields is not None:
+            self._shown = [report.quantity(name) for name in dict.fromkeys(fields)]
         self._total = report.figure(quantity.name)
         values = [value for box in scene.boxes if (value := self.value(box.figures)) is not None]
         numbers = [float(value) for value in values if numeric(value)]
@@ -57,7 +59,8 @@ class Amounts:
             if quantity.name == "params":
                 parts.append(f"{params(value)} params")
             else:
-                named = quantity.name != "flops" and quantity.unit != "byte"  # the legend says which bytes
+                legend = quantity == self.quantity and quantity.unit == "byte"  # which says which bytes
+                named = quantity.name != "flops" and not legend
                 parts.append(human(value, quantity.unit) + (f" {quantity.name}" if named else ""))
         if uncosted:
             parts.append(f"{uncosted} without cost")

@@ -11,6 +11,9 @@ from graphacct.render.picture.amounts import Amounts
 from graphacct.render.picture.scene import Box, Scope
 from graphacct.reports.report import Report
 
+LEGIBLE = 4.5
+"""The contrast of text that WCAG 2 asks for."""
+
 
 def terminal(box: Box) -> dict[str, Any]:
     """Returns the attributes of a graph's input or output."""
@@ -38,38 +41,44 @@ def entry(box: Box) -> dict[str, Any]:
     }
 
 
-def node(box: Box, amounts: Amounts, tip: Any) -> dict[str, Any]:
-    """Returns the attributes of a node: two lines, one line if it costs little, dashed if it has no cost."""
+def node(box: Box, amounts: Amounts, tip: Any, tied: str = "", narrow: bool = False) -> dict[str, Any]:
+    """Returns the attributes of a node: two lines, one line if it costs little, dashed if it has no cost; `tied` says
+    with what it shares a weight."""
     assert box.record is not None
     operator = box.record.node.operator
     name = labels.escape(last(box.path))
     kind = "" if operator == last(box.path) else labels.escape(operator)
     given = labels.shape(box.shown) if box.shown is not None else ""
     if box.uncosted:
-        text = labels.escape(_joined(given, "no cost"), 100)
-        label = labels.box(name, kind, text, "", palette.ALARM)
+        text = labels.escape(given, 80) if given else ""
+        label = labels.box(name, kind, text, "no cost", "", palette.ALARM, narrow=narrow)
         return {"label": label, "style": "rounded,dashed", "color": palette.ALARM, "penwidth": "1.4", "tooltip": tip}
     if amounts.nothing(box.figures):
         text = labels.font(name, labels.TEXT_SIZE, palette.INK) + labels.font(f"  {kind}" if kind else " ")
+        text += _tie(tied, palette.PAPER, palette.INK)
         text += labels.font(labels.escape(f"  {given}", labels.LONGEST_SHAPE), labels.TEXT_SIZE, palette.MUTED)
         return {"label": f"<{text}>", "color": palette.FAINT, "margin": "0.06,0.01", "tooltip": tip}
     fill, ink = amounts.colours(box.figures)
-    figures = labels.escape(_joined(given, amounts.words(box.figures)), 160)
-    share = labels.escape(amounts.share(box.figures))
-    label = labels.box(name, kind, figures, share, ink, tall=not amounts.minor(box.figures))
+    runs = (labels.font(f"  {kind}", labels.TEXT_SIZE, ink) if kind else "") + _tie(tied, fill, ink)
+    shown, figures = _texts(given, amounts.words(box.figures))
+    share = labels.escape(amounts.share(box.figures)) if amounts.share(box.figures) else ""
+    tall = not amounts.minor(box.figures)
+    label = labels.box(name, runs, shown, figures, share, ink, tall, narrow)
     return {"label": label, "fillcolor": fill, "tooltip": tip}
 
 
-def collapsed(box: Box, amounts: Amounts, tip: Any) -> dict[str, Any]:
-    """Returns the attributes of a scope as one box, with its rolled-up figures."""
+def collapsed(box: Box, amounts: Amounts, tip: Any, tied: str = "", narrow: bool = False) -> dict[str, Any]:
+    """Returns the attributes of a scope as one box, with its rolled-up figures; `tied` as for a node."""
     fill, ink = amounts.colours(box.figures)
     kind = labels.escape(f"{box.members} nodes" if box.members > 1 else "1 node")
+    runs = labels.font(f"  {kind}", labels.TEXT_SIZE, ink) + _tie(tied, fill, ink)
     if repeated(box.repeat):
-        kind = labels.font(f"{labels.escape(repeated(box.repeat))}  ", labels.NAME_SIZE + 2, ink, bold=True) + kind
+        runs = labels.font(f"  {labels.escape(repeated(box.repeat))}", labels.NAME_SIZE + 2, ink, bold=True) + runs
     given = labels.shape(box.shown) if box.shown is not None else ""
-    figures = labels.escape(_joined(given, amounts.words(box.figures, box.uncosted)), 160)
+    shown, figures = _texts(given, amounts.words(box.figures, box.uncosted))
     name = labels.escape(last(box.path))
-    label = labels.box(name, kind, figures, labels.escape(amounts.share(box.figures)), ink)
+    share = labels.escape(amounts.share(box.figures)) if amounts.share(box.figures) else ""
+    label = labels.box(name, runs, shown, figures, share, ink, narrow=narrow)
     attributes = {"label": label, "fillcolor": fill, "tooltip": tip, "penwidth": "1.6"}
     if repeated(box.repeat):
         attributes["peripheries"] = "2"
@@ -108,5 +117,14 @@ def repeated(repeat: Dim) -> str:
     return "" if same(repeat, 1) else labels.clean(f"×{repeat}", 30)
 
 
-def _joined(*parts: str) -> str:
-    return " · ".join(part for part in parts if part)
+def _texts(given: str, figures: str) -> tuple[str, str]:
+    """Returns a shape and figures, escaped."""
+    return (labels.escape(given, 80) if given else ""), (labels.escape(figures, 160) if figures else "")
+
+
+def _tie(tied: str, fill: str, ink: str) -> str:
+    """Returns the run that says with what a box shares a weight, violet where that can be read."""
+    if not tied:
+        return ""
+    colour = palette.TIED if palette.contrast(palette.TIED, fill) >= LEGIBLE else ink
+    return labels.font(f"  {labels.escape(tied)}", labels.TEXT_SIZE, colour)

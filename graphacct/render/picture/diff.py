@@ -19,6 +19,7 @@ from graphacct.render.picture import FORMATS, boxes, labels, layout, palette, to
 from graphacct.render.picture.difference import SAME, Arrow, Difference, Pair, difference
 from graphacct.render.picture.dot import EDGE, EDGES, GRAPH, NODE
 from graphacct.render.picture.lines import DotSource
+from graphacct.render.picture.look import Look
 from graphacct.render.picture.scene import Box, Chain, Scope
 from graphacct.render.units import human
 from graphacct.reports.diff import ADDED, CHANGED, REMOVED, Change, Diff
@@ -89,7 +90,7 @@ class _Painter:
         self.clusters = {chain: f"cluster_{place}" for place, chain in enumerate(chains)}
 
     def paint(self) -> DotSource:
-        dot = DotSource("graphacct", GRAPH, NODE, EDGE)
+        dot = DotSource("graphacct", {**GRAPH, "newrank": "true", **Look().graph()}, NODE, EDGE)
         dot.attr(label=self._title(), tooltip=labels.tooltip([self.found.first.model, self.found.other.model]))
         with dot.subgraph(name="cluster_picture") as frame:
             frame.attr(label=self._caption(), labelloc="b", peripheries="0", margin="4")
@@ -137,7 +138,7 @@ class _Painter:
             return {"label": f"<{text}>", "tooltip": tip, **BOXES[SAME]}
         figures = [*self._shapes(pair), *self._figures(*self._both(pair.first, pair.other))]
         share = self._share(pair)
-        label = labels.box(name, kind, labels.escape(" · ".join(figures), 160), labels.escape(share), palette.INK)
+        label = labels.box(name, kind, "", labels.escape(" · ".join(figures), 160), labels.escape(share), palette.INK)
         return {"label": label, "tooltip": tip, **BOXES[pair.state]}
 
     def _kind(self, pair: Pair) -> str:
@@ -230,6 +231,7 @@ class _Painter:
         attributes: dict[str, Any] = {"weight": str(weight), **EDGES[edge.kind], **ARROWS[arrow.state]}
         attributes["tooltip"] = attributes["labeltooltip"] = tooltips.edge(edge)
         ends = (edge.head, edge.tail) if edge.kind == "loop" else (edge.tail, edge.head)
+        attributes |= Look().loop() if edge.kind == "loop" else {}
         dot.edge(*ends, **attributes)
 
     def _title(self) -> str:

@@ -5,19 +5,23 @@ The same report gives the same bytes. Identifiers are numbered, so that no name 
 
 from __future__ import annotations
 
+import html
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from graphacct.costs.annotate import NodeCost
 from graphacct.costs.quantities import Quantity
 from graphacct.dims import same_shape
 from graphacct.errors import PluginError, RenderError, brief, failure
+from graphacct.graph.paths import last
 from graphacct.hooks.manager import Plugins, default
 from graphacct.render.picture import boxes, labels, legend, palette, tooltips
 from graphacct.render.picture.amounts import Amounts
-from graphacct.render.picture.lines import DotSource, Literal
+from graphacct.render.picture.lines import DotSource
+from graphacct.render.picture.look import TOP_DOWN, Look
+from graphacct.render.picture.part import part
 from graphacct.render.picture.scene import STRAIGHT, Box, Chain, Edge, Scene
 from graphacct.render.picture.stage import scene
 from graphacct.render.picture.tooltips import Formula
@@ -30,24 +34,23 @@ if TYPE_CHECKING:
 
 TOO_MANY = 200
 """The number of boxes above which a picture takes long to lay out and is hard to read."""
+FEW = 8
+"""The number of boxes up to which the caption would be wider than they are."""
 MOST_UNROLLED = 100_000
 """The most operators in an unrolled picture: with more, Graphviz does not finish."""
 
-FONT = "Helvetica"
 GRAPH = {
-    "rankdir": "TB",
-    "fontname": FONT,
+    "fontname": labels.FONT,
     "bgcolor": "white",
     "labelloc": "t",
     "nodesep": "0.3",
     "ranksep": "0.115",
     "pad": "0.06",
-    "newrank": "true",
 }
 NODE = {
     "shape": "box",
     "style": "rounded,filled",
-    "fontname": FONT,
+    "fontname": labels.FONT,
     "fontsize": f"{labels.TEXT_SIZE}",
     "margin": "0.08,0.03",
     "height": "0.16",
@@ -56,7 +59,7 @@ NODE = {
     "fillcolor": palette.PAPER,
 }
 EDGE = {
-    "fontname": FONT,
+    "fontname": labels.FONT,
     "fontsize": f"{labels.TEXT_SIZE}",
     "fontcolor": palette.MUTED,
     "color": palette.LINE,
@@ -72,16 +75,8 @@ EDGES: Mapping[str, Mapping[str, str]] = {
         "style": "dotted",
         "penwidth": "1.6",
         "dir": "back",
-        "tailport": "e",
-        "headport": "e",
     },
-    "tied": {
-        "color": palette.TIED,
-        "fontcolor": palette.TIED,
-        "style": "dashed",
-        "dir": "none",
-        "xlabel": "tied",
-    },
+    "tied": {"color": palette.TIED, "style": "dashed", "dir": "none", "constraint": "false"},
 }
 
 
@@ -103,6 +98,13 @@ def drawn(
     views: bool = False,
     plugins: Plugins | None = None,
     formula: Formula | None = None,
+    orientation: str = TOP_DOWN,
+    font_size: int = labels.TEXT_SIZE,
+    grey: bool = False,
+    fields: Sequence[str] | None = None,
+    scope: str | None = None,
+    width_cm: float | None = None,
+    narrow: bool = False,
 ) -> DotSource:
     """Returns the picture of a report.
 
@@ -116,6 +118,13 @@ def drawn(
         plugins: The plugins whose `graphacct_node_style`, operators and quantities are used.
         formula: Returns the lines of a node's tooltip that say where its figures come from; the operator's own formula
             unless given.
+        orientation: `top-down`, or `left-right`, for a wide place.
+        font_size: The size in points of the text in the boxes.
+        grey: Whether greys stand for the colours.
+        fields: The quantities in the boxes; parameters, FLOPs and `color_by` unless given.
+        scope: The only scope that is drawn: its path, or a glob of it, such as `model.layers.*`.
+        width_cm: The width of the picture.
+        narrow: Whether boxes have more lines, and are narrower.
 
     Raises UnknownNameError for an unknown quantity, ConfigError for one of another phase and for a depth below 1,
     GraphError if a block to unroll repeats a symbolic number of times, RenderError if the unrolled graph is too large
@@ -125,14 +134,24 @@ def drawn(
     report.check_one_step("a picture")
     plugins = plugins or default()
     quantity = report.quantity(color_by)
-    picture = scene(report, plugins, depth, views)
-    if unroll:
-        _check_unrolled(report)
-        report = unrolled(report, plugins)
-        picture = scene(report, plugins, depth, views, picture.closed)
+    look = Look(orientation, font_size, grey, fields, width_cm, narrow)
+    for name in fields or ():
+        report.quantity(name)
+    if scope is not None:
+        if unroll:
+            _check_unrolled(report)
+            report = unrolled(report, plugins)
+        picture = part(report, plugins, scope, depth, views)
+    else:
+        picture = scene(report, plugins, depth, views)
+        if unroll:
+            _check_unrolled(report)
+            report = unrolled(report, plugins)
+            picture = scene(report, plugins, depth, views, picture.closed)
     if len(picture.boxes) > TOO_MANY:
         _warn(picture, unroll)
-    return _Painter(report, quantity, picture, plugins, formula or tooltips.formulas_of(plugins, report)).paint()
+    formula = formula or tooltips.formulas_of(plugins, report)
+    return _Painter(report, quantity, picture, plugins, formula, look, scope).paint()
 
 
 def _check_unrolled(report: Report) -> None:
@@ -159,32 +178,57 @@ def _warn(picture: Scene, unroll: bool) -> None:
 class _Painter:
     """The state of writing one picture."""
 
-    def __init__(self, report: Report, quantity: Quantity, picture: Scene, plugins: Plugins, formula: Formula) -> None:
+    def __init__(
+        self,
+        report: Report,
+        quantity: Quantity,
+        picture: Scene,
+        plugins: Plugins,
+        formula: Formula,
+        look: Look,
+        scope: str | None,
+    ) -> None:
+        self.scope = scope
+        self.look, self.narrow = look, look.narrow
         self.report = report
         self.scene = picture
         self.plugins = plugins
         self.formula = formula
-        self.amounts = Amounts(report, quantity, picture)
+        self.amounts = Amounts(report, quantity, picture, look.fields)
         self.spine = set(picture.spine())
         self.clusters = {chain: f"cluster_{index}" for index, chain in enumerate(picture.scopes)}
         self.kinds = {box.id: box.kind for box in picture.boxes}
         self.arrows = Counter(edge.head for edge in picture.edges if edge.kind not in ("loop", "tied"))
+        self.tied: dict[str, list[str]] = {}
+        paths = {box.id: box.path for box in picture.boxes}
+        for edge in picture.edges:
+            if edge.kind == "tied":
+                self.tied.setdefault(edge.tail, []).append(paths[edge.head])
+                self.tied.setdefault(edge.head, []).append(paths[edge.tail])
         self.entering: dict[str, list[TensorSpec]] = {}
         for edge in picture.edges:
             if edge.spec is not None:
                 self.entering.setdefault(edge.head, []).append(edge.spec)
 
     def paint(self) -> DotSource:
-        dot = DotSource("graphacct", GRAPH, NODE, EDGE)
-        dot.attr(label=legend.title(self.report, self.amounts.quantity), tooltip=labels.tooltip([self.report.model]))
+        # Ranked together, scopes are more compact, but then q, k and v come in any order.
+        ranks = {} if self.scene.fans() else {"newrank": "true"}
+        dot = DotSource("graphacct", {**GRAPH, **ranks, **self.look.graph()}, NODE, EDGE)
+        dot.attr(
+            label=legend.title(self.report, self.amounts.quantity, self.scope),
+            tooltip=labels.tooltip([self.report.model]),
+        )
+        longest = legend.NARROW_LINE if self.narrow and len(self.scene.boxes) <= FEW else legend.LONGEST_LINE
         with dot.subgraph(name="cluster_picture") as frame:
-            frame.attr(label=legend.caption(self.report, self.amounts, self.scene))
+            frame.attr(label=legend.caption(self.report, self.amounts, self.scene, longest))
             frame.attr(labelloc="b", peripheries="0", margin="4")
             self._fill(frame)
         for edge, weight in zip(self.scene.edges, self.scene.weights(), strict=True):
-            self._edge(edge, weight, dot)
+            if edge.kind != "tied":  # the boxes say it: a line around the picture would be a third of it
+                self._edge(edge, weight, dot)
         for above, below in self._inputs_first():
             dot.edge(above, below, style="invis", weight="0")
+        self.look.dress(dot)
         return dot
 
     def _fill(self, frame: DotSource) -> None:
@@ -210,11 +254,15 @@ class _Painter:
         fill((), frame)
 
     def _inputs_first(self) -> list[tuple[str, str]]:
-        """Returns pairs that keep the graph's inputs above all other boxes that nothing flows into."""
+        """Returns pairs that keep the graph's inputs above all other boxes that nothing flows into, and a weight that
+        only others use above the first of them."""
         fed = {edge.head for edge in self.scene.edges}
+        used = fed | {edge.tail for edge in self.scene.edges if edge.kind != "tied"}
         inputs = [box.id for box in self.scene.boxes if box.kind == "input"]
-        others = [box.id for box in self.scene.boxes if box.kind == "node" and box.id not in fed]
-        return [(inputs[0], other) for other in others] if inputs else []
+        others = [box.id for box in self.scene.boxes if box.kind == "node" and box.id not in fed and box.id in used]
+        found = [(inputs[0], other) for other in others] if inputs else []
+        users = {edge.tail: edge.head for edge in reversed(self.scene.edges) if edge.kind == "tied"}
+        return found + [(owner, user) for owner, user in users.items() if owner not in used]
 
     def _box(self, box: Box) -> dict[str, Any]:
         column = {"group": "spine"} if box.id in self.spine else {}
@@ -226,9 +274,15 @@ class _Painter:
         if box.record is None:
             words = " ".join(filter(None, (boxes.repeated(box.repeat), f"{box.members} nodes")))
             tip = tooltips.scope(self.report, box.path, words, box.figures, share, box.uncosted)
-            return {**column, **boxes.collapsed(box, self.amounts, tip)}
+            return {**column, **boxes.collapsed(box, self.amounts, tip, self._tied(box), self.narrow)}
         tip = tooltips.node(self.report, box.record, box.figures, share, self.formula)
-        return {**column, **boxes.node(box, self.amounts, tip), **self._style(box.record)}
+        return {**column, **boxes.node(box, self.amounts, tip, self._tied(box), self.narrow), **self._style(box.record)}
+
+    def _tied(self, box: Box) -> str:
+        """Returns the words that say with which boxes a box shares a weight; empty if with none."""
+        others = self.tied.get(box.id, [])
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        return f"tied to {last(others[0])}{more}" if others else ""
 
     def _style(self, record: NodeCost) -> dict[str, str]:
         """Returns the attributes from plugins; the plugin that was registered last wins."""
@@ -256,12 +310,16 @@ class _Painter:
         attributes["tooltip"] = attributes["labeltooltip"] = tooltips.edge(edge)
         if edge.spec is not None and self._is_news(edge, edge.spec):
             text = labels.clean(labels.shape(edge.spec), labels.LONGEST_SHAPE)
-            attributes["label"] = Literal(" " + text.replace("\\", "\\\\"))
+            run = labels.font(
+                f" {html.escape(text)} ", labels.TEXT_SIZE, EDGES[edge.kind].get("fontcolor", palette.MUTED)
+            )
+            attributes["label"] = f"<{run}>"
             if weight == STRAIGHT and self.arrows[edge.head] == 1:
                 attributes["labelfloat"] = "true"  # otherwise the label would bend the column; nothing else is near
         ends = (edge.tail, edge.head)
         if edge.kind == "loop":  # drawn from its head, so that it runs down beside the body like any edge
             ends = (edge.head, edge.tail)
+            attributes |= self.look.loop()
         dot.edge(*ends, **attributes)
 
     def _is_news(self, edge: Edge, spec: TensorSpec) -> bool:

@@ -16,6 +16,7 @@ from graphacct.render.picture.lines import Literal
 from graphacct.render.printable import printable
 from graphacct.tensors import TensorSpec
 
+FONT = "Helvetica"
 LONGEST_NAME = 44
 LONGEST_SHAPE = 60
 LONGEST_TOOLTIP = 2000
@@ -23,7 +24,8 @@ NAME_SIZE = 11
 TEXT_SIZE = 9
 """In whole points: graphviz-pure drops fractions."""
 WIDTH = 225
-"""The least width of a box in points, so that the main path is a column."""
+NARROW = 150
+"""The least width of a box in points, so that the main path is a column; and of a narrow one."""
 
 
 def clean(text: str, longest: int = LONGEST_TOOLTIP) -> str:
@@ -73,20 +75,32 @@ def cell(content: str, attributes: str = 'ALIGN="LEFT"') -> str:
     return f"<TD {attributes}>{content}</TD>" if attributes else f"<TD>{content}</TD>"
 
 
-def box(name: str, kind: str, figures: str, share: str, ink: str, tall: bool = True) -> str:
-    """Returns a box's label: name and kind, figures, and the share at the right; in two lines, or in one when not
-    `tall`."""
+def box(
+    name: str, kind: str, given: str, figures: str, share: str, ink: str, tall: bool = True, narrow: bool = False
+) -> str:
+    """Returns a box's label: name and kind, the shape and the figures, and the share at the right. All but `given`'s
+    and `figures`' blanks are escaped; `kind` is ready-made runs, or text.
+
+    A `tall` box has two lines, others one; a `narrow` one has a line more. Runs that continue a line begin with blanks,
+    by which the SVG's lines are put together.
+    """
     size = NAME_SIZE if tall else TEXT_SIZE
     gap = font(" ", TEXT_SIZE)  # text alone in its cell would sit lower than its neighbours
-    words = font(name, size, ink, bold=True) + (font("  ", TEXT_SIZE) + font(kind, TEXT_SIZE, ink) if kind else "")
-    numbers = (font(figures, TEXT_SIZE, ink) if figures else "") + gap
+    runs = kind if not kind or kind.startswith("<") else font(f"  {kind}", TEXT_SIZE, ink)
+    words = font(name, size, ink, bold=True) + runs
     right = (font(share, size, ink, bold=tall) if share else "") + gap
-    wide, narrow = f'ALIGN="LEFT" WIDTH="{WIDTH - 50}"', 'ALIGN="RIGHT" WIDTH="50"'
-    if tall:
-        rows = [row(cell(words, wide), cell(right, f'ROWSPAN="2" {narrow}')), row(cell(numbers))]
+    wide = NARROW if narrow else WIDTH
+    left, ending = f'ALIGN="LEFT" WIDTH="{wide - 50}"', 'ALIGN="RIGHT" WIDTH="50"'
+    both = " · ".join(part for part in (given, figures) if part)
+    if narrow:
+        lines = [part for part in (given, figures) if part] if tall else [both] if both else []
     else:
-        rows = [row(cell(f"{words}{font('   ', TEXT_SIZE)}{numbers}", wide), cell(right, narrow))]
-    return f"<{table(rows)}>"
+        lines = [both] if tall else []
+        words += font(f"   {both}", TEXT_SIZE, ink) if both and not tall else ""
+    rest = [row(cell(font(line, TEXT_SIZE, ink) + gap)) for line in lines]
+    if rest:
+        ending += f' ROWSPAN="{len(rest) + 1}"'
+    return f"<{table([row(cell(words + gap, left), cell(right, ending)), *rest])}>"
 
 
 def numeric(value: Any) -> bool:

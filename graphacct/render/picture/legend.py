@@ -9,19 +9,19 @@ from graphacct.dims import same
 from graphacct.render.notes import mask_note, workload_text
 from graphacct.render.picture.amounts import Amounts
 from graphacct.render.picture.labels import TEXT_SIZE, cell, clean, escape, font, numeric, row, table
-from graphacct.render.picture.palette import ALARM, INK, MUTED, RESIDUAL, TIED, heat
+from graphacct.render.picture.palette import ALARM, INK, MUTED, RESIDUAL, heat
 from graphacct.render.picture.scene import Scene
 from graphacct.render.units import human, params
 from graphacct.reports.report import Report
 
 STEPS = 24
 TITLE_SIZE = 16
-LONGEST_LINE = 130
+LONGEST_LINE, NARROW_LINE = 130, 60
 BLANK = 8
 
 
-def title(report: Report, quantity: Quantity) -> str:
-    """Returns the model's name and its totals, as a label."""
+def title(report: Report, quantity: Quantity, scope: str | None = None) -> str:
+    """Returns the model's name, the scope if only one is drawn, and the model's totals, as a label."""
     total = report.total
     parts = []
     if "params" in total:
@@ -35,16 +35,19 @@ def title(report: Report, quantity: Quantity) -> str:
         count = len(report.coverage.uncosted)
         parts.append(f"{count} node{'s' if count > 1 else ''} in no total")
     name = font(escape(report.model, 80), TITLE_SIZE, INK, bold=True)
-    line = font(escape(" · ".join(parts), 400), TEXT_SIZE + 2, INK)
-    return f"<{table([row(cell(f'{name}    {line}', ''))])}>"
+    if scope is not None:
+        name += font(f"  {escape(scope, 80)}", TITLE_SIZE, INK)
+    line = font(f"    {escape(' · '.join(parts), 400)}", TEXT_SIZE + 2, INK)
+    return f"<{table([row(cell(f'{name}{line}', ''))])}>"
 
 
-def caption(report: Report, amounts: Amounts, scene: Scene) -> str:
-    """Returns the heat scale, the kinds of lines in the picture, the convention, the coverage and the workload."""
+def caption(report: Report, amounts: Amounts, scene: Scene, longest: int = LONGEST_LINE) -> str:
+    """Returns the heat scale, the kinds of lines in the picture, the convention, the coverage and the workload, in
+    lines of at most `longest` characters."""
     rows = [row(cell(_legend(report, amounts, scene), "")), row(cell(font(" ", 3), ""))]
     for line in facts(report, scene, amounts.quantity):
         colour = ALARM if line.startswith("Not counted") else MUTED
-        rows += [row(cell(font(escape(part, 400), TEXT_SIZE, colour), "")) for part in _wrapped(line)]
+        rows += [row(cell(font(escape(part, 400), TEXT_SIZE, colour), "")) for part in _wrapped(line, longest)]
     return f"<{table(rows)}>"
 
 
@@ -63,10 +66,10 @@ def facts(report: Report, scene: Scene, quantity: Quantity) -> list[str]:
     return lines
 
 
-def _wrapped(line: str) -> Iterable[str]:
+def _wrapped(line: str, longest: int) -> Iterable[str]:
     import textwrap
 
-    return textwrap.wrap(line, LONGEST_LINE) or [" "]
+    return textwrap.wrap(line, longest) or [" "]
 
 
 def _legend(report: Report, amounts: Amounts, scene: Scene) -> str:
@@ -85,7 +88,6 @@ def _legend(report: Report, amounts: Amounts, scene: Scene) -> str:
     for kind, colour, pattern, words in (
         ("residual", RESIDUAL, (24,), "residual"),
         ("loop", RESIDUAL, (2, 3) * 5, "next repetition"),
-        ("tied", TIED, (6, 4, 6, 4, 6), "tied weights"),
     ):
         if kind in kinds:
             cells += [cell(" ", 'WIDTH="22"'), cell(_line(colour, pattern)), cell(font(f"  {words}", TEXT_SIZE, INK))]

@@ -6,7 +6,7 @@ Whoever asks for the picture itself, as a notebook does, gets it as that package
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -61,6 +61,14 @@ class DotSource:
         yield self
         self._depth -= 1
         self._line("}")
+
+    def change(self, changed: Callable[[str], str]) -> None:
+        """Replaces each line, and each attribute among the defaults as it is written."""
+        self.body = [changed(line) for line in self.body]
+        for kind, given in self.defaults.items():
+            for name, value in given.items():
+                written = changed(f'{name}="{value}"')
+                self.defaults[kind][name] = written[len(name) + 2 : -1]
 
     @property
     def source(self) -> str:

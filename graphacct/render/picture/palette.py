@@ -50,6 +50,12 @@ def contrast(one: str, other: str) -> float:
     return (lighter + 0.05) / (darker + 0.05)
 
 
+def grey(colour: str) -> str:
+    """Returns the grey of a colour's luminance: the heat scale keeps its order, and text its contrast."""
+    linear = _luminance(colour)
+    return "#" + f"{_channel(linear):02x}" * 3
+
+
 def _luminance(colour: str) -> float:
     channels = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
     r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -137,6 +137,24 @@ class Scene:
             way.append(box)
         return way[::-1]
 
+    def fans(self) -> list[tuple[str, ...]]:
+        """Returns groups of nodes of one operator in one scope that one box feeds and none of which needs another, such
+        as q, k and v."""
+        known = {box.id: box for box in self.boxes}
+        fed: dict[tuple[str, Chain, str], dict[str, None]] = {}
+        leaving: dict[str, list[str]] = {}
+        for edge in self._forward({name: place for place, name in enumerate(known)}):
+            leaving.setdefault(edge.tail, []).append(edge.head)
+            record = known[edge.head].record
+            if edge.kind == "data" and record is not None:
+                fed.setdefault((edge.tail, known[edge.head].scopes, record.node.operator), {})[edge.head] = None
+        found, taken = [], set[str]()
+        for heads in map(tuple, fed.values()):
+            if len(heads) > 1 and taken.isdisjoint(heads) and not _reached(heads, leaving) & {*heads}:
+                found.append(heads)
+                taken.update(heads)
+        return found
+
     def weights(self) -> list[int]:
         """Returns the weight of each edge, for how straight and short it is drawn: most for the spine, then for a box's
         only input."""
@@ -160,3 +178,15 @@ class Scene:
 
     def _forward(self, order: Mapping[str, int]) -> list[Edge]:
         return [e for e in self.edges if e.kind not in ("loop", "tied") and order[e.tail] < order[e.head]]
+
+
+def _reached(starts: Sequence[str], leaving: Mapping[str, list[str]]) -> set[str]:
+    """Returns the boxes that some boxes lead to."""
+    reached: set[str] = set()
+    ahead = [*starts]
+    while ahead:
+        for name in leaving.get(ahead.pop(), ()):
+            if name not in reached:
+                reached.add(name)
+                ahead.append(name)
+    return reached

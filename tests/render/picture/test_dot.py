@@ -99,10 +99,9 @@ def test_the_legend_explains_the_colours_and_the_lines(gpt2: Report) -> None:
     """The scale from 0 to the largest value, and a sample of each kind of line that the picture has."""
     source = draw(gpt2).source
     assert "flops:  0" in source
-    for words in ("residual", "next repetition", "tied weights"):
+    for words in ("residual", "next repetition"):
         assert f">  {words}<" in source
     flat = draw(account("transformer-lm-small", attention="eager"), depth=1).source
-    assert ">  tied weights<" not in flat
     assert ">  next repetition<" not in flat
 
 
@@ -118,10 +117,10 @@ def test_a_node_states_its_name_operator_shape_parameters_flops_and_share(gpt2: 
 
 def test_edges_state_shapes_that_change(gpt2: Report) -> None:
     """An edge says what its box does not pass on unchanged, and what the views folded into it make of it."""
-    labels = re.findall(r'label="( [^"]*)"', draw(gpt2, depth=4).source)
-    assert labels.count(" [1, 12, 64, 1024]") == 1  # the keys, transposed
-    assert labels.count(" [1, 12, 1024, 64]") == 2  # the queries and the values
-    assert " [1, 1024, 3072]" in labels  # into the activation
+    labels = re.findall(r"label=<<FONT [^>]*> ([^<]*) </FONT>>", draw(gpt2, depth=4).source)
+    assert labels.count("[1, 12, 64, 1024]") == 1  # the keys, transposed
+    assert labels.count("[1, 12, 1024, 64]") == 2  # the queries and the values
+    assert "[1, 1024, 3072]" in labels  # into the activation
 
 
 def test_the_darkest_box_has_most_of_the_chosen_quantity(gpt2: Report) -> None:
@@ -160,17 +159,14 @@ def test_residual_and_loop_edges_stand_out(gpt2: Report) -> None:
     assert sum("penwidth=2.2" in text for text in found) == 2
 
 
-def test_tied_weights_are_joined_by_a_dashed_line(gpt2: Report) -> None:
-    """From wte to lm_head, labelled, without an arrow; an untied model has none."""
+def test_boxes_say_with_what_they_share_a_weight(gpt2: Report) -> None:
+    """wte and lm_head name each other, without a line around the picture; an untied model has no such words."""
     source = draw(gpt2).source
-    named = {name: re.search(r"<B>([^<]*)</B>", text) for name, text in nodes(source).items()}
-    (found,) = [edge for edge in edges(source) if TIED in edge[2]]
-    ends = [match[1] for match in (named[found[0]], named[found[1]]) if match]
-    assert ends == ["wte", "lm_head"]
-    assert "style=dashed" in found[2]
-    assert "dir=none" in found[2]
-    assert "tied" in found[2]
-    assert "style=dashed" not in draw(account("transformer-lm-small", attention="eager")).source
+    named = {name[1]: text for text in nodes(source).values() if (name := re.search(r"<B>([^<]*)</B>", text))}
+    assert f'COLOR="{TIED}">  tied to lm_head<' in named["wte"]
+    assert ">  tied to wte<" in named["lm_head"]
+    assert not [edge for edge in edges(source) if TIED in edge[2]]
+    assert "tied to" not in draw(account("transformer-lm-small", attention="eager")).source
 
 
 def test_views_are_drawn_on_request(gpt2: Report) -> None:

@@ -1,0 +1,160 @@
+"""What a picture's options change: direction, text, greys, fields, the part that is drawn, and the width."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+import graphacct
+from graphacct import Report, account
+from graphacct.errors import ConfigError, UnknownNameError
+from graphacct.render.picture import markup, svg
+from graphacct.render.picture.dot import draw
+from graphacct.render.picture.palette import grey, heat
+from graphacct.render.picture.part import part
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def gpt2() -> Report:
+    return account("gpt2")
+
+
+def size(picture: str) -> tuple[float, float]:
+    """Width and height of an SVG in points."""
+    return markup.dimensions(picture.encode(), "svg")
+
+
+def test_left_right_is_wider_than_high(gpt2: Report) -> None:
+    """The same boxes in the other direction."""
+    wide, high = size(svg(gpt2, depth=1, orientation="left-right")), size(svg(gpt2, depth=1))
+    assert wide[0] / wide[1] > high[0] / high[1]
+
+
+def test_a_width_scales_the_whole_picture(gpt2: Report) -> None:
+    """16 cm are 454 points, and the height follows; in a narrow column boxes have a line more."""
+    natural, scaled = size(svg(gpt2, depth=1)), size(svg(gpt2, depth=1, width_cm=16))
+    assert scaled[0] == pytest.approx(16 / 2.54 * 72, abs=1)
+    assert scaled[1] / scaled[0] == pytest.approx(natural[1] / natural[0], rel=0.01)
+    column = size(svg(gpt2, depth=1, width_cm=8.5))
+    assert column[0] == pytest.approx(8.5 / 2.54 * 72, abs=1)
+    assert column[1] / column[0] > natural[1] / natural[0]
+
+
+def test_text_too_small_to_read_in_print_is_said(gpt2: Report) -> None:
+    """With its size there and what helps."""
+    with pytest.warns(
+        UserWarning, match=r"text of this picture is \d\.\d points in print at 5 cm: .*draw one scope only"
+    ):
+        svg(gpt2, width_cm=5)
+
+
+def test_text_of_another_size_makes_the_boxes_larger(gpt2: Report) -> None:
+    """Each size in proportion: 9 points become 18, a name's 11 become 22."""
+    source = draw(gpt2, font_size=18).source
+    assert {"18", "22"} <= set(re.findall(r'POINT-SIZE="(\d+)"', source))
+    assert 'POINT-SIZE="9"' not in source
+    assert "fontsize=18" in source
+
+
+def test_in_grey_there_is_no_colour(gpt2: Report) -> None:
+    """Every colour of the source has three equal parts, and the heat keeps its order."""
+    colours = set(re.findall(r"#[0-9a-f]{6}", svg(gpt2, grey=True)))
+    assert colours
+    assert all(colour[1:3] == colour[3:5] == colour[5:7] for colour in colours)
+    scale = [grey(heat(step / 10)) for step in range(11)]
+    assert scale == sorted(scale, reverse=True)
+
+
+def test_fields_are_what_the_boxes_show(gpt2: Report) -> None:
+    """In the order in which they are named; an unknown one is an error."""
+    source = draw(gpt2, fields=["read_bytes", "params"]).source
+    box = next(text for text in source.splitlines() if "<B>lm_head</B>" in text)
+    assert "read_bytes" in box.split("tooltip")[0]
+    assert "FLOP" not in box.split("tooltip")[0]
+    with pytest.raises(UnknownNameError, match="flop"):
+        draw(gpt2, fields=["flop"])
+
+
+@pytest.mark.parametrize("scope", ["transformer.h.*", "h.*", "transformer.h.[*]", "*.h.*"])
+def test_one_scope_is_drawn_with_what_comes_in_and_goes_out(gpt2: Report, scope: str) -> None:
+    """By its path, its end or a glob; its figures stay what they are in the whole model."""
+    tree = ElementTree.fromstring(svg(gpt2, scope=scope))
+    lines = {"".join(text.itertext()).replace("\xa0", " ") for text in tree.iter(f"{SVG}text")}
+    assert f"gpt2  {scope}    124 M parameters · 272 GFLOP" in lines or any(scope in text for text in lines)
+    assert not any("lm_head" in text for text in lines)
+    assert any(text.startswith("h.*  ×12") for text in lines)
+    assert {"embed  [1, 1024, 768]", "output  [1, 1024, 768]"} <= lines
+
+
+def test_a_scope_has_a_depth_of_its_own(gpt2: Report) -> None:
+    """At 1 it is open and what is in it is not."""
+    from graphacct.hooks.manager import default
+
+    picture = part(gpt2, default(), "h.*", depth=1)
+    assert {box.path.rpartition(".")[2] for box in picture.boxes if box.kind == "scope"} == {"attn", "mlp"}
+    assert set(picture.scopes) == {("transformer.h.*",)}
+
+
+def test_a_scope_that_is_none_is_an_error(gpt2: Report) -> None:
+    """The closest is suggested."""
+    with pytest.raises(ConfigError, match=r"no scope of this model is 'transfromer'; did you mean 'transformer'"):
+        draw(gpt2, scope="transfromer")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"orientation": "lef-right"}, "orientation is not 'lef-right'; did you mean 'left-right'"),
+        ({"font_size": 3}, "font size is 4 to 40 whole points, not 3"),
+        ({"font_size": 9.5}, "whole points, not 9.5"),
+        ({"width_cm": 0}, "width is 2 to 200 cm, not 0"),
+    ],
+)
+def test_options_that_make_no_picture_are_errors(gpt2: Report, options: dict[str, object], said: str) -> None:
+    """They name the values that do."""
+    with pytest.raises(ConfigError, match=said):
+        draw(gpt2, **options)
+
+
+def test_a_page_has_none_of_these(gpt2: Report, tmp_path: Path) -> None:
+    """Rather than be left out in silence."""
+    with pytest.raises(ConfigError, match=r"grey is for pictures \(.svg, .png, .pdf, .dot\), not for a page"):
+        graphacct.draw(gpt2, tmp_path / "gpt2.html", grey=True)
+
+
+def test_the_words_of_a_line_are_one_text(gpt2: Report) -> None:
+    """So that they keep their distances in whatever font: no two texts stand beside each other on a line."""
+    picture = svg(gpt2)
+    assert "DejaVu Sans," in picture
+    assert 'font-family="DejaVu Sans"' not in picture
+    assert "<tspan" in picture
+    assert not re.search(r'">(?: |&#160;)*</text>', picture)
+
+
+def test_shares_end_where_they_ended() -> None:
+    """A share at the right of a box is set from its end, so that it stays there in a narrower font."""
+    given = (
+        '<text xml:space="preserve" text-anchor="start" x="100" y="-5" font-family="DejaVu Sans" font-weight="bold" '
+        'font-size="10.00" fill="#000000">12.34 %</text>'
+    )
+    (made,) = markup._lines([given])
+    assert 'text-anchor="end" x="145.14"' in made  # 4 digits, a point, a blank and a per cent sign in bold
+
+
+def test_an_edge_outside_makes_the_paper_larger() -> None:
+    """By what it needs and a margin."""
+    given = (
+        '<svg width="100pt" height="50pt"\n viewBox="0.00 0.00 100.00 50.00">'
+        '<g transform="scale(1 1) rotate(0) translate(4 46)">'
+        '<polygon fill="white" stroke="none" points="-4,4 -4,-46 96,-46 96,4 -4,4"/>'
+        '<path d="M0,0C40,0 120,-10 116,-10"/></g></svg>'
+    )
+    made = markup.inside(given)
+    assert size(made)[0] > 120
+    assert size(made)[1] == 50
+    assert markup.inside(made) == made
