@@ -24,6 +24,9 @@ SLIDE, PAGE = (960, 540), (468, 648)
 """Width and height in points of a slide of 16:9 and of the text of a page."""
 LARGE = 0.75
 """How much of its size a picture must keep on a slide or a page; otherwise narrower boxes are tried."""
+LEGIBLE, FEWER = 0.5, (28, 20)
+"""How much of its size a picture keeps at least if graphacct chooses what is open, and the most boxes that are then
+tried."""
 
 
 def svg(report: Report, **options: Any) -> str:
@@ -68,6 +71,12 @@ def _narrowed(picture: DotSource, form: str, report: Report, options: Mapping[st
         other = layout(narrow.source, form)
         if _size(other, form, options) > size:
             picture, content = narrow, other
+    chosen = all(options.get(name) is None for name in ("depth", "scope", "width_cm"))
+    for most in FEWER if chosen and not options.get("unroll") else ():
+        if fitting(*markup.dimensions(content, form)) >= LEGIBLE:
+            break
+        picture = drawn(report, **options, narrow=True, most=most)
+        content = layout(picture.source, form)
     if options.get("width_cm") is not None and form == "svg":
         _check_legible(content.decode("utf-8"), options)
     return picture, content

@@ -71,6 +71,8 @@ def collapsed(box: Box, amounts: Amounts, tip: Any, tied: str = "", narrow: bool
     """Returns the attributes of a scope as one box, with its rolled-up figures; `tied` as for a node."""
     fill, ink = amounts.colours(box.figures)
     kind = labels.escape(f"{box.members} nodes" if box.members > 1 else "1 node")
+    if box.visit[1] > 1:
+        kind += labels.escape(f", part {box.visit[0]} of {box.visit[1]}")
     runs = labels.font(f"  {kind}", labels.TEXT_SIZE, ink) + _tie(tied, fill, ink)
     if repeated(box.repeat):
         runs = labels.font(f"  {labels.escape(repeated(box.repeat))}", labels.NAME_SIZE + 2, ink, bold=True) + runs

@@ -18,8 +18,8 @@ DEEPEST = 50
 """The most levels of scopes that can be open; anything deeper is collapsed, whatever the depth."""
 
 
-def largest_open(content: Content, sizes: Sizes, set_: Callable[[Set[Chain]], Scene]) -> Scene:
-    """Returns the scene in which the scopes with the largest shares are open, as many as fit a screen.
+def largest_open(content: Content, sizes: Sizes, set_: Callable[[Set[Chain]], Scene], most: int = MOST) -> Scene:
+    """Returns the scene in which the scopes with the largest shares are open, as many as fit a screen, `most` boxes.
 
     `set_` returns the scene with these scopes open. Scopes of the same name, such as the stages of a network, are
     opened together, unless one has most of what they cost, as DeepSeek's later layers.
@@ -48,7 +48,7 @@ def largest_open(content: Content, sizes: Sizes, set_: Callable[[Set[Chain]], Sc
         if more in refused:
             return None
         found = set_(opened | more)
-        if len(found.boxes) > MOST or found.length > LONGEST:
+        if len(found.boxes) > most or found.length > LONGEST:
             refused.add(more)
             return None
         best = found

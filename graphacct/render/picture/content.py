@@ -29,6 +29,7 @@ class Content:
         chains: The chain of each.
         figures: The quantities of each, repeats included; zeros for a node without a cost.
         nothing: A row of zeros.
+        add: Adds the quantities of two nodes.
         blocks: The blocks by chain.
         levels: The length of the longest chain: at this depth nothing is collapsed.
         sums: The quantities of each scope.
@@ -42,7 +43,7 @@ class Content:
         values = iter(report.values)
         self.figures = [nothing if record.cost is None else next(values) for record in self.records]
         self.nothing = nothing
-        add = adder(report.quantities)
+        add = self.add = adder(report.quantities)
         self.chains: list[Chain] = []
         self.blocks: dict[Chain, Block] = {}
         self._walk(report.annotated.graph, ())

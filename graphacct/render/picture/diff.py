@@ -17,10 +17,10 @@ from graphacct.render.diff import difference_text, relative
 from graphacct.render.notes import terms, workload_text
 from graphacct.render.picture import FORMATS, boxes, labels, layout, palette, tooltips
 from graphacct.render.picture.difference import SAME, Arrow, Difference, Pair, difference
-from graphacct.render.picture.dot import EDGE, EDGES, GRAPH, NODE
 from graphacct.render.picture.lines import DotSource
 from graphacct.render.picture.look import Look
 from graphacct.render.picture.scene import Box, Chain, Scope
+from graphacct.render.picture.styles import EDGE, EDGES, GRAPH, NODE
 from graphacct.render.units import human
 from graphacct.reports.diff import ADDED, CHANGED, REMOVED, Change, Diff
 

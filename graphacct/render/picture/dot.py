@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from graphacct.costs.annotate import NodeCost
@@ -19,11 +19,13 @@ from graphacct.graph.paths import last
 from graphacct.hooks.manager import Plugins, default
 from graphacct.render.picture import boxes, labels, legend, palette, tooltips
 from graphacct.render.picture.amounts import Amounts
+from graphacct.render.picture.chosen import MOST
 from graphacct.render.picture.lines import DotSource
 from graphacct.render.picture.look import TOP_DOWN, Look
 from graphacct.render.picture.part import part
 from graphacct.render.picture.scene import STRAIGHT, Box, Chain, Edge, Scene
 from graphacct.render.picture.stage import scene
+from graphacct.render.picture.styles import EDGE, EDGES, GRAPH, NODE
 from graphacct.render.picture.tooltips import Formula
 from graphacct.reports.report import Report
 from graphacct.reports.unrolled import unrolled
@@ -38,46 +40,6 @@ FEW = 8
 """The number of boxes up to which the caption would be wider than they are."""
 MOST_UNROLLED = 100_000
 """The most operators in an unrolled picture: with more, Graphviz does not finish."""
-
-GRAPH = {
-    "fontname": labels.FONT,
-    "bgcolor": "white",
-    "labelloc": "t",
-    "nodesep": "0.3",
-    "ranksep": "0.115",
-    "pad": "0.06",
-}
-NODE = {
-    "shape": "box",
-    "style": "rounded,filled",
-    "fontname": labels.FONT,
-    "fontsize": f"{labels.TEXT_SIZE}",
-    "margin": "0.08,0.03",
-    "height": "0.16",
-    "penwidth": "0.9",
-    "color": palette.LINE,
-    "fillcolor": palette.PAPER,
-}
-EDGE = {
-    "fontname": labels.FONT,
-    "fontsize": f"{labels.TEXT_SIZE}",
-    "fontcolor": palette.MUTED,
-    "color": palette.LINE,
-    "arrowsize": "0.6",
-    "penwidth": "1",
-}
-EDGES: Mapping[str, Mapping[str, str]] = {
-    "data": {},
-    "side": {"color": palette.FAINT},
-    "residual": {"color": palette.RESIDUAL, "fontcolor": palette.RESIDUAL, "penwidth": "2.2"},
-    "loop": {
-        "color": palette.RESIDUAL,
-        "style": "dotted",
-        "penwidth": "1.6",
-        "dir": "back",
-    },
-    "tied": {"color": palette.TIED, "style": "dashed", "dir": "none", "constraint": "false"},
-}
 
 
 class PictureWarning(UserWarning):
@@ -105,6 +67,7 @@ def drawn(
     scope: str | None = None,
     width_cm: float | None = None,
     narrow: bool = False,
+    most: int = MOST,
 ) -> DotSource:
     """Returns the picture of a report.
 
@@ -125,6 +88,7 @@ def drawn(
         scope: The only scope that is drawn: its path, or a glob of it, such as `model.layers.*`.
         width_cm: The width of the picture.
         narrow: Whether boxes have more lines, and are narrower.
+        most: The most boxes without a `depth`.
 
     Raises UnknownNameError for an unknown quantity, ConfigError for one of another phase and for a depth below 1,
     GraphError if a block to unroll repeats a symbolic number of times, RenderError if the unrolled graph is too large
@@ -143,7 +107,7 @@ def drawn(
             report = unrolled(report, plugins)
         picture = part(report, plugins, scope, depth, views)
     else:
-        picture = scene(report, plugins, depth, views)
+        picture = scene(report, plugins, depth, views, most=most)
         if unroll:
             _check_unrolled(report)
             report = unrolled(report, plugins)

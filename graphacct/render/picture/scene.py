@@ -38,6 +38,7 @@ class Box:
         members: The number of nodes that it stands for.
         uncosted: The number of those without a cost.
         repeat: For a collapsed block, how often it repeats; else 1.
+        visit: For a collapsed scope that the model enters more than once, the how manyth time this is, and of how many.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Box:
     members: int = 1
     uncosted: int = 0
     repeat: Dim = 1
+    visit: tuple[int, int] = (1, 1)
 
 
 @attrs.frozen
@@ -166,7 +168,7 @@ class Scene:
             entering[edge.head] = entering.get(edge.head, 0) + 1
         result = []
         for edge in self.edges:
-            if edge.kind in ("loop", "tied"):
+            if edge.kind == "tied":
                 result.append(0)
             elif edge.kind != "data":
                 result.append(1)

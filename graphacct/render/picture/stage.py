@@ -20,11 +20,12 @@ from graphacct.graph.graph import Block, Graph, Node, Parameter
 from graphacct.graph.paths import pattern
 from graphacct.hooks.manager import Plugins
 from graphacct.render.opening import Sizes
-from graphacct.render.picture.chosen import DEEPEST, largest_open
+from graphacct.render.picture.chosen import DEEPEST, MOST, largest_open
 from graphacct.render.picture.content import Content, check_depth, path_chain
 from graphacct.render.picture.residual import residual
 from graphacct.render.picture.scene import Box, Chain, Edge, Figures, Scene, Scope
 from graphacct.render.picture.source import Source, Sources
+from graphacct.render.picture.visits import needs, part_visits
 from graphacct.reports.report import Report
 from graphacct.tensors import TensorSpec
 
@@ -36,12 +37,13 @@ def scene(
     views: bool = False,
     closed: Callable[[str], bool] | None = None,
     kept: Collection[str] = (),
+    most: int = MOST,
 ) -> Scene:
     """Returns the content of a report's picture.
 
     `closed` says of the path of a scope whether it is one box, whatever the depth; `kept` nodes have a box also if they
     are free views. Without `depth` and `closed` the scopes with the largest shares of the work are open, as many as fit
-    a screen (`largest_open`).
+    a screen (`largest_open`), at most `most` boxes.
     Raises ConfigError when `depth` is below 1.
     """
     check_depth(depth)
@@ -52,6 +54,7 @@ def scene(
         content,
         Sizes(report),
         lambda opened: _Stage(report, plugins, content, DEEPEST, views, kept, opened=opened).scene(),
+        most,
     )
 
 
@@ -76,7 +79,10 @@ class _Stage:
         self.depth, self.closed, self.opened = depth, closed, opened
         self.views, self.kept = views, kept
         self.boxes: dict[str, Box] = {}
-        self.collapsed: dict[Chain, str] = {}
+        self.collapsed: dict[Chain, list[str]] = {}
+        self.inside: dict[str, list[int]] = {}
+        self.into: dict[str, set[str]] = {}
+        self.left: set[str] = set()
         self.edges: list[Edge] = []
         self.seen: set[tuple[str, str, str]] = set()
         self.owners: dict[str, str] = {}
@@ -89,6 +95,7 @@ class _Stage:
             box = self._new("input", value.name, (), shown=value.spec)
             sources[value.name] = (Source(box, value.name, value.spec),)
         self._visit(self.graph, (), sources)
+        part_visits(self.boxes, self.collapsed.values(), self.inside, self.content)
         for value in {value.name: value for value in self.graph.outputs}.values():
             box = self._new("output", value.name, (), shown=value.spec)
             for source in sources[value.name]:
@@ -118,7 +125,8 @@ class _Stage:
                     sources[value.name] = tuple(source.viewed(node.name, value.spec, scope) for source in passed)
                 continue
             if scope:
-                box = self._scope(scope)
+                box = self._scope(scope, [arrived.entering(scope).box for _, arrived in arriving])
+                self.inside[box].append(self.index - 1)
             else:
                 shown = node.outputs[0].spec if node.outputs else None
                 box = self._new("node", node.name, chain[:-1], figures, record, shown, 1, int(record.cost is None))
@@ -194,11 +202,14 @@ class _Stage:
         self.boxes[name] = Box(name, kind, path, scopes, figures, record, shown, members, uncosted, repeat)
         return name
 
-    def _scope(self, chain: Chain) -> str:
-        if chain not in self.collapsed:
+    def _scope(self, chain: Chain, sources: Iterable[str]) -> str:
+        """Returns the box of a collapsed scope: a new one where the model left the scope and comes back with what was
+        computed in between, which otherwise would look like a circle."""
+        visits = self.collapsed.setdefault(chain, [])
+        if not visits or (visits[-1] in self.left and needs(visits[-1], sources, self.into)):
             content = self.content
             block = content.blocks.get(chain)
-            self.collapsed[chain] = self._new(
+            box = self._new(
                 "scope",
                 chain[-1],
                 chain[:-1],
@@ -207,7 +218,9 @@ class _Stage:
                 uncosted=content.uncosted[chain],
                 repeat=1 if block is None else block.repeat,
             )
-        return self.collapsed[chain]
+            self.inside[box] = []
+            visits.append(box)
+        return visits[-1]
 
     def _connect(self, source: Source, box: str, spec: TensorSpec, single: bool = False) -> None:
         """Adds an edge. A value enters a `single` box once, however many of the box's nodes use it."""
@@ -215,6 +228,8 @@ class _Stage:
         if source.box == box or (single and key in self.seen):
             return
         self.seen.add(key)
+        self.into.setdefault(box, set()).add(source.box)
+        self.left.add(source.box)
         self.edges.append(Edge(source.box, box, "data", spec, source.views))
 
     def _note_parameters(self, node: Node, record: NodeCost, box: str) -> None:

@@ -215,3 +215,22 @@ def test_scopes_that_are_nested_too_deep_are_collapsed(depth: int | None) -> Non
     report = chain(".".join("a" * 1000), "z")
     assert scene(report, default(), depth).depth == DEEPEST
     assert draw(report, depth=depth).source.count("subgraph") == DEEPEST  # one of them the picture's own
+
+
+def test_a_scope_that_is_entered_twice_makes_no_circle() -> None:
+    """BERT's attention ends in a norm after the residual: closed, it is two boxes, of which the norm is a node; the
+    boxes' figures still add up to the model's."""
+    report = account("bert-base-uncased", seq_len=16)
+    for depth in (1, 2, 3, 4):
+        found = scene(report, default(), depth)
+        order = {box.id: place for place, box in enumerate(found.boxes)}
+        assert all(order[edge.tail] < order[edge.head] for edge in found.edges if edge.kind not in ("loop", "tied"))
+        total = [sum(figures) for figures in zip(*(box.figures for box in found.boxes), strict=True)]
+        names = [quantity.name for quantity in report.quantities]
+        assert dict(zip(names, total, strict=True))["flops"] == report.total["flops"]
+    layer = [box for box in scene(report, default(), 4).boxes if "layer.*" in box.path]
+    assert [(box.kind, box.path.rpartition(".layer.*.")[2], box.visit) for box in layer if "attention" in box.path] == [
+        ("scope", "attention", (1, 1)),
+        ("node", "attention_residual", (1, 1)),
+        ("node", "attention.output.LayerNorm", (1, 1)),
+    ]
