@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import attrs
 
@@ -38,6 +39,16 @@ class Guards:
         self.sizes: dict[int, int] = {}
         self._asked: set[tuple[str, frozenset[tuple[int, Number]]]] = set()
         self._found: dict[tuple[str, frozenset[tuple[int, Number]]], Guard] = {}
+
+    @contextmanager
+    def forgetting(self) -> Iterator[None]:
+        """Keeps nothing of what is decided inside."""
+        signs, found = self.signs, dict(self._found)
+        try:
+            yield
+        finally:
+            signs.least.extend(self.signs.least[len(signs.least) :])  # of the atoms that came up
+            self.signs, self._found = signs, found
 
     def add(self, least: int | None, size: int | None = None) -> None:
         """Adds an atom; `size` is its value if it is a size."""

@@ -17,7 +17,8 @@ A guard that holds for all sizes is not kept: sizes are whole numbers from 1 on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from math import ceil, floor
 from typing import Any
@@ -90,6 +91,14 @@ class Trace:
         if kind == "==" and truth and (quotient := self._rests.get(frozenset(terms.items()))) is not None:
             self._whole.append(quotient)
         return truth
+
+    @contextmanager
+    def forgetting(self) -> Iterator[None]:
+        """Keeps nothing of what is decided inside: for what only looks at figures, and computes none."""
+        count = len(self._whole)
+        with self.guards.forgetting():
+            yield
+        del self._whole[count:]
 
     def terms_of(self, value: Any) -> Terms | None:
         """Returns the terms of a formula or of a plain number; None for what is neither, or of another trace."""

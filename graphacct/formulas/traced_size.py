@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from fractions import Fraction
 from math import isfinite
 from typing import Any, Protocol
@@ -32,6 +33,9 @@ class Recorder(Protocol):
 
     def decide(self, kind: str, terms: Terms, value: Number) -> bool:
         """Returns whether a formula is 0 (`==`) or below 0 (`<`), and keeps it as a guard."""
+
+    def forgetting(self) -> AbstractContextManager[None]:
+        """Keeps nothing of what is decided inside."""
 
     def quotient(self, a: Any, b: Any) -> Any:
         """Returns a / b."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from graphacct.deriving.branches import Branch, Branches
 from graphacct.dims import same
+from graphacct.formulas.traced_size import TracedSize
 from graphacct.graph.paths import last, pattern
 from graphacct.hooks.manager import Plugins
 from graphacct.render.notes import inexact_notes, size_text, terms, warning
@@ -59,19 +60,39 @@ def content(
     check_depth(depth)
     for figure in report.total.values():
         number(figure)
-    picture, *scenes = _scenes([report, *(branch.report for branch in branches.branches)], plugins, views)
+    picture, *scenes = _scenes(report, branches.branches, plugins, views)
     kept = [(branch, each) for branch, each in zip(branches.branches, scenes, strict=True) if same_shape(picture, each)]
     return _Writer(report, branches, plugins, picture, kept, tree(picture), marks).content(color_by, depth)
 
 
-def _scenes(reports: Sequence[Report], plugins: Plugins, views: bool) -> list[Scene]:
-    """Returns the pictures of reports. A node that is a view in one of them, and a copy in another, is in all."""
-    found = [scene(report, plugins, DEEPEST, views) for report in reports]
-    names = [{box.path for box in picture.boxes if box.kind == "node"} for picture in found]
-    kept = set().union(*names)
-    if all(each == kept for each in names):
+def _scenes(report: Report, branches: Sequence[Branch], plugins: Plugins, views: bool) -> list[Scene]:
+    """Returns the picture of a report and of each branch. A node that is a view in one of them, and a copy in another,
+    is in all; so is one that costs nothing only at some sizes.
+
+    What a picture decides of sizes, which lines are residual, is no matter of figures: no branch is limited by it.
+    """
+
+    def pictures(kept: Collection[str]) -> list[Scene]:
+        found = [scene(report, plugins, DEEPEST, views, None, kept)]
+        for branch in branches:
+            with branch.trace.forgetting():
+                found.append(scene(branch.report, plugins, DEEPEST, views, None, kept))
         return found
-    return [scene(report, plugins, DEEPEST, views, None, kept) for report in reports]
+
+    found = pictures(())
+    names = [{box.path for box in picture.boxes if box.kind == "node"} for picture in found]
+    kept = set().union(*names, *(_idle_here(branch.report) for branch in branches))
+    return found if all(each == kept for each in names) else pictures(kept)
+
+
+def _idle_here(report: Report) -> set[str]:
+    """Returns the nodes with a figure that is 0 here and may be another one at other sizes."""
+    costed = [record.node.name for record in report.annotated.costs if record.cost is not None]
+    return {
+        name
+        for name, figures in zip(costed, report.values, strict=True)
+        if any(isinstance(figure, TracedSize) and figure.value == 0 for figure in figures)
+    }
 
 
 class _Writer:

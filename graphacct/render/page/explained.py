@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import attrs
 
 from graphacct.costs.annotate import NodeCost
+from graphacct.dims import is_traced
 from graphacct.explanations.formulas import FAILURES, PER_NODE
 from graphacct.explanations.named import NamedFormula, named_formulas, sizes_of
 from graphacct.explanations.sources import sources
@@ -112,10 +114,18 @@ class Explainer:
 
 
 def _sizes(operator: Operator, record: NodeCost, collapse: bool) -> Mapping[str, Any]:
-    try:
-        return sizes_of(operator, record, collapse)
-    except FAILURES:
-        return {}
+    """Returns the sizes behind the names of a node's formulas; none where they cannot be named.
+
+    A branch is not limited by what is decided here: formulas are compared with its figures afterwards.
+    """
+    trace = next((dim.trace for item in record.node.inputs for dim in item.spec.shape if is_traced(dim)), None)
+    with ExitStack() as around:
+        if trace is not None:
+            around.enter_context(trace.forgetting())
+        try:
+            return sizes_of(operator, record, collapse)
+        except FAILURES:
+            return {}
 
 
 def _is(formula: NamedFormula, sizes: Mapping[str, Any], record: NodeCost, quantity: str) -> bool:

@@ -106,6 +106,14 @@ def test_what_has_no_page_says_so() -> None:
         graphacct.page(graphacct.account("gpt2", seq_len=sympy.Symbol("s", integer=True, positive=True)))
 
 
+def test_what_is_only_looked_at_limits_no_branch() -> None:
+    """Which lines of T5 are residual depends on whether two lengths are equal, and no figure does: the page is for any
+    two, and for any batch."""
+    found = content(graphacct.page("t5-small"))
+    told = [{text for text in each if "2,147,483,647" not in text} for each in found["conditions"]]
+    assert told == [{"seq_len > 1", "encoder_seq_len > 1", "d_kv > 1", "num_heads > 1"}]
+
+
 def test_formulas_of_nodes_are_proven_for_each_branch() -> None:
     """Every formula in the names of an operator's signature is shown only in the branches of the rules in which it is
     the figure."""
