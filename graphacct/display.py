@@ -95,7 +95,8 @@ class Output:
         endings: Endings of the files that `-o` writes in this format, with their dots.
         function: `function(report, **options)`, which returns text or bytes; or `module:function`, imported on use.
         options: The command's options that it takes: of `report`, `by`, `depth`, `columns` and `binary`; of `draw`,
-            `color_by`, `depth`, `unroll`, `views`, `plugins`, and `branches` and `command` (docs/page.md).
+            `color_by`, `depth`, `unroll`, `views`, `plugins`, those of a figure (docs/figures.md), and `branches` and
+            `command` (docs/page.md).
         replaces: Whether it replaces another plugin's output of the same name.
     """
 

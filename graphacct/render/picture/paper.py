@@ -31,4 +31,4 @@ def pdf_of(svg: str) -> bytes:
     drawing = svg2rlg(io.BytesIO(svg.encode("utf-8")))
     if drawing is None:
         raise RenderError("svglib cannot read the picture; write .svg")
-    return renderPDF.drawToString(drawing)
+    return renderPDF.drawToString(drawing, invariant=True)  # no date: the same picture is the same file
