@@ -24,6 +24,8 @@ SLIDE, PAGE = (960, 540), (468, 648)
 """Width and height in points of a slide of 16:9 and of the text of a page."""
 LARGE = 0.75
 """How much of its size a picture must keep on a slide or a page; otherwise narrower boxes are tried."""
+MANY = 200
+"""The number of arrows above which a picture is laid out once."""
 LEGIBLE, FEWER = 0.5, (28, 20)
 """How much of its size a picture keeps at least if graphacct chooses what is open, and the most boxes that are then
 tried."""
@@ -66,7 +68,7 @@ def _narrowed(picture: DotSource, form: str, report: Report, options: Mapping[st
 
     content = layout(picture.source, form)
     size = _size(content, form, options)
-    if size < LARGE:
+    if size < LARGE and picture.source.count(" -> ") < MANY:  # more take seconds to lay out, each time
         narrow = drawn(report, **options, narrow=True)
         other = layout(narrow.source, form)
         if _size(other, form, options) > size:
