@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from graphacct.errors import RenderError
@@ -50,10 +51,19 @@ def pdf(report: Report, **options: Any) -> bytes:
 
 
 def dot_source(report: Report, **options: Any) -> str:
-    """Returns the picture's source for Graphviz."""
+    """Returns the picture's source for Graphviz, its nodes named by their paths, which is what a viewer such as Netron
+    shows; a path that several boxes have is numbered."""
     from graphacct.render.picture.dot import drawn
 
-    return drawn(report, **options).source
+    picture = drawn(report, **options)
+    paths = {*picture.paths.values()}
+    taken: dict[str, str] = {}
+    for name, path in picture.paths.items():
+        others = (f"{path} ({place})" for place in count(2))
+        free = path if path not in taken else next(other for other in others if other not in paths | {*taken})
+        taken[free] = name
+    picture.rename({name: path for path, name in taken.items()})
+    return picture.source
 
 
 def _laid_out(report: Report, form: str, **options: Any) -> bytes:

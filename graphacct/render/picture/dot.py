@@ -193,6 +193,7 @@ class _Painter:
         for above, below in self._inputs_first():
             dot.edge(above, below, style="invis", weight="0")
         self.look.dress(dot)
+        dot.paths = {box.id: box.path for box in self.scene.boxes}
         return dot
 
     def _fill(self, frame: DotSource) -> None:

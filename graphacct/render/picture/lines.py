@@ -20,6 +20,10 @@ QUOTE = re.compile(r'((?:\\\\)*)\\?"')
 """A quotation mark, perhaps escaped already, after backslashes that stand for themselves."""
 
 
+_STATEMENT = re.compile(r"^(\t+)(n[0-9]+)(?:( -> )(n[0-9]+))? \[")
+"""The beginning of a line about a node that graphacct named, or about an edge between two."""
+
+
 class Literal(str):
     """Text in which every character is itself, also if it begins with `<`, as an HTML-like label does."""
 
@@ -33,12 +37,14 @@ class DotSource:
         name: Its name.
         defaults: The attributes of the graph, of its nodes and of its edges.
         body: The lines between the braces, without those of the defaults.
+        paths: What nodes stand for, by their names: paths of a model's nodes and scopes.
     """
 
     def __init__(self, name: str, graph: Mapping[str, str], node: Mapping[str, str], edge: Mapping[str, str]) -> None:
         self.name = name
         self.defaults = {"graph": dict(graph), "node": dict(node), "edge": dict(edge)}
         self.body: list[str] = []
+        self.paths: dict[str, str] = {}
         self._depth = 1
 
     def attr(self, **attributes: str) -> None:
@@ -61,6 +67,16 @@ class DotSource:
         yield self
         self._depth -= 1
         self._line("}")
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """Gives nodes other names, each of which must be one node's: of `names`, or as it is."""
+
+        def renamed(found: re.Match[str]) -> str:
+            tail, arrow, head = (found[group] or "" for group in (2, 3, 4))
+            ends = [_quoted(names.get(name, name)) if name else "" for name in (tail, head)]
+            return f"{found[1]}{ends[0]}{arrow}{ends[1]} ["
+
+        self.body = [_STATEMENT.sub(renamed, line) for line in self.body]
 
     def change(self, changed: Callable[[str], str]) -> None:
         """Replaces each line, and each attribute among the defaults as it is written."""

@@ -12,6 +12,7 @@ from syrupy.assertion import SnapshotAssertion
 from graphacct import Builder, Graph, GraphacctError, NodeCost, Report, Value, account, hookimpl
 from graphacct.errors import RenderError
 from graphacct.hooks.manager import Plugins, default, load
+from graphacct.render.picture import dot_source
 from graphacct.render.picture.dot import PictureWarning, draw
 from graphacct.render.picture.palette import RESIDUAL, TIED
 
@@ -293,3 +294,14 @@ def test_a_picture_coloured_by_a_ratio(gpt2: Report) -> None:
     assert "FLOP/byte arithmetic_intensity" in source
     assert " %</FONT>" not in source
     assert "arithmetic_intensity:  0" in source, "the scale"
+
+
+def test_nodes_of_a_dot_file_are_named_by_their_paths() -> None:
+    """Which is what viewers of such files show; a path that is taken, also by another's number, gets the next one."""
+    b = Builder("twice")
+    x = b.input("act", (2,))
+    y = b.apply("relu", x, name="act (2)")
+    z = b.apply("relu", y, name="act")
+    source = dot_source(account(b.graph(z)))
+    edges = re.findall(r'^\t+(\S+|".*?") -> (\S+|".*?") \[', source, re.M)
+    assert edges == [("act", '"act (2)"'), ('"act (2)"', '"act (3)"'), ('"act (3)"', '"act (4)"')]
