@@ -297,11 +297,11 @@ def test_a_picture_coloured_by_a_ratio(gpt2: Report) -> None:
 
 
 def test_nodes_of_a_dot_file_are_named_by_their_paths() -> None:
-    """Which is what viewers of such files show; a path that is taken, also by another's number, gets the next one."""
+    """Which is what viewers of such files show; an output has that of its node, and a free
+    number."""
     b = Builder("twice")
-    x = b.input("act", (2,))
-    y = b.apply("relu", x, name="act (2)")
+    y = b.apply("relu", b.input("x", (2,)), name="act (2)")
     z = b.apply("relu", y, name="act")
     source = dot_source(account(b.graph(z)))
     edges = re.findall(r'^\t+(\S+|".*?") -> (\S+|".*?") \[', source, re.M)
-    assert edges == [("act", '"act (2)"'), ('"act (2)"', '"act (3)"'), ('"act (3)"', '"act (4)"')]
+    assert edges == [("x", '"act (2)"'), ('"act (2)"', "act"), ("act", '"act (3)"')]
