@@ -9,7 +9,6 @@ on fewer axes than the grid has.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import reduce
 from math import lcm
 
 from graphacct.formulas.guards import Guard
@@ -72,7 +71,7 @@ class Source(Nested):
             return self.names.get(atom.name, atom.name)
         if place not in self._atoms:
             parts = [self.of(part) for part in atom.parts]
-            made = reduce(OPERATIONS[atom.kind].format, parts)
+            made = paired(OPERATIONS[atom.kind], parts)
             name = f"_{len(self._atoms)}"
             self._atoms[place] = name
             self.lines.append(f"{name} = {made}")
@@ -81,3 +80,16 @@ class Source(Nested):
     def literal(self, number: Number) -> str:
         """Returns a number: as a float where sizes are, since numpy has no floats that multiply by large ints."""
         return str(number) if self.exact and isinstance(number, int) else repr(float(number))
+
+
+def paired(operation: str, parts: list[str]) -> str:
+    """Returns an operation of two on any number of parts, nested as little as possible: Python reads
+    no more than 200 parentheses inside each other.
+
+    >>> paired("max({}, {})", ["a", "b", "c", "d", "e"])
+    'max(max(max(a, b), max(c, d)), e)'
+    """
+    while len(parts) > 1:
+        pairs = [parts[place : place + 2] for place in range(0, len(parts), 2)]
+        parts = [operation.format(*pair) if len(pair) == 2 else pair[0] for pair in pairs]
+    return parts[0]

@@ -5,7 +5,7 @@ import random
 import pytest
 
 import graphacct
-from graphacct.formulas.source import Source
+from graphacct.formulas.source import Source, paired
 from graphacct.formulas.trace import Trace
 from graphacct.hooks.manager import default
 from graphacct.models.find import find_model
@@ -68,3 +68,12 @@ def test_formulas_are_the_figures_wherever_the_guards_hold(model):
         if compared == 6:
             break
     assert compared == 6
+
+
+def test_the_largest_of_many_is_source_that_python_reads() -> None:
+    """A thousand sizes, none of which is the largest everywhere: as many parentheses inside each other would be too
+    many."""
+    parts = [f"a{place}" for place in range(1000)]
+    text = paired("max({}, {})", parts)
+    values = {name: (7 * place) % 1009 for place, name in enumerate(parts)}
+    assert eval(text, {"max": max, **values}) == max(values.values())
