@@ -219,8 +219,8 @@ class _Painter:
                 if self.known[row[0]].scopes == chain:
                     into.row(row)
 
-        for box in leftmost(self.scene):
-            frame.first(box)
+        for name in leftmost(self.scene):
+            frame.first(name)
         fill((), frame)
         inputs = [box.id for box in self.scene.boxes if box.kind == "input"]
         if len(inputs) > 1:

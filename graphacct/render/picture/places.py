@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
-from os.path import commonprefix
+from itertools import takewhile
 
 from graphacct.render.picture.scene import Box, Chain, Scene
 
@@ -29,14 +29,14 @@ def _after_towers(scene: Scene) -> Iterator[tuple[str, str]]:
         tail, head = known[scene.edges[index].tail], known[scene.edges[index].head]
         around = tail.scopes[: _shared(tail.scopes, head.scopes)]
         for edge in scene.edges if around else ():
-            if edge.kind not in ("loop", "tied") and _within(known[edge.tail], around):
-                if not _within(known[edge.head], around):
-                    yield tail.id, edge.head
+            leaves = _within(known[edge.tail], around) and not _within(known[edge.head], around)
+            if leaves and edge.kind not in ("loop", "tied"):
+                yield tail.id, edge.head
 
 
 def _shared(one: Chain, other: Chain) -> int:
     """Returns how many scopes two chains have in common."""
-    return len(commonprefix([one, other]))
+    return len([*takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))])
 
 
 def leftmost(scene: Scene) -> list[str]:
