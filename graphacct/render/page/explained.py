@@ -90,9 +90,7 @@ class Explainer:
         stored = getattr(first, "stored", None)
         return [label, first.name, first.spec.dtype, shape, *([stored.format.name] if stored else [])]
 
-    def _named(
-        self, operator: Operator, plain: NodeCost, records: Sequence[NodeCost]
-    ) -> tuple[Json, Json]:
+    def _named(self, operator: Operator, plain: NodeCost, records: Sequence[NodeCost]) -> tuple[Json, Json]:
         """Returns the formulas of a node's quantities with their branches, and the size behind each name."""
         node = plain.node
         key = (operator.name, str([item.spec for item in node.inputs]), str(node.attributes))
