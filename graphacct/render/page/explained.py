@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from fractions import Fraction
 from typing import Any
 
 import attrs
@@ -36,6 +37,7 @@ class Explainer:
     figures: Figures
     operators: dict[str, Json] = attrs.field(factory=dict, init=False)
     _formulas: dict[Any, Mapping[str, NamedFormula]] = attrs.field(factory=dict, init=False)
+    _known: dict[Any, tuple[Json, Json]] = attrs.field(factory=dict, init=False)
 
     def of(self, plain: NodeCost, records: Sequence[NodeCost]) -> Json:
         """Returns what is said of a node, whose record at the model's own sizes is `plain`: operands, names, and the
@@ -58,7 +60,10 @@ class Explainer:
             ],
         }
         if operator is not None and plain.cost is not None:
-            formulas, names = self._named(operator, plain, records)
+            alike = _alike(plain, records)
+            if alike not in self._known:
+                self._known[alike] = self._named(operator, plain, records)
+            formulas, names = self._known[alike]
             found |= {"formulas": formulas, "names": names} if formulas else {}
         return {key: value for key, value in found.items() if value}
 
@@ -85,9 +90,7 @@ class Explainer:
         stored = getattr(first, "stored", None)
         return [label, first.name, first.spec.dtype, shape, *([stored.format.name] if stored else [])]
 
-    def _named(
-        self, operator: Operator, plain: NodeCost, records: Sequence[NodeCost]
-    ) -> tuple[Mapping[str, Any], Mapping[str, int]]:
+    def _named(self, operator: Operator, plain: NodeCost, records: Sequence[NodeCost]) -> tuple[Json, Json]:
         """Returns the formulas of a node's quantities with their branches, and the size behind each name."""
         node = plain.node
         key = (operator.name, str([item.spec for item in node.inputs]), str(node.attributes))
@@ -111,6 +114,21 @@ class Explainer:
                 formulas[quantity] = [formula.text] if len(holds) == len(records) else [formula.text, holds]
                 names |= {name: self.figures.add([each[name] for each in given]) for name in sorted(own)}
         return formulas, names
+
+
+def _alike(plain: NodeCost, records: Sequence[NodeCost]) -> Any:
+    """Returns a key of what the formulas of a node come from: nodes that have the same one have the same formulas. A
+    node of whose pairs a part is counted is like no other."""
+    application = plain.node.application
+    if application is not None and application.share is not None:
+        return plain.node.name
+    return (plain.node.operator, *(_sides(record) for record in (plain, *records)))
+
+
+def _sides(record: NodeCost) -> Any:
+    specs = tuple((item.spec.dtype, *map(_key, item.spec.shape)) for item in record.node.inputs)
+    figures = tuple(_key(getattr(record.cost, quantity)) for quantity in PER_NODE)
+    return specs, _key(record.node.attributes), figures
 
 
 def _sizes(operator: Operator, record: NodeCost, collapse: bool) -> Mapping[str, Any]:
@@ -140,5 +158,12 @@ def _is(formula: NamedFormula, sizes: Mapping[str, Any], record: NodeCost, quant
     return _key(mine) == _key(its)
 
 
-def _key(figure: Any) -> Any:
-    return figure.key if isinstance(figure, TracedSize) else figure
+def _key(value: Any) -> Any:
+    """Returns a figure, or what holds some, as a key: formulas by what they say."""
+    if isinstance(value, TracedSize):
+        return value.key
+    if isinstance(value, Mapping):
+        return tuple((name, _key(each)) for name, each in value.items())
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_key, value))
+    return value if type(value) in (int, str, bool, Fraction) else repr(value)

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from graphacct.costs.annotate import NodeCost
-from graphacct.explanations.parts import Backward, ExplainedPart, explained_parts
+from graphacct.explanations.parts import ExplainedPart, Step
 from graphacct.explanations.saved_bytes import SavedRow, saved_rows
 from graphacct.hooks.manager import Plugins
 from graphacct.render.page.figures import Figures
@@ -31,6 +31,7 @@ class Trained:
     plugins: Plugins
     figures: Figures
     _saved: list[dict[str, tuple[SavedRow, ...]]] = attrs.field(factory=list, init=False)
+    _steps: list[Step] = attrs.field(factory=list, init=False)
 
     def of(self, plain: NodeCost, records: Sequence[NodeCost]) -> dict[str, Any]:
         """Returns what is said of a node; what is not the same in every branch is left out."""
@@ -42,10 +43,10 @@ class Trained:
     def _work(self, plain: NodeCost, records: Sequence[NodeCost]) -> list[list[Any]]:
         """Returns the parts of a node's training quantities: quantity, what of it, subject, how much for one time, how
         often."""
-        own = self._parts(self.plain, plain).parts
-        each = [self._parts(report, record).parts for report, record in zip(self.reports, records, strict=True)] or [
-            own
-        ]
+        if not self._steps:
+            self._steps.extend(_step(report, self.plugins) for report in (self.plain, *self.reports))
+        own, *each = [step.parts(record) for step, record in zip(self._steps, (plain, *records), strict=False)]
+        each = each or [own]
         if any([_name(part) for part in parts] != [_name(part) for part in own] for parts in each):
             return []
         return [
@@ -56,11 +57,6 @@ class Trained:
             ]
             for place, parts in enumerate(zip(*each, strict=True))
         ]
-
-    def _parts(self, report: Report, record: NodeCost) -> Backward:
-        training = report.annotated.training
-        assert training is not None
-        return explained_parts(report.annotated.graph, record, training, self.plugins)
 
     def _kept(self, node: str) -> list[list[Any]]:
         """Returns the tensors that a node's backward pass needs: what, where it comes from, why, where it counts if not
@@ -75,6 +71,12 @@ class Trained:
             [*_row(own[place]), self.figures.add([row.total for row in rows])]
             for place, rows in enumerate(zip(*each, strict=True))
         ]
+
+
+def _step(report: Report, plugins: Plugins) -> Step:
+    training = report.annotated.training
+    assert training is not None
+    return Step(report.annotated.graph, training, plugins)
 
 
 def _rows(report: Report) -> dict[str, tuple[SavedRow, ...]]:
