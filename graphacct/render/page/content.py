@@ -145,7 +145,8 @@ class _Writer:
         if self.marks is not None:
             values["marks"] = self.marks
         values["operators"] = self.explainer.operators
-        values["conditions"] = self.figures.conditions()
+        values["explained"] = self.explainer.formulas
+        values["conditions"], values["regions"] = self.figures.conditions()
         shown = {place for part in parts for place in part.get("figures", ())}
         shown |= {each[3] for part in parts for each in part.get("work", ())}
         values["texts"] = self.figures.texts(sorted(shown))

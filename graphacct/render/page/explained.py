@@ -31,13 +31,15 @@ class Explainer:
         plugins: Those in use.
         figures: The page's table of formulas.
         operators: What is said of each operator, by its name.
+        formulas: The formulas of nodes, and the size behind each of their names; alike nodes have the same ones.
     """
 
     plugins: Plugins
     figures: Figures
     operators: dict[str, Json] = attrs.field(factory=dict, init=False)
+    formulas: list[Json] = attrs.field(factory=list, init=False)
     _formulas: dict[Any, Mapping[str, NamedFormula]] = attrs.field(factory=dict, init=False)
-    _known: dict[Any, tuple[Json, Json]] = attrs.field(factory=dict, init=False)
+    _known: dict[Any, int] = attrs.field(factory=dict, init=False)
 
     def of(self, plain: NodeCost, records: Sequence[NodeCost]) -> Json:
         """Returns what is said of a node, whose record at the model's own sizes is `plain`: operands, names, and the
@@ -59,13 +61,10 @@ class Explainer:
                 if isinstance(parameter, Parameter) and any(parameter is each for each in plain.owned)
             ],
         }
+        found = {key: value for key, value in found.items() if value}
         if operator is not None and plain.cost is not None:
-            alike = _alike(plain, records)
-            if alike not in self._known:
-                self._known[alike] = self._named(operator, plain, records)
-            formulas, names = self._known[alike]
-            found |= {"formulas": formulas, "names": names} if formulas else {}
-        return {key: value for key, value in found.items() if value}
+            found["explained"] = self._named(operator, plain, records)
+        return found
 
     def _note(self, name: str, operator: Operator | None) -> None:
         if name not in self.operators:
@@ -90,7 +89,17 @@ class Explainer:
         stored = getattr(first, "stored", None)
         return [label, first.name, first.spec.dtype, shape, *([stored.format.name] if stored else [])]
 
-    def _named(self, operator: Operator, plain: NodeCost, records: Sequence[NodeCost]) -> tuple[Json, Json]:
+    def _named(self, operator: Operator, plain: NodeCost, records: Sequence[NodeCost]) -> int:
+        """Returns the place of a node's formulas."""
+        alike = _alike(plain, records)
+        if alike not in self._known:
+            found = self._found(operator, plain, records)
+            if found not in self.formulas:
+                self.formulas.append(found)
+            self._known[alike] = self.formulas.index(found)
+        return self._known[alike]
+
+    def _found(self, operator: Operator, plain: NodeCost, records: Sequence[NodeCost]) -> Json:
         """Returns the formulas of a node's quantities with their branches, and the size behind each name."""
         node = plain.node
         key = (operator.name, str([item.spec for item in node.inputs]), str(node.attributes))
@@ -113,7 +122,7 @@ class Explainer:
             if holds and all(own <= each.keys() for each in given):
                 formulas[quantity] = [formula.text] if len(holds) == len(records) else [formula.text, holds]
                 names |= {name: self.figures.add([each[name] for each in given]) for name in sorted(own)}
-        return formulas, names
+        return {"formulas": formulas, "names": names}
 
 
 def _alike(plain: NodeCost, records: Sequence[NodeCost]) -> Any:

@@ -40,7 +40,8 @@ function closedFormula(number, quantity) {
 
 function closedText(figure) {
   const texts = CONTENT.texts[figure];
-  return texts ? texts[texts.length === 1 ? 0 : state.branch] : null;
+  const text = texts ? texts[texts.length === 1 ? 0 : state.branch] : null;
+  return typeof text === "number" ? `a sum of ${text} products of sizes, too long to be read` : text;
 }
 
 // In training: the parts of a node's quantity, as gradients of operands; each with its formula in the model's sizes.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Set
 
 from graphacct.graph.paths import pattern
-from graphacct.render.opening import Sizes, largest_first
+from graphacct.render.opening import Sizes
 from graphacct.render.picture.content import Content
 from graphacct.render.picture.scene import Chain, Scene
+from graphacct.reports.opening import largest_first
 
 LONGEST = 20
 MOST = 40
