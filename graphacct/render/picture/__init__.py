@@ -29,7 +29,7 @@ LARGE = 0.75
 """How much of its size a picture must keep on a slide or a page; otherwise narrower boxes are tried."""
 MANY = 200
 """The number of arrows above which a picture is laid out once."""
-LEGIBLE, FEWER, KEPT = 0.55, (28, 20), 2 / 3
+LEGIBLE, FEWER, KEPT = 0.55, (28, 20), 0.6
 """How much of its size a picture keeps at least if graphacct chooses what is open; the most boxes that are then tried,
 and how many of them it keeps."""
 

@@ -46,7 +46,7 @@ def node(box: Box, amounts: Amounts, tip: Any, tied: str, tall: bool, narrow: bo
     shares a weight."""
     assert box.record is not None
     operator = box.record.node.operator
-    name = labels.escape(last(box.path))
+    name = labels.escape(box.name)
     kind = "" if operator == last(box.path) else labels.escape(operator)
     given = labels.shape(box.shown) if box.shown is not None else ""
     if box.uncosted:
@@ -71,13 +71,13 @@ def collapsed(box: Box, amounts: Amounts, tip: Any, tied: str = "", narrow: bool
     fill, ink = amounts.colours(box.figures)
     kind = labels.escape(f"{box.members} nodes" if box.members > 1 else "1 node")
     if box.visit[1] > 1:
-        kind += labels.escape(f", part {box.visit[0]} of {box.visit[1]}")
+        kind += labels.escape(f", {part_of(box.visit)}")
     runs = labels.font(f"  {kind}", labels.TEXT_SIZE, ink) + _tie(tied, fill, ink)
     if repeated(box.repeat):
         runs = labels.font(f"  {labels.escape(repeated(box.repeat))}", labels.NAME_SIZE + 2, ink, bold=True) + runs
     given = labels.shape(box.shown) if box.shown is not None else ""
     shown, figures = _texts(given, amounts.words(box.figures, box.uncosted))
-    name = labels.escape(last(box.path))
+    name = labels.escape(box.name)
     share = labels.escape(amounts.share(box.figures)) if amounts.share(box.figures) else ""
     label = labels.box(name, runs, shown, figures, share, ink, narrow=narrow)
     attributes = {"label": label, "fillcolor": fill, "tooltip": tip, "penwidth": "1.6"}
@@ -90,10 +90,12 @@ def collapsed(box: Box, amounts: Amounts, tip: Any, tied: str = "", narrow: bool
 
 def frame(scope: Scope, report: Report, amounts: Amounts) -> dict[str, Any]:
     """Returns the attributes of an open scope's cluster."""
-    path, times, share = scope.chain[-1], repeated(scope.repeat), amounts.share(scope.figures)
+    path, times, share = scope.path, repeated(scope.repeat), amounts.share(scope.figures)
     head = labels.font(labels.escape(last(path)), labels.NAME_SIZE, palette.INK, bold=True)
     if times:
         head += labels.font(labels.escape(f"  {times}"), labels.NAME_SIZE + 4, palette.RESIDUAL, bold=True)
+    if scope.visit[1] > 1:
+        head += labels.font(labels.escape(f"  {part_of(scope.visit)}"), labels.TEXT_SIZE, palette.INK)
     lines = [head + labels.font(" ")]
     figures = amounts.words(scope.figures, scope.uncosted)
     if figures:
@@ -116,6 +118,11 @@ def frame(scope: Scope, report: Report, amounts: Amounts) -> dict[str, Any]:
 def repeated(repeat: Dim) -> str:
     """Returns `×48`; empty for a repeat of 1."""
     return "" if same(repeat, 1) else labels.clean(f"×{repeat}", 30)
+
+
+def part_of(visit: tuple[int, int]) -> str:
+    """Returns the words for one of the times that a scope is entered."""
+    return f"part {visit[0]} of {visit[1]}"
 
 
 def _texts(given: str, figures: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ import attrs
 
 from graphacct.costs.annotate import NodeCost
 from graphacct.dims import Dim
-from graphacct.graph.paths import pattern
+from graphacct.graph.paths import last, pattern
 from graphacct.tensors import TensorSpec
 
 Chain: TypeAlias = tuple[str, ...]
@@ -18,6 +18,8 @@ Chain: TypeAlias = tuple[str, ...]
 
 Figures: TypeAlias = tuple[Dim, ...]
 
+AGAIN = "\0"
+"""Stands in a chain after the path of a scope that is entered more than once, before the how manyth time it is."""
 STRAIGHT = 100
 """The weight of an edge that should be straight."""
 
@@ -39,6 +41,7 @@ class Box:
         uncosted: The number of those without a cost.
         repeat: For a collapsed block, how often it repeats; else 1.
         visit: For a collapsed scope that the model enters more than once, the how manyth time this is, and of how many.
+        called: What it is called outside of its scope; empty for the last part of its path.
     """
 
     id: str
@@ -52,6 +55,12 @@ class Box:
     uncosted: int = 0
     repeat: Dim = 1
     visit: tuple[int, int] = (1, 1)
+    called: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is called in its place."""
+        return self.called or last(self.path)
 
 
 @attrs.frozen
@@ -83,12 +92,19 @@ class Scope:
         figures: The sums over everything in it.
         uncosted: How many nodes in it have no cost.
         repeat: For a block, how often it repeats; else 1.
+        visit: If it is entered more than once, the how manyth time this is, and of how many.
     """
 
     chain: Chain
     figures: Figures
     uncosted: int
     repeat: Dim
+    visit: tuple[int, int] = (1, 1)
+
+    @property
+    def path(self) -> str:
+        """Its path."""
+        return self.chain[-1].partition(AGAIN)[0]
 
 
 @attrs.frozen
