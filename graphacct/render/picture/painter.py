@@ -13,14 +13,14 @@ from graphacct.graph.paths import last
 from graphacct.hooks.manager import Plugins
 from graphacct.render.picture import boxes, labels, legend, palette, tooltips
 from graphacct.render.picture.amounts import Amounts
+from graphacct.render.picture.bundles import Bundle, bundled
 from graphacct.render.picture.lines import DotSource
 from graphacct.render.picture.look import Look
 from graphacct.render.picture.places import above, leftmost, towers
-from graphacct.render.picture.scene import STRAIGHT, Box, Chain, Edge, Scene
+from graphacct.render.picture.scene import STRAIGHT, Box, Chain, Scene
 from graphacct.render.picture.styles import EDGE, EDGES, GRAPH, NODE
 from graphacct.render.picture.tooltips import Formula
 from graphacct.reports.report import Report
-from graphacct.tensors import TensorSpec
 
 TOO_MANY = 200
 """The number of boxes above which a picture takes long to lay out and is hard to read."""
@@ -52,9 +52,10 @@ class Painter:
         self.clusters = {chain: f"cluster_{index}" for index, chain in enumerate(picture.scopes)}
         self.known = {box.id: box for box in picture.boxes}
         self.rows = {name: row for row in picture.fans() for name in row}
-        drawn = [edge for edge in picture.edges if edge.kind not in ("loop", "tied")]
-        self.arriving = Counter(edge.head for edge in drawn)
-        self.leaving = Counter(edge.tail for edge in drawn)
+        self.arrows, self.said = bundled(picture)
+        flow = [arrow.edges[0] for arrow in self.arrows if arrow.edges[0].kind != "loop"]
+        self.arriving = Counter(edge.head for edge in flow)
+        self.leaving = Counter(edge.tail for edge in flow)
         self.tied: dict[str, list[str]] = {}
         paths = {box.id: box.path for box in picture.boxes}
         for edge in picture.edges:
@@ -76,9 +77,8 @@ class Painter:
             frame.attr(labelloc="b", peripheries="0", margin="4")
             self._fill(frame)
         beside = towers(self.scene)
-        for index, (edge, weight) in enumerate(zip(self.scene.edges, self.scene.weights(), strict=True)):
-            if edge.kind != "tied":  # the boxes say it: a line around the picture would be a third of it
-                self._edge(edge, weight, dot, index in beside)
+        for arrow in self.arrows:
+            self._arrow(arrow, dot, arrow.index in beside)
         for upper, lower in above(self.scene):
             dot.edge(upper, lower, style="invis", weight="0")
         if not self.labelled:
@@ -127,11 +127,12 @@ class Painter:
         if box.record is None:
             words = " ".join(filter(None, (boxes.repeated(box.repeat), f"{box.members} nodes")))
             tip = tooltips.scope(self.report, box.path, words, box.figures, share, box.uncosted)
-            return {**column, **boxes.collapsed(box, self.amounts, tip, self._tied(box), self.narrow)}
+            label = boxes.collapsed(box, self.amounts, tip, self._tied(box), self._said(box), self.narrow)
+            return {**column, **label}
         tip = tooltips.node(self.report, box.record, box.figures, share, self.formula)
         row = self.rows.get(box.id, (box.id,))  # whose boxes look alike
         tall = not all(self.amounts.minor(self.known[name].figures) for name in row)
-        label = boxes.node(box, self.amounts, tip, self._tied(box), tall, self.narrow)
+        label = boxes.node(box, self.amounts, tip, self._tied(box), self._said(box), tall, self.narrow)
         return {**column, **label, **self._style(box.record)}
 
     def _tied(self, box: Box) -> str:
@@ -139,6 +140,12 @@ class Painter:
         others = self.tied.get(box.id, [])
         more = f" and {len(others) - 1} more" if len(others) > 1 else ""
         return f"tied to {last(others[0])}{more}" if others else ""
+
+    def _said(self, box: Box) -> str:
+        """Returns the words that say which values a box uses that have no arrow to it; empty if none."""
+        names = [self.known[name].name for name in self.said.get(box.id, ())]
+        more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+        return f"with {', '.join(names[:2])}{more}" if names else ""
 
     def _style(self, record: NodeCost) -> dict[str, str]:
         """Returns the attributes from plugins; the plugin that was registered last wins."""
@@ -161,19 +168,20 @@ class Painter:
             merged.update(item)
         return merged
 
-    def _edge(self, edge: Edge, weight: int, dot: DotSource, beside: bool) -> None:
-        attributes: dict[str, Any] = {"weight": str(weight), **EDGES[edge.kind]}
+    def _arrow(self, arrow: Bundle, dot: DotSource, beside: bool) -> None:
+        edge = arrow.edges[0]
+        attributes: dict[str, Any] = {"weight": str(arrow.weight), **EDGES[edge.kind]}
         if beside:
             attributes |= {"constraint": "false", **self.look.beside()}
-        attributes["tooltip"] = attributes["labeltooltip"] = tooltips.edge(edge)
-        if edge.spec is not None and self._is_news(edge, edge.spec):
-            text = labels.clean(labels.shape(edge.spec), labels.LONGEST_SHAPE)
+        attributes["tooltip"] = attributes["labeltooltip"] = tooltips.edges(arrow.edges)
+        text = self._news(arrow)
+        if text:
             run = labels.font(
                 f" &#160;{html.escape(text)} ", labels.TEXT_SIZE, EDGES[edge.kind].get("fontcolor", palette.MUTED)
             )
             attributes["label"] = f"<{run}>"
             self.labelled = True
-            if weight == STRAIGHT and self.arriving[edge.head] == self.leaving[edge.tail] == 1:
+            if arrow.weight == STRAIGHT and self.arriving[edge.head] == self.leaving[edge.tail] == 1:
                 attributes["labelfloat"] = "true"  # otherwise the label would bend the column; nothing else is near
         ends = (edge.tail, edge.head)
         if edge.kind == "loop":  # drawn from its head, so that it runs down beside the body like any edge
@@ -181,9 +189,17 @@ class Painter:
             attributes |= self.look.loop()
         dot.edge(*ends, **attributes)
 
-    def _is_news(self, edge: Edge, spec: TensorSpec) -> bool:
-        """Returns whether the shape on an edge is another than its box shows: another value, or one that is viewed."""
+    def _news(self, arrow: Bundle) -> str:
+        """Returns the shapes on an arrow that its box does not show: other values, or values that are viewed."""
+        edge = arrow.edges[0]
         tail = self.known[edge.tail]
         if edge.kind == "loop" or tail.kind == "entry" or self.known[edge.head].kind == "output":
-            return False
-        return tail.shown is None or labels.shape(spec) != labels.shape(tail.shown)
+            return ""
+        shapes = [labels.shape(one.spec) for one in arrow.edges if one.spec is not None]
+        known = "" if tail.shown is None else labels.shape(tail.shown)
+        news = [*dict.fromkeys(shape for shape in shapes if shape != known)]
+        if not news:
+            return ""
+        count = f"{len(shapes)} × " if len(shapes) > 1 and len({*shapes}) == 1 else ""
+        more = f" and {len(shapes) - 1} more" if len({*shapes}) > 1 else ""
+        return labels.clean(f"{count}{news[0]}{more}", labels.LONGEST_SHAPE)
