@@ -117,7 +117,8 @@ class Scene:
         scopes: The open scopes by chain, outer ones before those inside them.
         depth: How many levels of scopes are open, the boxes in the last one included.
         levels: The depth at which nothing is collapsed.
-        opened: The paths of the open scopes, indices as `*`, if they were chosen by their cost; None for a depth.
+        opened: The paths of the open scopes, if they were chosen by their cost; None for a depth.
+        collapsed: The paths of the others that are shown.
     """
 
     boxes: tuple[Box, ...]
@@ -126,18 +127,29 @@ class Scene:
     depth: int
     levels: int
     opened: frozenset[str] | None = None
+    collapsed: frozenset[str] = frozenset()
 
     @property
     def closed(self) -> Callable[[str], bool] | None:
-        """What says of the path of a scope that it is one box, if that was chosen by cost."""
-        opened = self.opened
-        return None if opened is None else lambda path: pattern(path) not in opened
+        """What says of the path of a scope, also in one repetition, that it is one box, if that was chosen by cost."""
+        if self.opened is None:
+            return None
+        opened, collapsed = self.opened, self.collapsed
+        patterns = {*map(pattern, opened)}
+        return lambda path: path in collapsed or (path not in opened and pattern(path) not in patterns)
 
     @property
     def length(self) -> int:
         """The most boxes one after the other, without entries, which take little space."""
         small = {box.id for box in self.boxes if box.kind == "entry"}
         return sum(box not in small for box in self.spine())
+
+    @property
+    def height(self) -> int:
+        """The most boxes one after the other, with the frames that they are in."""
+        known = {box.id: box.scopes for box in self.boxes}
+        frames = {known[name][:level] for name in self.spine() for level in range(1, len(known[name]) + 1)}
+        return self.length + len(frames)
 
     def spine(self) -> list[str]:
         """Returns the boxes of the longest path through the picture, which should form a straight column."""
