@@ -31,8 +31,8 @@ class Bundle:
 def bundled(scene: Scene) -> tuple[list[Bundle], dict[str, list[str]]]:
     """Returns the arrows of a picture, and for each box the boxes whose values it says that it uses.
 
-    The values between two closed scopes are one arrow; a node has one for each operand. Of a value that many boxes use, only the arrows to
-    the first of them and along the main path are drawn. Tied weights have no arrows.
+    The values between two closed scopes are one arrow; a node has one for each operand. Of a value that many boxes use,
+    only the arrows to the first of them and along the main path are drawn. Tied weights have no arrows.
     """
     known = {box.id: box for box in scene.boxes}
     together: dict[tuple[object, ...], list[int]] = {}

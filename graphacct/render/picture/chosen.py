@@ -42,7 +42,7 @@ def largest_open(content: Content, sizes: Sizes, set_: Callable[[Set[Chain]], Sc
         return [chain for chain in content.sums if chain[:-1] in scopes and len(chain) < DEEPEST]
 
     def open_(chain: Chain) -> list[Chain] | None:
-        """Opens a scope and returns those in it, unless the picture becomes too large: if with all of its name, alone."""
+        """Opens a scope, with all of its name if they fit, and returns those in it; None if it does not fit alone."""
         nonlocal best
         if chain in opened:
             return []
