@@ -170,6 +170,7 @@ def test_a_training_step_says_what_it_adds(browser: Any, pages: dict[str, Path])
     for row in rows:
         assert human(row.total, "byte") in panel
         assert row.why in panel
+    assert "2 · batch · k · n = 2 · 2,048 · 768 · 3,072 = 9,663,676,416, 12 times" in panel
     work = page("PARTS[state.selected].work.map(([q, of, , each, times]) => [q, of, Number(state.figures[each])])")
     lines = {line.quantity: line for line in found.lines}
     parts = {(part.quantity, part.of, part.each) for line in lines.values() for part in line.parts}
