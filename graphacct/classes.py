@@ -63,7 +63,7 @@ def evolve(value: Kind, /, **changes: Any) -> Kind:
     kind = type(value)
     taken = _TAKEN.get(kind)
     if taken is None:
-        fields = [field for field in attrs.fields(kind) if field.init]  # type: ignore[arg-type, misc]
+        fields = [field for field in attrs.fields(kind) if field.init]  # type: ignore[arg-type]
         taken = _TAKEN[kind] = tuple((field.name, field.alias) for field in fields)
     for name, alias in taken:
         if alias not in changes:

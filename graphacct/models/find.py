@@ -165,7 +165,7 @@ def preset(name: str, plugins: Plugins) -> tuple[Architecture, Any] | None:
 
 def _with_preset(name: str, plugins: Plugins) -> Any:
     """Returns the first architecture that has a preset of a name, or None. All are asked once for a name."""
-    before = plugins.architectures.get(plugins.remembered.get(("preset", name)))
+    before = plugins.architectures.get(plugins.remembered.get(("preset", name), ""))
     if before is not None and name in before.presets:
         return before
     for item in plugins.architectures.values():

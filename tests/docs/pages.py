@@ -137,6 +137,7 @@ def shell(command: str, here: bool = False) -> tuple[int, str]:
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("GRAPHACCT_", "COV_"))}
     environment |= {"COLUMNS": WIDTH, "NO_COLOR": "1", "PYTHONUTF8": "1"}
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # a page's pytest needs none, and imports a dozen otherwise
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", "")])
     said, printed = "", None
     alone = _ALONE.match(command) if here else None
