@@ -106,7 +106,20 @@ def drawn(
     if len(picture.boxes) > TOO_MANY:
         _warn(picture, unroll)
     formula = formula or tooltips.formulas_of(plugins, report)
-    return Painter(report, quantity, picture, plugins, formula, look, scope).paint()
+    dot = Painter(report, quantity, picture, plugins, formula, look, scope).paint()
+    dot.smaller = smaller(picture, scope, unroll)
+    return dot
+
+
+def smaller(picture: Scene, scope: str | None, unroll: bool) -> tuple[str, ...]:
+    """Returns in words what would make a picture smaller and is not done yet."""
+    frames = len(picture.scopes) > 0 if scope is None else any(len(chain) > 1 for chain in picture.scopes)
+    ways = ["open fewer scopes with depth=1"] if frames else []
+    if scope is None:
+        ways.append("draw one scope only")
+    elif frames or any(box.kind == "scope" for box in picture.boxes):
+        ways.append(f"draw a scope inside {scope}")
+    return (*ways, *(["draw repeated blocks once, without unroll=True"] if unroll else []))
 
 
 def _check_unrolled(report: Report) -> None:

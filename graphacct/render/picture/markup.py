@@ -1,4 +1,4 @@
-"""The SVG of a layout made ready to be shown: text that keeps its distances in every font, and edges inside.
+"""The SVG of a layout made ready to be shown: edges inside, and text that keeps its distances in every font.
 
 The boxes are laid out for DejaVu Sans, the widest of the fonts that programs take where Helvetica is missing, so that
 text fits in any. A layout has a `text` for each run of words in one font, at a place computed for that font; here the
@@ -31,7 +31,6 @@ _TEXT = re.compile(r'<text xml:space="preserve" text-anchor="(\w+)" x="([-\d.]+)
 _ATTRIBUTE = re.compile(r'([-\w]+)="([^"]*)"')
 _SHARE = re.compile(r"[<+−]?[\d.]+ %")
 _SIZE = re.compile(r'<svg width="([\d.]+)pt" height="([\d.]+)pt"\s+viewBox="([-\d. ]+)"')
-_PAGE = re.compile(r"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]")
 _SHIFT = re.compile(r"scale\(([\d.]+) [\d.]+\) rotate\(0\) translate\(([-\d.]+) ([-\d.]+)\)")
 _PATH = re.compile(r' d="M([^"]+)"')
 _PAPER = re.compile(r'<polygon fill="white" stroke="none" points="[^"]+"')
@@ -39,23 +38,21 @@ _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
 def ready(svg: str) -> str:
-    """Returns a layout's SVG with a `text` for each line, in fonts that every machine has, and its edges inside."""
-    return inside("\n".join(_lines(svg.splitlines()))) + "\n"
+    """Returns a layout's SVG with a `text` for each line, in fonts that every machine has."""
+    return "\n".join(_lines(svg.splitlines())) + "\n"
 
 
 def scale(svg: str) -> float:
     """Returns how large what is drawn in an SVG is, by the size that its layout has."""
-    shift = _SHIFT.search(svg)
-    return float(shift[1]) if shift else 1.0
+    size, shift = _SIZE.search(svg), _SHIFT.search(svg)
+    if size is None or shift is None:
+        return 1.0
+    return float(shift[1]) * float(size[1]) / float(size[3].split()[2])
 
 
-def dimensions(content: bytes, form: str) -> tuple[float, float]:
-    """Returns the width and height of a picture in a format, in points."""
-    if form == "png":
-        points = 72 / PIXELS_PER_INCH
-        return int.from_bytes(content[16:20]) * points, int.from_bytes(content[20:24]) * points
-    pattern = _SIZE if form == "svg" else _PAGE
-    found = pattern.search(content.decode("latin-1"))
+def dimensions(svg: str) -> tuple[float, float]:
+    """Returns the width and height of an SVG, in points."""
+    found = _SIZE.search(svg)
     return (float(found[1]), float(found[2])) if found else (1.0, 1.0)
 
 
