@@ -28,6 +28,7 @@ IN_FEW_STEPS = ("-Gnslimit=1", "-Gnslimit1=1", "-Gmclimit=0.1", "-Gsplines=line"
 MOST_BOXES, MOST_ARROWS = 1_000, 4_000
 """The most that is laid out: twice as many boxes take minutes."""
 WAYS_OUT = "collapse scopes with depth=1, draw one scope only, or draw repeated blocks once, without unroll=True"
+_PEN = re.compile(r'^\s*n\s+\[_draw_="c \d+ -(#[0-9a-f]{6})', re.MULTILINE)
 _BOX, _ARROW = re.compile(r"^\t+n\d+ \[", re.MULTILINE), re.compile(r"^\t+\S+ -> ", re.MULTILINE)
 
 
@@ -58,6 +59,22 @@ def laid_out(source: str, form: str) -> bytes:
             see = "" if done is None else "write a .dot file to see its source, or "
             raise RenderError(f"{problem}; {see}{WAYS_OUT}")
         _warn(problem, *tries[0], f"{boxes:,} boxes and {arrows:,} arrows")
+
+
+def rgb(colour: str) -> str:
+    """Returns a colour that Graphviz knows by a name as `#rrggbb`; as it is if no program says what it is."""
+    import subprocess
+
+    from graphacct.render.picture.lines import Literal, quoted
+
+    try:
+        program = _programs()[0]
+        source = f'graph {{ n [label="" color={quoted(Literal(colour))}] }}'
+        done = subprocess.run([program, "-Txdot"], input=source, capture_output=True, timeout=CAREFULLY, text=True)
+    except (RenderError, OSError, subprocess.SubprocessError):
+        return colour
+    found = _PEN.search(done.stdout)
+    return found[1] if found else colour
 
 
 def _run(
