@@ -121,7 +121,7 @@ def _check_legible(picture: str, options: Mapping[str, Any]) -> None:
     """Warns with PictureWarning of text that is too small in print."""
     import warnings
 
-    from graphacct.render.picture.dot import PictureWarning
+    from graphacct.render.picture.engine import PictureWarning
     from graphacct.render.picture.labels import TEXT_SIZE
 
     printed: float = options.get("font_size", TEXT_SIZE) * markup.scale(picture)

@@ -32,6 +32,10 @@ _PEN = re.compile(r'^\s*n\s+\[_draw_="c \d+ -(#[0-9a-f]{6})', re.MULTILINE)
 _BOX, _ARROW = re.compile(r"^\t+n\d+ \[", re.MULTILINE), re.compile(r"^\t+\S+ -> ", re.MULTILINE)
 
 
+class PictureWarning(UserWarning):
+    """The picture is drawn but will be hard to lay out or to read. The message says how to make it smaller."""
+
+
 def laid_out(source: str, form: str) -> bytes:
     """Returns what a layout program makes of DOT source, as `svg` or `png`.
 
@@ -112,8 +116,6 @@ def _problem(program: str, done: subprocess.CompletedProcess[bytes] | None, opti
 
 
 def _warn(problem: str, other: str, options: tuple[str, ...], size: str) -> None:
-    from graphacct.render.picture.dot import PictureWarning
-
     how = f"{os.path.basename(other)} draws it"
     if options:
         how += f", {size}, in few steps with straight arrows; to make it smaller: {WAYS_OUT}"

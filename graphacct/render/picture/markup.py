@@ -27,7 +27,9 @@ DIGIT = (0.636, 0.696)
 
 DEFAULTS = {"font-weight": "normal", "font-size": "14.00", "fill": "#000000"}
 
-_TEXT = re.compile(r'<text xml:space="preserve" text-anchor="(\w+)" x="([-\d.]+)" y="([-\d.]+)" ([^>]*)>(.*)</text>')
+_TEXT = re.compile(
+    r'<text (?:xml:space="preserve" )?text-anchor="(\w+)" x="([-\d.]+)" y="([-\d.]+)" ([^>]*)>(.*)</text>'
+)
 _ATTRIBUTE = re.compile(r'([-\w]+)="([^"]*)"')
 _SHARE = re.compile(r"[<+−]?[\d.]+ %")
 _SIZE = re.compile(r'<svg width="([\d.]+)pt" height="([\d.]+)pt"\s+viewBox="([-\d. ]+)"')

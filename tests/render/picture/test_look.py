@@ -167,6 +167,18 @@ def test_the_words_of_a_line_are_one_text(gpt2: Report) -> None:
     assert not re.search(r'">(?: |&#160;)*</text>', picture)
 
 
+@pytest.mark.parametrize("space", ['xml:space="preserve" ', ""])
+def test_text_of_an_older_graphviz_is_put_together_too(space: str) -> None:
+    """It does not say that blanks are kept."""
+    look = 'font-family="DejaVu Sans" font-size="9.00"'
+    runs = [
+        f'<text {space}text-anchor="start" x="{x}" y="-5" {look}>{words}</text>' for x, words in enumerate(["a", " b"])
+    ]
+    (made,) = markup._lines(runs)
+    assert made.startswith('<text xml:space="preserve" text-anchor="start" x="0"')
+    assert made.endswith(">a b</text>")
+
+
 def test_shares_end_where_they_ended() -> None:
     """A share at the right of a box is set from its end, so that it stays there in a narrower font."""
     given = (
