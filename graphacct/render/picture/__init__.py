@@ -117,7 +117,7 @@ def _check_legible(svg: str, smaller: Sequence[str], options: Mapping[str, Any])
     """Warns with PictureWarning of text that is too small in print, with what would make the picture smaller."""
     import warnings
 
-    from graphacct.render.picture.dot import PictureWarning
+    from graphacct.render.picture.engine import PictureWarning
     from graphacct.render.picture.labels import TEXT_SIZE
 
     printed: float = options.get("font_size", TEXT_SIZE) * markup.scale(svg)

@@ -27,7 +27,9 @@ DIGIT = (0.636, 0.696)
 
 DEFAULTS = {"font-weight": "normal", "font-size": "14.00", "fill": "#000000"}
 
-_TEXT = re.compile(r'<text xml:space="preserve" text-anchor="(\w+)" x="([-\d.]+)" y="([-\d.]+)" ([^>]*)>(.*)</text>')
+_TEXT = re.compile(
+    r'<text (?:xml:space="preserve" )?text-anchor="(\w+)" x="([-\d.]+)" y="([-\d.]+)" ([^>]*)>(.*)</text>'
+)
 _ATTRIBUTE = re.compile(r'([-\w]+)="([^"]*)"')
 _SHARE = re.compile(r"[<+−]?[\d.]+ %")
 _SIZE = re.compile(r'<svg width="([\d.]+)pt" height="([\d.]+)pt"\s+viewBox="([-\d. ]+)"')
@@ -51,7 +53,7 @@ def scale(svg: str) -> float:
 
 
 def dimensions(svg: str) -> tuple[float, float]:
-    """Returns the width and height of an SVG, in points."""
+    """Returns the width and height of an SVG in points."""
     found = _SIZE.search(svg)
     return (float(found[1]), float(found[2])) if found else (1.0, 1.0)
 
