@@ -17,7 +17,7 @@ from graphacct.render.picture.engine import PictureWarning
 from graphacct.render.picture.lines import DotSource
 from graphacct.render.picture.look import TOP_DOWN, Look
 from graphacct.render.picture.painter import TOO_MANY, Painter
-from graphacct.render.picture.part import part
+from graphacct.render.picture.part import of_one_repetition, part
 from graphacct.render.picture.reentered import parted
 from graphacct.render.picture.scene import Scene
 from graphacct.render.picture.stage import scene
@@ -72,7 +72,8 @@ def drawn(
         font_size: The size in points of the text in the boxes.
         grey: Whether greys stand for the colours.
         fields: The quantities in the boxes; parameters, FLOPs and `color_by` unless given.
-        scope: The only scope that is drawn: its path, or a glob of it, such as `model.layers.*`.
+        scope: The only scope that is drawn: its path, or a glob of it, such as `model.layers.*`, with its repetitions
+            summed; an index, as in `layers.0`, is one repetition with its own figures.
         width_cm: The width of the picture.
         narrow: Whether boxes have more lines, and are narrower.
         most: The most boxes without a `depth`.
@@ -89,7 +90,7 @@ def drawn(
     for name in fields or ():
         report.quantity(name)
     if scope is not None:
-        if unroll:
+        if unroll or of_one_repetition(report, scope):
             _check_unrolled(report)
             report = unrolled(report, plugins)
         picture = part(report, plugins, scope, depth, views)

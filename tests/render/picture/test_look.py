@@ -109,12 +109,20 @@ def test_fields_are_what_the_boxes_show(gpt2: Report) -> None:
         draw(gpt2, fields=["flop"])
 
 
+def texts(picture: str) -> set[str]:
+    """The lines of an SVG."""
+    return {
+        "".join(text.itertext()).replace("\xa0", " ") for text in ElementTree.fromstring(picture).iter(f"{SVG}text")
+    }
+
+
 @pytest.mark.parametrize("scope", ["transformer.h.*", "h.*", "transformer.h.[*]", "*.h.*"])
 def test_one_scope_is_drawn_with_what_comes_in_and_goes_out(gpt2: Report, scope: str) -> None:
-    """By its path, its end or a glob; its figures stay what they are in the whole model."""
-    tree = ElementTree.fromstring(svg(gpt2, scope=scope))
-    lines = {"".join(text.itertext()).replace("\xa0", " ") for text in tree.iter(f"{SVG}text")}
-    assert f"gpt2  {scope}    124 M parameters · 272 GFLOP" in lines or any(scope in text for text in lines)
+    """By its path, its end or a glob; the title has its own totals and how often it runs, the shares are of the whole
+    model."""
+    lines = texts(svg(gpt2, scope=scope))
+    assert f"gpt2  {scope}  ×12    85.1 M parameters · 214 GFLOP" in lines
+    assert any(text.endswith("repetitions summed · shares of the whole model") for text in lines)
     assert not any("lm_head" in text for text in lines)
     assert any(text.startswith("h.*  ×12") for text in lines)
     assert {"embed  [1, 1024, 768]", "output  [1, 1024, 768]"} <= lines
@@ -127,6 +135,26 @@ def test_all_formats_show_the_same_picture() -> None:
     picture = png(llama)
     ratio = int.from_bytes(picture[16:20]) / int.from_bytes(picture[20:24])
     assert ratio == pytest.approx(wide / high, rel=0.1)
+
+
+def test_a_scope_inside_a_block_says_how_often_it_runs(gpt2: Report) -> None:
+    """Its figures are those of all repetitions, which the title, its frame and the caption say."""
+    lines = texts(svg(gpt2, scope="mlp"))
+    assert "gpt2  mlp  ×12    56.7 M parameters · 116 GFLOP" in lines
+    assert any(text.startswith("mlp  ×12   ") for text in lines)
+    assert any("repetitions summed" in text for text in lines)
+
+
+@pytest.mark.parametrize("scope", ["h.3.mlp", "transformer.h.0.mlp"])
+def test_a_scope_with_an_index_is_one_repetition(gpt2: Report, scope: str) -> None:
+    """With its own figures, as if the blocks were unrolled: 4.72 M = 768 · 3072 + 3072 + 3072 · 768 + 768."""
+    picture = svg(gpt2, scope=scope)
+    lines = texts(picture)
+    assert f"gpt2  {scope}    4.72 M parameters · 9.70 GFLOP" in lines
+    assert not any("×12" in text or "repetitions summed" in text for text in lines)
+    assert picture == svg(gpt2, scope=scope, unroll=True)
+    with pytest.raises(ConfigError, match=r"'h\.12\.mlp'; there are 12, transformer\.h\.0\.mlp to transformer\.h\.11"):
+        draw(gpt2, scope="h.12.mlp")
 
 
 def test_a_scope_has_a_depth_of_its_own(gpt2: Report) -> None:

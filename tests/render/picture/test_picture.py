@@ -84,7 +84,8 @@ def test_pdf_needs_no_graphviz(gpt2: Report, tmp_path: Path) -> None:
 def test_a_width_gives_one_layout_in_every_format(gpt2: Report, tmp_path: Path) -> None:
     """The narrower boxes of a small picture too, and the word about its text."""
     formats = ["svg", "png", "pdf"] if importlib.util.find_spec("svglib") else ["svg", "png"]
-    shown, said = [], set()
+    shown: list[str] = []
+    said: set[str] = set()
     for form in formats:
         with pytest.warns(PictureWarning) as warned:
             shown.append(render(gpt2, tmp_path / f"a.{form}", depth=1, width_cm=4).source)
