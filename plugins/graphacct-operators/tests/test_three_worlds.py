@@ -4,6 +4,7 @@ import inspect
 
 import graphacct_operators
 import pytest
+from each import each
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -329,7 +330,7 @@ def contract(name):
 CONTRACTS = {name: contract(name) for name in CASES}
 
 
-@pytest.mark.parametrize("name", CASES)
+@each("name", CASES)
 def test_it_keeps_the_contract_of_an_operator(name):
     """All that graphacct.testing asks of an operator; each message says what to do."""
     assert [*failures(CONTRACTS[name])] == []
