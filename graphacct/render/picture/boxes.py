@@ -41,9 +41,9 @@ def entry(box: Box) -> dict[str, Any]:
     }
 
 
-def node(box: Box, amounts: Amounts, tip: Any, tied: str = "", narrow: bool = False) -> dict[str, Any]:
-    """Returns the attributes of a node: two lines, one line if it costs little, dashed if it has no cost; `tied` says
-    with what it shares a weight."""
+def node(box: Box, amounts: Amounts, tip: Any, tied: str, tall: bool, narrow: bool) -> dict[str, Any]:
+    """Returns the attributes of a node: two lines if it is `tall`, dashed if it has no cost; `tied` says with what it
+    shares a weight."""
     assert box.record is not None
     operator = box.record.node.operator
     name = labels.escape(last(box.path))
@@ -62,7 +62,6 @@ def node(box: Box, amounts: Amounts, tip: Any, tied: str = "", narrow: bool = Fa
     runs = (labels.font(f"  {kind}", labels.TEXT_SIZE, ink) if kind else "") + _tie(tied, fill, ink)
     shown, figures = _texts(given, amounts.words(box.figures))
     share = labels.escape(amounts.share(box.figures)) if amounts.share(box.figures) else ""
-    tall = not amounts.minor(box.figures)
     label = labels.box(name, runs, shown, figures, share, ink, tall, narrow)
     return {"label": label, "fillcolor": fill, "tooltip": tip}
 

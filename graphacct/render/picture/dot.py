@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from graphacct.costs.annotate import NodeCost
 from graphacct.costs.quantities import Quantity
-from graphacct.dims import same_shape
 from graphacct.errors import PluginError, RenderError, brief, failure
 from graphacct.graph.paths import last
 from graphacct.hooks.manager import Plugins, default
@@ -23,6 +22,7 @@ from graphacct.render.picture.chosen import MOST
 from graphacct.render.picture.lines import DotSource
 from graphacct.render.picture.look import TOP_DOWN, Look
 from graphacct.render.picture.part import part
+from graphacct.render.picture.places import above, leftmost, towers
 from graphacct.render.picture.scene import STRAIGHT, Box, Chain, Edge, Scene
 from graphacct.render.picture.stage import scene
 from graphacct.render.picture.styles import EDGE, EDGES, GRAPH, NODE
@@ -152,7 +152,7 @@ class _Painter:
         look: Look,
         scope: str | None,
     ) -> None:
-        self.scope = scope
+        self.scope, self.labelled = scope, False
         self.look, self.narrow = look, look.narrow
         self.report = report
         self.scene = picture
@@ -161,7 +161,8 @@ class _Painter:
         self.amounts = Amounts(report, quantity, picture, look.fields)
         self.spine = set(picture.spine())
         self.clusters = {chain: f"cluster_{index}" for index, chain in enumerate(picture.scopes)}
-        self.kinds = {box.id: box.kind for box in picture.boxes}
+        self.known = {box.id: box for box in picture.boxes}
+        self.rows = {name: row for row in picture.fans() for name in row}
         self.arrows = Counter(edge.head for edge in picture.edges if edge.kind not in ("loop", "tied"))
         self.tied: dict[str, list[str]] = {}
         paths = {box.id: box.path for box in picture.boxes}
@@ -169,15 +170,11 @@ class _Painter:
             if edge.kind == "tied":
                 self.tied.setdefault(edge.tail, []).append(paths[edge.head])
                 self.tied.setdefault(edge.head, []).append(paths[edge.tail])
-        self.entering: dict[str, list[TensorSpec]] = {}
-        for edge in picture.edges:
-            if edge.spec is not None:
-                self.entering.setdefault(edge.head, []).append(edge.spec)
 
     def paint(self) -> DotSource:
-        # Ranked together, scopes are more compact, but then q, k and v come in any order.
-        ranks = {} if self.scene.fans() else {"newrank": "true"}
-        dot = DotSource("graphacct", {**GRAPH, **ranks, **self.look.graph()}, NODE, EDGE)
+        # Ranked together, scopes are more compact, but it takes long.
+        together = {"newrank": "true"} if len(self.scene.boxes) <= TOO_MANY or not self.rows else {}
+        dot = DotSource("graphacct", {**GRAPH, **together, **self.look.graph()}, NODE, EDGE)
         dot.attr(
             label=legend.title(self.report, self.amounts.quantity, self.scope),
             tooltip=labels.tooltip([self.report.model]),
@@ -187,11 +184,14 @@ class _Painter:
             frame.attr(label=legend.caption(self.report, self.amounts, self.scene, longest))
             frame.attr(labelloc="b", peripheries="0", margin="4")
             self._fill(frame)
-        for edge, weight in zip(self.scene.edges, self.scene.weights(), strict=True):
+        beside = towers(self.scene)
+        for index, (edge, weight) in enumerate(zip(self.scene.edges, self.scene.weights(), strict=True)):
             if edge.kind != "tied":  # the boxes say it: a line around the picture would be a third of it
-                self._edge(edge, weight, dot)
-        for above, below in self._inputs_first():
-            dot.edge(above, below, style="invis", weight="0")
+                self._edge(edge, weight, dot, index in beside)
+        for upper, lower in above(self.scene):
+            dot.edge(upper, lower, style="invis", weight="0")
+        if not self.labelled:
+            dot.defaults["graph"] |= self.look.apart()
         self.look.dress(dot)
         dot.paths = {box.id: box.path for box in self.scene.boxes}
         return dot
@@ -215,22 +215,19 @@ class _Painter:
                 with into.subgraph(name=self.clusters[item]) as cluster:
                     cluster.attr(**boxes.frame(self.scene.scopes[item], self.report, self.amounts))
                     fill(item, cluster)
+            for row in dict.fromkeys(self.rows.values()):
+                if self.known[row[0]].scopes == chain:
+                    into.row(row)
 
+        for name in leftmost(self.scene):
+            frame.first(name)
         fill((), frame)
-
-    def _inputs_first(self) -> list[tuple[str, str]]:
-        """Returns pairs that keep the graph's inputs above all other boxes that nothing flows into, and a weight that
-        only others use above the first of them."""
-        fed = {edge.head for edge in self.scene.edges}
-        used = fed | {edge.tail for edge in self.scene.edges if edge.kind != "tied"}
         inputs = [box.id for box in self.scene.boxes if box.kind == "input"]
-        others = [box.id for box in self.scene.boxes if box.kind == "node" and box.id not in fed and box.id in used]
-        found = [(inputs[0], other) for other in others] if inputs else []
-        users = {edge.tail: edge.head for edge in reversed(self.scene.edges) if edge.kind == "tied"}
-        return found + [(owner, user) for owner, user in users.items() if owner not in used]
+        if len(inputs) > 1:
+            frame.row(inputs, ordered=False)
 
     def _box(self, box: Box) -> dict[str, Any]:
-        column = {"group": "spine"} if box.id in self.spine else {}
+        column = {"group": "spine"} if box.id in self.spine and not self.rows else {}
         if box.kind in ("input", "output"):
             return {**column, **boxes.terminal(box)}
         if box.kind == "entry":
@@ -241,7 +238,10 @@ class _Painter:
             tip = tooltips.scope(self.report, box.path, words, box.figures, share, box.uncosted)
             return {**column, **boxes.collapsed(box, self.amounts, tip, self._tied(box), self.narrow)}
         tip = tooltips.node(self.report, box.record, box.figures, share, self.formula)
-        return {**column, **boxes.node(box, self.amounts, tip, self._tied(box), self.narrow), **self._style(box.record)}
+        row = self.rows.get(box.id, (box.id,))  # whose boxes look alike
+        tall = not all(self.amounts.minor(self.known[name].figures) for name in row)
+        label = boxes.node(box, self.amounts, tip, self._tied(box), tall, self.narrow)
+        return {**column, **label, **self._style(box.record)}
 
     def _tied(self, box: Box) -> str:
         """Returns the words that say with which boxes a box shares a weight; empty if with none."""
@@ -270,15 +270,18 @@ class _Painter:
             merged.update(item)
         return merged
 
-    def _edge(self, edge: Edge, weight: int, dot: DotSource) -> None:
+    def _edge(self, edge: Edge, weight: int, dot: DotSource, beside: bool) -> None:
         attributes: dict[str, Any] = {"weight": str(weight), **EDGES[edge.kind]}
+        if beside:
+            attributes |= {"constraint": "false", **self.look.beside()}
         attributes["tooltip"] = attributes["labeltooltip"] = tooltips.edge(edge)
         if edge.spec is not None and self._is_news(edge, edge.spec):
             text = labels.clean(labels.shape(edge.spec), labels.LONGEST_SHAPE)
             run = labels.font(
-                f" {html.escape(text)} ", labels.TEXT_SIZE, EDGES[edge.kind].get("fontcolor", palette.MUTED)
+                f" &#160;{html.escape(text)} ", labels.TEXT_SIZE, EDGES[edge.kind].get("fontcolor", palette.MUTED)
             )
             attributes["label"] = f"<{run}>"
+            self.labelled = True
             if weight == STRAIGHT and self.arrows[edge.head] == 1:
                 attributes["labelfloat"] = "true"  # otherwise the label would bend the column; nothing else is near
         ends = (edge.tail, edge.head)
@@ -288,10 +291,8 @@ class _Painter:
         dot.edge(*ends, **attributes)
 
     def _is_news(self, edge: Edge, spec: TensorSpec) -> bool:
-        """Returns whether the shape on an edge adds to what its two boxes show."""
-        if edge.kind == "loop" or "output" in (self.kinds[edge.tail], self.kinds[edge.head]):
+        """Returns whether the shape on an edge is another than its box shows: another value, or one that is viewed."""
+        tail = self.known[edge.tail]
+        if edge.kind == "loop" or tail.kind == "entry" or self.known[edge.head].kind == "output":
             return False
-        if edge.views:
-            return True
-        entering = self.entering.get(edge.tail, [])
-        return bool(entering) and not any(same_shape(spec.shape, other.shape) for other in entering)
+        return tail.shown is None or labels.shape(spec) != labels.shape(tail.shown)

@@ -150,11 +150,12 @@ class Scene:
             record = known[edge.head].record
             if edge.kind == "data" and record is not None:
                 fed.setdefault((edge.tail, known[edge.head].scopes, record.node.operator), {})[edge.head] = None
-        found, taken = [], set[str]()
+        found: list[tuple[str, ...]] = []
+        beside: dict[str, tuple[str, ...]] = {}
         for heads in map(tuple, fed.values()):
-            if len(heads) > 1 and taken.isdisjoint(heads) and not _reached(heads, leaving) & {*heads}:
+            if len(heads) > 1 and beside.keys().isdisjoint(heads) and not _reached(heads, leaving, beside) & {*heads}:
                 found.append(heads)
-                taken.update(heads)
+                beside.update(dict.fromkeys(heads, heads))
         return found
 
     def weights(self) -> list[int]:
@@ -182,13 +183,14 @@ class Scene:
         return [e for e in self.edges if e.kind not in ("loop", "tied") and order[e.tail] < order[e.head]]
 
 
-def _reached(starts: Sequence[str], leaving: Mapping[str, list[str]]) -> set[str]:
-    """Returns the boxes that some boxes lead to."""
+def _reached(starts: Sequence[str], leaving: Mapping[str, list[str]], beside: Mapping[str, Sequence[str]]) -> set[str]:
+    """Returns the boxes that some boxes lead to, and the boxes `beside` these, which stand in one row with them."""
     reached: set[str] = set()
     ahead = [*starts]
     while ahead:
         for name in leaving.get(ahead.pop(), ()):
             if name not in reached:
-                reached.add(name)
-                ahead.append(name)
+                row = beside.get(name, (name,))
+                reached.update(row)
+                ahead.extend(row)
     return reached
