@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 from graphacct.deriving.agreement import agrees
-from graphacct.deriving.symbols import Symbol, symbols_of
+from graphacct.deriving.symbols import Symbol, symbols_of, with_image_key
 from graphacct.deriving.traced_report import FAILURES, HELD, Held, traced_report
 from graphacct.errors import ConfigError
 from graphacct.formulas.conditions import names_in
@@ -23,12 +23,14 @@ from graphacct.formulas.evaluate import Evaluation
 from graphacct.formulas.guards import Guard
 from graphacct.formulas.trace import Trace
 from graphacct.hooks.manager import Plugins
+from graphacct.phases import DECODE
 from graphacct.reports.report import Report
 
 AT_MOST = ((60, 12), (300, 6))
 """The most reports that are traced, of graphs with at most so many nodes."""
 NEAREST = 4
 """Of a larger graph, and of a training step, which take far longer, only so many of the nearest sizes are tried."""
+ONE_TOKEN = "a decoding step has one new token; cache_len says how many are before it"
 LENGTH = "_len"
 """How the names of lengths end."""
 
@@ -119,6 +121,7 @@ def branches(
         symbols = symbols_of(found, options, report.workload)
     except ConfigError:  # a finished graph
         return Branches((), (), {})
+    symbols = with_image_key(account, found, options, symbols)
     own = {symbol.name: symbol.value for symbol in symbols}
     keys = {symbol.name for symbol in symbols if symbol.of_config}
     nodes = _nodes(report)
@@ -144,7 +147,10 @@ def branches(
             _add(traced, Branch(new.report, (region,)), plugins)
     regions = [region for branch in traced for region in branch.regions]
     always = [name for name in held if all(region.held.get(name) == own[name] for region in regions)]
-    return Branches(symbols, tuple(traced), {name: held[name].reason for name in always})
+    reasons = {name: held[name].reason for name in always}
+    if "seq_len" in reasons and report.workload.get("phase") == DECODE:
+        reasons["seq_len"] = ONE_TOKEN
+    return Branches(symbols, tuple(traced), reasons)
 
 
 def _add(traced: list[Branch], new: Branch, plugins: Plugins) -> None:

@@ -40,6 +40,7 @@ def near(found: Branches, chance: random.Random) -> Iterator[Mapping[str, int]]:
     [
         ("gpt2", {}),
         ("t5-small", {}),
+        ("vit-base-patch16-224", {}),
         ("llama-3-8b", {"phase": "decode", "cache_len": 4096}),
         ("deepseek-v3", {"phase": "train", "quantities": ["params", "step_flops", "saved_bytes"], "seq_len": 64}),
     ],
@@ -87,3 +88,13 @@ def test_a_report_that_differs_is_a_branch_of_its_own() -> None:
     found = branches_of("deepseek-v3", quantities=FEW)
     assert len(found.branches) == 2
     assert [{**region.held}.get("seq_len") for region in found.branches[1].regions] == [1, 1]
+
+
+def test_an_image_has_another_size_together_with_the_learned_positions() -> None:
+    """The size of the workload, and the key of the configuration with it; a decoding step has one token."""
+    found = branches_of("clip-vit-base-patch32", quantities=FEW)
+    (size,) = [symbol for symbol in found.symbols if symbol.name == "image_size"]
+    assert size.key == "vision_config.image_size"
+    assert "image_size" not in found.fixed
+    decoding = branches_of("gpt2", phase="decode", quantities=FEW)
+    assert decoding.fixed == {"seq_len": "a decoding step has one new token; cache_len says how many are before it"}

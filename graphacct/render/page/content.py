@@ -160,6 +160,7 @@ class _Writer:
                 "value": symbol.value,
                 **({"config": True} if symbol.of_config else {}),
                 **({"given": True} if symbol.given else {}),
+                **({"key": symbol.key} if symbol.key else {}),
                 **({"fixed": fixed[symbol.name]} if symbol.name in fixed else {}),
             }
             for symbol in self.symbols

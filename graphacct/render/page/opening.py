@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphacct.render.opening import largest_first
 from graphacct.render.page.tree import ROOT, Tree
+from graphacct.reports.opening import largest_first
 
 MOST = 30
 """The most parts that are readable at once."""
