@@ -13,7 +13,8 @@ import attrs
 
 from graphacct.costs.annotate import NodeCost
 from graphacct.dims import Dim, same
-from graphacct.explanations.formulas import exact_cost, gradient_formulas, number
+from graphacct.explanations.formulas import exact_cost, number
+from graphacct.explanations.named import NamedFormula, named_gradients
 from graphacct.graph.graph import Graph, Parameter, Value
 from graphacct.hooks.manager import Plugins
 from graphacct.operators.operator import Operator
@@ -54,6 +55,7 @@ class ExplainedPart:
         each: The result for one time.
         times: How often it is done.
         total: The result for all times.
+        named: The formula for other sizes; None when it has no closed form.
     """
 
     quantity: str
@@ -64,6 +66,7 @@ class ExplainedPart:
     each: Dim
     times: Dim
     total: Dim
+    named: NamedFormula | None = attrs.field(default=None, eq=False, repr=False)
 
     def belongs(self, quantity: str) -> bool:
         """Returns whether it is a part of `quantity`."""
@@ -155,12 +158,12 @@ def _gradients(operator: Operator, record: NodeCost, passes: Passes) -> Iterator
     """Yields the parts of the gradients, and the forward work that the kernel repeats for them."""
     for wanted, times in passes.items():
         for part in gradient_parts(operator, record.node, wanted) or ():
-            found = gradient_formulas(operator, record, part)
+            found = named_gradients(operator, record, part)
             repeated = part.kind == RECOMPUTE
             name = "what its backward kernel does again" if repeated else " and ".join(part.operands)
             for of in (MATMUL, VECTOR):
                 each = getattr(part.work, of)
-                yield _part(part.kind, of, name, found.get(of, ("", "")), each, times)
+                yield _part(part.kind, of, name, found.get(of), each, times)
 
 
 def _additions(items: Iterable[Additions]) -> Iterator[ExplainedPart]:
@@ -189,8 +192,14 @@ def _updates(record: NodeCost, training: Training, trained: Callable[[Parameter]
             yield _part(quantity, "", parameter.name, ("", ""), getattr(found, quantity), 1)
 
 
-def _part(quantity: str, of: str, name: str, formula: tuple[str, str], each: Dim, times: Dim) -> ExplainedPart:
-    return ExplainedPart(quantity, of, name, *formula, each, times, each * times)
+def _part(
+    quantity: str, of: str, name: str, formula: NamedFormula | tuple[str, str] | None, each: Dim, times: Dim
+) -> ExplainedPart:
+    if isinstance(formula, NamedFormula):
+        named, text, substituted = formula, formula.text, formula.substituted
+        return ExplainedPart(quantity, of, name, text, substituted, each, times, each * times, named)
+    text, substituted = formula or ("", "")
+    return ExplainedPart(quantity, of, name, text, substituted, each, times, each * times)
 
 
 def _idle(

@@ -110,13 +110,15 @@ class Explainer:
                 self._formulas[key] = {}
         formulas: dict[str, Any] = {}
         names: dict[str, int] = {}
-        sizes = {collapse: [_sizes(operator, record, collapse) for record in records] for collapse in (True, False)}
+        sizes = {
+            collapse: [sizes_behind(operator, record, collapse) for record in records] for collapse in (True, False)
+        }
         for quantity, formula in self._formulas[key].items():
             given = sizes[formula.collapse]
             holds = [
                 place
                 for place, (record, each) in enumerate(zip(records, given, strict=True))
-                if _is(formula, each, record, quantity)
+                if is_figure(formula, each, getattr(record.cost, quantity))
             ]
             own = formula.names()
             if holds and all(own <= each.keys() for each in given):
@@ -135,12 +137,12 @@ def _alike(plain: NodeCost, records: Sequence[NodeCost]) -> Any:
 
 
 def _sides(record: NodeCost) -> Any:
-    specs = tuple((item.spec.dtype, *map(_key, item.spec.shape)) for item in record.node.inputs)
-    figures = tuple(_key(getattr(record.cost, quantity)) for quantity in PER_NODE)
-    return specs, _key(record.node.attributes), figures
+    specs = tuple((item.spec.dtype, *map(key_of, item.spec.shape)) for item in record.node.inputs)
+    figures = tuple(key_of(getattr(record.cost, quantity)) for quantity in PER_NODE)
+    return specs, key_of(record.node.attributes), figures
 
 
-def _sizes(operator: Operator, record: NodeCost, collapse: bool) -> Mapping[str, Any]:
+def sizes_behind(operator: Operator, record: NodeCost, collapse: bool) -> Mapping[str, Any]:
     """Returns the sizes behind the names of a node's formulas; none where they cannot be named.
 
     A branch is not limited by what is decided here: formulas are compared with its figures afterwards.
@@ -155,24 +157,22 @@ def _sizes(operator: Operator, record: NodeCost, collapse: bool) -> Mapping[str,
             return {}
 
 
-def _is(formula: NamedFormula, sizes: Mapping[str, Any], record: NodeCost, quantity: str) -> bool:
+def is_figure(formula: NamedFormula, sizes: Mapping[str, Any], figure: Any) -> bool:
     """Returns whether a formula with a branch's sizes is the figure that the branch has, for all sizes of it."""
     if not formula.names() <= sizes.keys():
         return False
     try:
-        mine = formula.at(sizes)
+        return bool(key_of(formula.at(sizes)) == key_of(figure))
     except FAILURES:
         return False
-    its = getattr(record.cost, quantity)
-    return _key(mine) == _key(its)
 
 
-def _key(value: Any) -> Any:
+def key_of(value: Any) -> Any:
     """Returns a figure, or what holds some, as a key: formulas by what they say."""
     if isinstance(value, TracedSize):
         return value.key
     if isinstance(value, Mapping):
-        return tuple((name, _key(each)) for name, each in value.items())
+        return tuple((name, key_of(each)) for name, each in value.items())
     if isinstance(value, (list, tuple)):
-        return tuple(map(_key, value))
+        return tuple(map(key_of, value))
     return value if type(value) in (int, str, bool, Fraction) else repr(value)

@@ -12,7 +12,7 @@ from graphacct.deriving.branches import Branch, Region
 from graphacct.errors import RenderError, brief
 from graphacct.formulas.conditions import condition_text
 from graphacct.formulas.javascript import JavaScript, literal, variable_of
-from graphacct.formulas.terms import whole
+from graphacct.formulas.terms import powers, whole
 from graphacct.formulas.text import text
 from graphacct.formulas.trace import Trace
 from graphacct.formulas.traced_size import Part, TracedSize
@@ -86,7 +86,17 @@ class Figures:
 
 
 def _written(part: TracedSize) -> str | int:
-    return text(part) if len(part.terms) <= MOST_PRODUCTS else len(part.terms)
+    count = _products(part)
+    return text(part) if count <= MOST_PRODUCTS else count
+
+
+def _products(part: Part) -> int:
+    """Returns of how many products a formula is, those in its operations counted too."""
+    if not isinstance(part, TracedSize):
+        return 1
+    atoms = {place for product in part.terms for place, _ in powers(product)}
+    inner = [each for place in atoms for each in part.trace.atoms[place].parts]
+    return len(part.terms) + sum(count for count in map(_products, inner) if count > 1)
 
 
 def _guards(region: Region, variables: str) -> str:

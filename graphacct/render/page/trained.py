@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import attrs
@@ -11,6 +11,7 @@ from graphacct.costs.annotate import NodeCost
 from graphacct.explanations.parts import ExplainedPart, Step
 from graphacct.explanations.saved_bytes import SavedRow, saved_rows
 from graphacct.hooks.manager import Plugins
+from graphacct.render.page.explained import is_figure, sizes_behind
 from graphacct.render.page.figures import Figures
 from graphacct.reports.report import Report
 
@@ -42,7 +43,8 @@ class Trained:
 
     def _work(self, plain: NodeCost, records: Sequence[NodeCost]) -> list[list[Any]]:
         """Returns the parts of a node's training quantities: quantity, what of it, subject, how much for one time, how
-        often."""
+        often; and the formula in the names of the operator's signature with the sizes behind them, if it is proven in
+        every branch."""
         if not self._steps:
             self._steps.extend(_step(report, self.plugins) for report in (self.plain, *self.reports))
         own, *each = [step.parts(record) for step, record in zip(self._steps, (plain, *records), strict=False)]
@@ -54,9 +56,21 @@ class Trained:
                 *_name(own[place]),
                 self.figures.add([part.each for part in parts]),
                 self.figures.add([part.times for part in parts]),
+                *self._formula(own[place], parts, records or [plain]),
             ]
             for place, parts in enumerate(zip(*each, strict=True))
         ]
+
+    def _formula(
+        self, own: ExplainedPart, parts: Sequence[ExplainedPart], records: Sequence[NodeCost]
+    ) -> Iterator[Any]:
+        operator = self.plugins.operators.get(records[0].node.operator)
+        if operator is None or own.named is None:
+            return
+        given = [sizes_behind(operator, record, own.named.collapse) for record in records]
+        names = sorted(own.named.names())
+        if all(is_figure(own.named, sizes, part.each) for sizes, part in zip(given, parts, strict=True)):
+            yield from (own.formula, {name: self.figures.add([sizes[name] for sizes in given]) for name in names})
 
     def _kept(self, node: str) -> list[list[Any]]:
         """Returns the tensors that a node's backward pass needs: what, where it comes from, why, where it counts if not

@@ -29,7 +29,7 @@ LARGE = 0.75
 """How much of its size a picture must keep on a slide or a page; otherwise narrower boxes are tried."""
 MANY = 200
 """The number of arrows above which a picture is laid out once."""
-LEGIBLE, FEWER, KEPT = 0.55, (28, 20), 2 / 3
+LEGIBLE, FEWER, KEPT = 0.55, (28, 20), 0.6
 """How much of its size a picture keeps at least if graphacct chooses what is open; the most boxes that are then tried,
 and how many of them it keeps."""
 
@@ -91,13 +91,18 @@ def _narrowed(picture: DotSource, form: str, report: Report, options: Mapping[st
         if size >= LEGIBLE:
             break
         fewer = drawn(report, **options, narrow=True, most=most)
-        if KEPT * len(picture.paths) <= len(fewer.paths) < len(picture.paths):
+        if _opens(fewer) and KEPT * len(picture.paths) <= len(fewer.paths) < len(picture.paths):
             other = layout(fewer.source, form)
             if fitting(*markup.dimensions(other, form)) > size:
                 picture, content = fewer, other
     if options.get("width_cm") is not None and form == "svg":
         _check_legible(content.decode("utf-8"), options)
     return picture, content
+
+
+def _opens(picture: DotSource) -> bool:
+    """Returns whether a picture has an open scope."""
+    return picture.source.count("subgraph") > 1
 
 
 def _size(content: bytes, form: str, options: Mapping[str, Any]) -> float:
@@ -159,11 +164,12 @@ def layout(source: str, form: str) -> bytes:
 
     Raises what `graphacct.render.picture.engine.laid_out` raises, and RenderError for PDF without its libraries.
     """
+    from graphacct.render.picture.clearance import cleared
     from graphacct.render.picture.engine import laid_out
 
     if form == "png":
         return laid_out(source, form)
-    drawn = laid_out(source, "svg").decode("utf-8")
+    drawn = cleared(laid_out(source, "svg").decode("utf-8"))
     if form == "pdf":
         from graphacct.render.picture.paper import pdf_of
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 from graphacct.render.picture.scene import Box, Chain, Scene
 
@@ -11,14 +11,21 @@ from graphacct.render.picture.scene import Box, Chain, Scene
 def above(scene: Scene) -> list[tuple[str, str]]:
     """Returns pairs of boxes, the first of which stands above the second.
 
-    The graph's inputs stand above all other boxes that nothing flows into, and what is computed once for all
-    repetitions of a block, such as rotary tables, above the block: beside it the picture would be wider.
+    The graph's inputs stand above all other boxes that nothing flows into, and a box whose value flows into a scope
+    above those in it. What is computed once for all repetitions of a block, such as rotary tables, stands above the
+    block: beside it the picture would be wider.
     """
     fed = {edge.head for edge in scene.edges}
     used = fed | {edge.tail for edge in scene.edges if edge.kind != "tied"}
     inputs = [box.id for box in scene.boxes if box.kind == "input"]
-    others = [box.id for box in scene.boxes if box.kind == "node" and box.id not in fed and box.id in used]
-    found = [(inputs[0], other) for other in others] if inputs else []
+    sources = [box for box in scene.boxes if box.kind in ("node", "scope") and box.id in used - fed]
+    found = [(inputs[0], other.id) for other in sources] if inputs else []
+    known = {box.id: box for box in scene.boxes}
+    across = {(scene.edges[index].tail, scene.edges[index].head) for index in towers(scene)}
+    for tail, head in pairwise(scene.spine()):
+        scope = known[head].scopes[: _shared(known[tail].scopes, known[head].scopes) + 1]
+        if scope and not _within(known[tail], scope) and (tail, head) not in across:
+            found += [(tail, source.id) for source in sources if _within(source, scope)]
     return list(dict.fromkeys([*found, *_before_blocks(scene), *_after_towers(scene)]))
 
 
@@ -58,13 +65,17 @@ def leftmost(scene: Scene) -> list[str]:
 
 
 def towers(scene: Scene) -> set[int]:
-    """Returns the indices of the edges from a scope into the middle of another that could stand beside it, as from an
-    encoder to its decoder: nothing else of the second depends on the first."""
+    """Returns the indices of the edges from a scope that an input flows through into the middle of another that could
+    stand beside it, as from an encoder to its decoder: nothing else of the second depends on the first."""
     known = {box.id: box for box in scene.boxes}
     into: dict[str, list[str]] = {}
     for edge in scene.edges:
         if edge.kind not in ("loop", "tied"):
             into.setdefault(edge.head, []).append(edge.tail)
+    fed: set[str] = set()
+    for box in scene.boxes:
+        if box.kind == "input" or not fed.isdisjoint(into.get(box.id, ())):
+            fed.add(box.id)
     pairs: dict[tuple[Chain, Chain], list[int]] = {}
     for index, edge in enumerate(scene.edges):
         tail, head = known[edge.tail].scopes, known[edge.head].scopes
@@ -76,7 +87,7 @@ def towers(scene: Scene) -> set[int]:
         between = {(scene.edges[index].tail, scene.edges[index].head) for index in indices}
         heads = {head for _, head in between}
         joins = all(any(_within(known[name], second) for name in into[head]) for head in heads)
-        if joins and not _leads(first, second, into, known, between):
+        if joins and fed.issuperset(tail for tail, _ in between) and not _leads(first, second, into, known, between):
             found.update(indices)
     return found
 

@@ -14,9 +14,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Set
 import attrs
 
 from graphacct.costs.annotate import NodeCost
-from graphacct.dims import Dim
+from graphacct.dims import Dim, same
 from graphacct.graph.graph import Block, Graph, Node, Parameter
-from graphacct.graph.paths import pattern
 from graphacct.hooks.manager import Plugins
 from graphacct.render.opening import Sizes
 from graphacct.render.picture.chosen import DEEPEST, MOST, largest_open
@@ -111,8 +110,9 @@ class _Stage:
         scopes, depth, paths = self._scopes(boxes), self.depth, None
         if self.opened is not None:
             depth = max(map(len, scopes), default=0) + 1
-            paths = frozenset(pattern(chain[-1]) for chain in self.opened if chain)
-        return Scene(boxes, (*edges, *self._ties()), scopes, depth, self.content.levels, paths)
+            paths = frozenset(chain[-1] for chain in self.opened if chain)
+        closed = frozenset(box.path for box in boxes if box.kind == "scope")
+        return Scene(boxes, (*edges, *self._ties()), scopes, depth, self.content.levels, paths, closed)
 
     def _visit(self, graph: Graph, within: Chain, sources: Sources) -> None:
         for node in graph.nodes:
@@ -163,7 +163,7 @@ class _Stage:
         self._visit(block.body, chain, inner)
         for index, (values, inside) in enumerate(zip(block.returned, block.body.outputs, strict=True)):
             results = inner[inside.name]
-            if index < len(entries):
+            if index < len(entries) and not same(block.repeat, 1):
                 for source in results:
                     if source.box != entries[index]:
                         self.edges.append(Edge(source.box, entries[index], "loop", inside.spec, source.views))
