@@ -234,8 +234,8 @@ def _is_exact(report: Report, plain: Report) -> bool:
 
 
 def _named(message: str, left: Sequence[str], given: Set[str]) -> str:
-    """Returns the size that a message names, by its whole name or else by its last word, one that the user has not given
-    before one that is; empty if it names none."""
+    """Returns the size that a message names, by its whole name or else by its last word, and of several one that the
+    user has not given; empty if it names none."""
     found = [name for name in left if re.search(rf"(?<![\w.]){re.escape(name)}\b", message)]
     if not found:
         found = [name for name in left if re.search(rf"\b{re.escape(name.rpartition('.')[2])}\b", message)]
