@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from graphacct.costs.quantities import Quantity
-from graphacct.dims import same
+from graphacct.dims import Dim, same
 from graphacct.render.notes import mask_note, workload_text
 from graphacct.render.picture.amounts import Amounts
 from graphacct.render.picture.labels import TEXT_SIZE, cell, clean, escape, font, numeric, row, table
@@ -25,7 +25,7 @@ SEPARATOR = " · "
 def title(report: Report, quantity: Quantity, scope: str | None = None, drawn: Scope | None = None) -> str:
     """Returns the model's name and its totals as a label; if only one scope is `drawn`, with its name, how often it
     runs and its own totals."""
-    total = report.total
+    total: Mapping[str, Dim] = report.total
     if drawn is not None:
         total = dict(zip((item.name for item in report.quantities), drawn.figures, strict=True))
     parts = []
