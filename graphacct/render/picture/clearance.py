@@ -83,7 +83,7 @@ def cleared(svg: str) -> str:
             taken.append(place)
             beside = [x for x, y in item.points if place[1] - NEAR < y < place[3] + NEAR]
             if len(item.texts) == 1 and beside and place[2] < min(beside):
-                _end_at(lines, *item.texts, place[2])
+                _end_at(lines, next(iter(item.texts)), place[2])
     end = max((number for number, line in enumerate(lines) if line == "</g>"), default=len(lines))
     return "\n".join([*lines[:end], *above, *lines[end:]])
 
