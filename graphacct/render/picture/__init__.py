@@ -164,11 +164,12 @@ def layout(source: str, form: str) -> bytes:
 
     Raises what `graphacct.render.picture.engine.laid_out` raises, and RenderError for PDF without its libraries.
     """
+    from graphacct.render.picture.clearance import cleared
     from graphacct.render.picture.engine import laid_out
 
     if form == "png":
         return laid_out(source, form)
-    drawn = laid_out(source, "svg").decode("utf-8")
+    drawn = cleared(laid_out(source, "svg").decode("utf-8"))
     if form == "pdf":
         from graphacct.render.picture.paper import pdf_of
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -142,19 +142,24 @@ class Scene:
     def length(self) -> int:
         """The most boxes one after the other, without entries, which take little space."""
         small = {box.id for box in self.boxes if box.kind == "entry"}
-        return sum(box not in small for box in self.spine())
+        return sum(box not in small for box in self._path(frozenset()))
 
     @property
     def height(self) -> int:
         """The most boxes one after the other, with the frames that they are in."""
         known = {box.id: box.scopes for box in self.boxes}
-        frames = {known[name][:level] for name in self.spine() for level in range(1, len(known[name]) + 1)}
+        frames = {known[name][:level] for name in self._path(frozenset()) for level in range(1, len(known[name]) + 1)}
         return self.length + len(frames)
 
     def spine(self) -> list[str]:
-        """Returns the boxes of the longest path through the picture, which should form a straight column."""
+        """Returns the boxes of the longest path from an input through the picture, which should form a straight column;
+        without inputs of the longest path."""
+        return self._path({box.id for box in self.boxes if box.kind == "input"})
+
+    def _path(self, starts: Set[str]) -> list[str]:
+        """Returns the longest path, from one of some boxes if one leads from them."""
         order = {box.id: index for index, box in enumerate(self.boxes)}
-        longest = dict.fromkeys(order, 1)
+        longest = {name: len(order) if name in starts else 1 for name in order}
         before: dict[str, str] = {}
         for edge in sorted(self._forward(order), key=lambda edge: order[edge.tail]):
             if longest[edge.tail] >= longest[edge.head]:
