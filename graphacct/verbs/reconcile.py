@@ -59,8 +59,7 @@ def reconcile(
     phase = others.pop("phase", None) or TRAIN
     if phase not in (FORWARD, TRAIN):
         raise ConfigError(
-            f"phase {brief(phase)}: figures of a training step are reconciled, or of a forward pass "
-            '(phase="forward")'
+            f'phase {brief(phase)}: figures of a training step are reconciled, or of a forward pass (phase="forward")'
         )
     graph = build_graph(model, plugins=plugins, **others, phase=phase)
     if phase == FORWARD:

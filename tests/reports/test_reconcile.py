@@ -95,7 +95,7 @@ def test_what_the_models_own_code_runs_again_is_no_part_of_a_formula() -> None:
 
 
 def test_the_phase_is_a_training_step_or_a_forward_pass() -> None:
-    with pytest.raises(graphacct.ConfigError, match='of a training step are reconciled, or of a forward pass .phase="f'):
+    with pytest.raises(graphacct.ConfigError, match="of a training step are reconciled, or of a forward pass"):
         graphacct.reconcile("gpt2", and_="6nd", phase="decode")
     with pytest.raises(graphacct.ConfigError, match="optimizer: of a training step alone"):
         graphacct.reconcile("gpt2", and_="6nd", phase="forward", optimizer="sgd")
