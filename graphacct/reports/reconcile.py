@@ -14,7 +14,7 @@ from graphacct.costs.masking import masked
 from graphacct.costs.roles import in_layer, roles
 from graphacct.costs.step_quantities import step_of
 from graphacct.costs.terms import BACKWARD, GRADIENTS, MASK, RECOMPUTE, TERMS, terms_of
-from graphacct.dims import Dim, same
+from graphacct.dims import Dim, digits, same
 from graphacct.display import display
 from graphacct.graph.attention_core import attention_core
 from graphacct.graph.graph import Graph
@@ -77,6 +77,9 @@ class Reconciliation:
         """Returns the reconciliation as plain values: see docs/json.md."""
         found: dict[str, Any] = display("reconciliation.dict", self)
         return found
+
+    def __repr__(self) -> str:
+        return f"<Reconciliation {self.model}: {digits(self.difference)} FLOPs from {self.between} to {self.and_}>"
 
     def __str__(self) -> str:
         return str(display("reconciliation.table", self))
@@ -202,7 +205,7 @@ class _Side:
     def _of_node(self, record: NodeCost, role: str, in_core: bool) -> _Part:
         assert record.cost is not None
         work = record.cost * record.times
-        forward = terms_of(work, record.node, role, in_core)
+        forward = terms_of(Work(work.matmul_flops, work.vector_flops), record.node, role, in_core)
         if not self.step:
             return _Part(forward, {}, 0)
         step = step_of(record)
