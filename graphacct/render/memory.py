@@ -205,10 +205,7 @@ def unmodelled(memory: Memory, binary: bool = False) -> str:
         left_out.insert(0, "the optimizer's own temporaries")
     if memory.largest_gathered is not None:
         name, size = memory.largest_gathered
-        left_out = (
-            f"parameters that ZeRO 3 gathers for a layer ({bytes_(size, binary)} of {printable(name)})",
-            *left_out,
-        )
+        left_out.insert(0, f"parameters that ZeRO 3 gathers for a layer ({bytes_(size, binary)} of {printable(name)})")
     return f"not in it: {', '.join(left_out)}"
 
 
