@@ -36,14 +36,7 @@ class Signs:
         if not terms:
             return kind == "=="
         above = self.above_least(terms)
-        if above is None:
-            return None
-        constant = above.get(0, 0)
-        if all(number >= 0 for number in above.values()):
-            return False if kind == "<" or constant else None
-        if constant and all(number <= 0 for number in above.values()):
-            return kind == "<"
-        return None
+        return None if above is None else never_changing(kind, above)
 
     def never_negative(self, terms: Mapping[int, Number]) -> bool:
         """Returns whether a formula is known to be 0 or more for all sizes."""
@@ -88,6 +81,17 @@ class Signs:
         factor = product_of((place, power) for place, power in _shared(cleared).items() if self.least[place])
         content = Fraction(_content(list(cleared.values())))
         return {product - factor: whole(number / content) for product, number in cleared.items()}
+
+
+def never_changing(kind: str, above: Mapping[int, Number]) -> bool | None:
+    """Returns whether a formula in variables that are 0 or more is 0 (`==`) or below 0 (`<`) for all of them; None if
+    it is for some or not known."""
+    constant = above.get(0, 0)
+    if all(number >= 0 for number in above.values()):
+        return False if kind == "<" or constant else None
+    if constant and all(number <= 0 for number in above.values()):
+        return kind == "<"
+    return None
 
 
 def without_divisors(terms: Mapping[int, Number]) -> Mapping[int, Number]:

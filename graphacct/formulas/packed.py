@@ -1,0 +1,60 @@
+"""Sums as one int each, in which every coefficient has bits of its own: one subtraction compares all of them.
+
+    2 b s + 3 s and 2 b s + 4 s with 4 bits each:  0x23 and 0x24, and 0x24 - 0x23 + 0x88 is 0x89: both bits of 0x88 are
+    there, so that no coefficient of the difference is below 0
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import lcm
+
+from graphacct.formulas.signs import lowest_powers
+from graphacct.formulas.slack import Slack
+from graphacct.formulas.terms import Number, Terms, product_of
+
+
+class Packed:
+    """Formulas as ints.
+
+    Attributes:
+        ints: One of each formula, in their order.
+        signs: The bits that are set in `high - low + signs` if no coefficient is below 0.
+    """
+
+    def __init__(self, formulas: Sequence[Mapping[int, Number]], slack: Slack) -> None:
+        products = dict.fromkeys(product for terms in formulas for product in terms)
+        divisors = [(place, -power) for place, power in lowest_powers(products).items() if not slack.is_opaque(place)]
+        factor = product_of(divisors)
+        expanded = {product: _expanded(product + factor, slack) for product in products}
+        below = lcm(*{number.denominator for terms in formulas for number in terms.values()})
+        within = lcm(*{number.denominator for terms in expanded.values() for number in terms.values()})
+        most = {product: max(map(abs, terms.values())) for product, terms in expanded.items()}
+        bounds = [sum([abs(number) * most[product] for product, number in terms.items()]) for terms in formulas]
+        width = int(2 * below * within * max(bounds, default=0)).bit_length() + 2
+        bits: dict[int, int] = {}
+        signs, count = 0, 0
+        for each in dict.fromkeys(each for terms in expanded.values() for each in terms):
+            bits[each] = 1 << (width * count)
+            if each & slack.opaque:  # it may be below 0, so that there must be neither more of it nor less
+                count += 1
+                bits[each] -= 1 << (width * count)
+            count += 1
+        for place in range(count):
+            signs |= 1 << (width * place + width - 1)
+        packed = {
+            product: sum([int(number * within) * bits[each] for each, number in terms.items()])
+            for product, terms in expanded.items()
+        }
+        if below == 1:
+            self.ints = [sum([number * packed[product] for product, number in terms.items()]) for terms in formulas]
+        else:
+            self.ints = [
+                sum([int(number * below) * packed[product] for product, number in terms.items()]) for terms in formulas
+            ]
+        self.signs = signs
+
+
+def _expanded(product: int, slack: Slack) -> Terms:
+    """Returns a product in the variables of the slack; itself if it has a divisor that may be below 0."""
+    return {product: 1} if lowest_powers((product,)) else slack.expanded(product)
