@@ -9,7 +9,7 @@ import attrs
 
 from graphacct.formulas.signs import Signs
 from graphacct.formulas.slack import Slack
-from graphacct.formulas.terms import BITS, Number, Terms, powers
+from graphacct.formulas.terms import BITS, Number, Terms, powers, scaled
 
 
 @attrs.frozen
@@ -95,13 +95,20 @@ class Guards:
             return truth
         before = self.signs
         if not self._raised(kind, terms) and not self._bound(kind, terms, truth):
-            self._found[key] = Guard(kind, terms, truth)
-            self.slack = self.slack.decided(kind, terms, truth)
+            self._found[key] = guard = self._bounded(Guard(kind, terms, truth))
+            self.slack = self.slack.decided(guard.kind, guard.terms, guard.holds)
         for place in self.sizes if self.signs is not before else ():
             least = self.signs.least[place]
             if least is not None and least != before.least[place]:
                 self.slack = self.slack.learned({1 << (BITS * place): 1, 0: -least})
         return truth
+
+    def _bounded(self, guard: Guard) -> Guard:
+        """Returns a guard that a formula is not 0 as the one that it is above 0, if it is never below."""
+        for sign in (1, -1) if guard.kind == "==" and not guard.holds else ():
+            if self.slack.never_negative(scaled(guard.terms, sign)):
+                return Guard("<", scaled(guard.terms, -sign), True)
+        return guard
 
     def _raised(self, kind: str, terms: Terms) -> bool:
         """Decides a comparison by raising the least values of its sizes by one, those that are above it."""

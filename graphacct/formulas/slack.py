@@ -72,7 +72,7 @@ class Slack:
         return {product: number for product, number in found.items() if number}
 
     def always(self, kind: str, terms: Mapping[int, Number]) -> bool | None:
-        """Returns whether a formula is 0 (`==`) or below 0 (`<`) wherever the guards hold; None if that is not known."""
+        """Returns whether a formula is 0 (`==`) or below 0 (`<`) wherever the guards hold; None if it is not known."""
         found = self.of(terms)
         return None if found is None or self._open(found) else never_changing(kind, found)
 
@@ -87,14 +87,9 @@ class Slack:
 
     def decided(self, kind: str, terms: Mapping[int, Number], holds: bool) -> Slack:
         """Returns what is known after a guard."""
-        if kind == "<":
-            return self.learned(added(scaled(terms, -1), {0: 1}, -self._step(terms)) if holds else terms)
-        if not holds and self._step(terms):
-            for sign in (1, -1):
-                signed = scaled(terms, sign)
-                if self.never_negative(signed):
-                    return self.learned(added(signed, {0: 1}, -1))
-        return self
+        if kind != "<":
+            return self
+        return self.learned(added(scaled(terms, -1), {0: 1}, -self._step(terms)) if holds else terms)
 
     def learned(self, terms: Mapping[int, Number]) -> Slack:
         """Returns what is known if a formula is 0 or more."""
@@ -104,7 +99,7 @@ class Slack:
         open_ = self._open(found)
         above = open_ or [product for product, number in found.items() if number > 0]
         place = _single(above)
-        if place is None or found[above[0]] < 0 or any(place in dict(powers(each)) for each in found if each != above[0]):
+        if place is None or found[above[0]] < 0 or _is_in(place, found.keys() - set(above)):
             return self
         factor = found.pop(above[0])
         if not open_ and (not found or any(number > 0 for number in found.values())):
@@ -124,7 +119,7 @@ class Slack:
             return self
         leading = [product for product, number in found.items() if number > 0]
         old = _single(leading)
-        if old is None or any(old in dict(powers(each)) for each in found if each != leading[0]):
+        if old is None or _is_in(old, found.keys() - set(leading)):
             return self
         factor = found.pop(leading[0])
         form = added({1 << (BITS * place): divisor, 1 << (BITS * old): 1}, found, -1)
@@ -156,6 +151,10 @@ def _single(products: Sequence[int]) -> int | None:
     """Returns the place of an atom if it, to the power of 1, is the only product."""
     found = [each for product in products for each in powers(product)]
     return found[0][0] if len(products) == len(found) == 1 and found[0][1] == 1 else None
+
+
+def _is_in(place: int, products: Iterable[int]) -> bool:
+    return any(place in dict(powers(product)) for product in products)
 
 
 def _with(terms: Terms, place: int, form: Terms) -> Terms:

@@ -223,8 +223,9 @@ class Trace:
             key = (kind, frozenset(key[1:]))
         terms = [self.terms_of(part) or {} for part in parts]
         positive = all(map(self.guards.never_negative, terms))
+        least = int(kind == CEIL and self.guards.never_negative(added(terms[0], {0: 1}, -1))) if positive else None
         count = len(self.atoms)
-        found = self._atom(key, Atom(kind, parts=tuple(parts), value=value), 0 if positive else None)
+        found = self._atom(key, Atom(kind, parts=tuple(parts), value=value), least)
         if kind == FLOOR and positive and type(parts[1]) is int and len(self.atoms) > count:
             self.guards.slack = self.guards.slack.rounded_down(count, terms[0], parts[1])
         return found
