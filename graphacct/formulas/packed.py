@@ -1,7 +1,7 @@
 """Sums as one int each, in which every coefficient has bits of its own: one subtraction compares all of them.
 
-    2 b s + 3 s and 2 b s + 4 s with 4 bits each:  0x23 and 0x24, and 0x24 - 0x23 + 0x88 is 0x89: both bits of 0x88 are
-    there, so that no coefficient of the difference is below 0
+2 b s + 3 s and 2 b s + 4 s with 4 bits each:  0x23 and 0x24, and 0x24 - 0x23 + 0x88 is 0x89: both bits of 0x88 are
+there, so that no coefficient of the difference is below 0
 """
 
 from __future__ import annotations
@@ -26,33 +26,37 @@ class Packed:
         products = dict.fromkeys(product for terms in formulas for product in terms)
         divisors = [(place, -power) for place, power in lowest_powers(products).items() if not slack.is_opaque(place)]
         factor = product_of(divisors)
-        expanded = {product: _expanded(product + factor, slack) for product in products}
-        below = lcm(*{number.denominator for terms in formulas for number in terms.values()})
-        within = lcm(*{number.denominator for terms in expanded.values() for number in terms.values()})
-        most = {product: max(map(abs, terms.values())) for product, terms in expanded.items()}
-        bounds = [sum([abs(number) * most[product] for product, number in terms.items()]) for terms in formulas]
-        width = int(2 * below * within * max(bounds, default=0)).bit_length() + 2
+        expanded = _whole([_expanded(product + factor, slack) for product in products])
+        most = {product: max(map(abs, terms.values())) for product, terms in zip(products, expanded, strict=True)}
+        whole = _whole(formulas)
+        bounds = [sum([abs(number) * most[product] for product, number in terms.items()]) for terms in whole]
+        width = (2 * max(bounds, default=0)).bit_length() + 2
         bits: dict[int, int] = {}
-        signs, count = 0, 0
-        for each in dict.fromkeys(each for terms in expanded.values() for each in terms):
+        count = 0
+        for each in dict.fromkeys(each for terms in expanded for each in terms):
             bits[each] = 1 << (width * count)
             if each & slack.opaque:  # it may be below 0, so that there must be neither more of it nor less
                 count += 1
                 bits[each] -= 1 << (width * count)
             count += 1
-        for place in range(count):
-            signs |= 1 << (width * place + width - 1)
         packed = {
-            product: sum([int(number * within) * bits[each] for each, number in terms.items()])
-            for product, terms in expanded.items()
+            product: sum([number * bits[each] for each, number in terms.items()])
+            for product, terms in zip(products, expanded, strict=True)
         }
-        if below == 1:
-            self.ints = [sum([number * packed[product] for product, number in terms.items()]) for terms in formulas]
-        else:
-            self.ints = [
-                sum([int(number * below) * packed[product] for product, number in terms.items()]) for terms in formulas
-            ]
-        self.signs = signs
+        self.ints = [sum([number * packed[product] for product, number in terms.items()]) for terms in whole]
+        self.signs = sum(1 << (width * place + width - 1) for place in range(count))
+
+
+def _whole(formulas: Sequence[Mapping[int, Number]]) -> Sequence[Mapping[int, int]]:
+    """Returns formulas times the same number, so that all coefficients are ints."""
+    below = {number.denominator for terms in formulas for number in terms.values() if type(number) is not int}
+    times = lcm(*below)
+    return [
+        {product: number.numerator * (times // number.denominator) for product, number in terms.items()}
+        if times != 1
+        else {product: int(number) for product, number in terms.items()}
+        for terms in formulas
+    ]
 
 
 def _expanded(product: int, slack: Slack) -> Terms:

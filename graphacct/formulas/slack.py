@@ -104,6 +104,7 @@ class Slack:
         factor = found.pop(above[0])
         if not open_ and (not found or any(number > 0 for number in found.values())):
             return self
+        form: Terms
         if found.keys() == {0} and place not in self._parts:
             form = {1 << (BITS * place): 1, 0: ceil(-Fraction(found[0]) / factor)}
             trivial = place in self._sizes and self.forms[place].keys() <= {0, 1 << (BITS * place)}
