@@ -79,7 +79,11 @@ class Signs:
         share. `2 b s - 2 b` is `s - 1`."""
         cleared = without_divisors(terms)
         factor = product_of((place, power) for place, power in _shared(cleared).items() if self.least[place])
-        content = Fraction(_content(list(cleared.values())))
+        numbers = list(cleared.values())
+        if all(type(number) is int for number in numbers):
+            divisor = gcd(*numbers)  # type: ignore[arg-type]
+            return {product - factor: number // divisor for product, number in cleared.items()}
+        content = Fraction(_content(numbers))
         return {product - factor: whole(number / content) for product, number in cleared.items()}
 
 

@@ -249,7 +249,7 @@ def _is_multiple(product: int, number: Number, quotient: Terms) -> bool:
     if len(quotient) != 1:
         return False
     ((base, factor),) = quotient.items()
-    return type(whole(Fraction(number) / factor)) is int and _no_divisor(product - base)
+    return _no_divisor(product - base) and type(whole(Fraction(number) / factor)) is int
 
 
 def _no_divisor(product: int) -> bool:

@@ -96,6 +96,8 @@ class TracedSize:
     def __mul__(self, other: Any) -> Any:
         if type(other) is float and _is_rounded(other):
             return float(self) * other
+        if type(other) is int:
+            return self.trace.made(scaled(self.terms, other), self.value * other)
         terms = self.trace.terms_of(other)
         if terms is None:
             return NotImplemented

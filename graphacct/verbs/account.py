@@ -75,8 +75,8 @@ def accounted(
     options: Mapping[str, Any],
     work: bool = True,
 ) -> Report:
-    """Returns the report of a model. Without `work` that of a training step has no figures of it but those of memory: of
-    a model that was accounted for in whole before."""
+    """Returns the report of a model. Without `work` the figures of a training step are those of memory: of a
+    model that was accounted for in whole before."""
     for name in quantities or ():
         if name not in plugins.quantities:
             raise unknown_name("quantity", name, plugins.quantities)
