@@ -63,7 +63,8 @@ class Extremes:
 
     def of(self, kind: str, parts: Iterable[Part]) -> list[Part]:
         """Returns those that count, flat: `max(a, max(b, c) + d)` is of a, b + d and c + d."""
-        each = [other for part in parts for other in self._alternatives(kind, part)]
+        different = {id(other): other for part in parts for other in self._alternatives(kind, part)}
+        each = [*different.values()]  # kernels that make and free nothing have the same size one after the other
         each.sort(key=value_of, reverse=kind == MAX)  # the first ones cover most of the others
         packed = Packed([self.trace.terms_of(part) or {} for part in each], self.trace.guards.slack)
         ints, signs = (packed.ints if kind == MAX else [-number for number in packed.ints]), packed.signs

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import lcm
+from operator import mul
 
 from graphacct.formulas.signs import lowest_powers
 from graphacct.formulas.slack import Slack
@@ -27,10 +28,10 @@ class Packed:
         divisors = [(place, -power) for place, power in lowest_powers(products).items() if not slack.is_opaque(place)]
         factor = product_of(divisors)
         expanded = _whole([_expanded(product + factor, slack) for product in products])
-        most = {product: max(map(abs, terms.values())) for product, terms in zip(products, expanded, strict=True)}
         whole = _whole(formulas)
-        bounds = [sum([abs(number) * most[product] for product, number in terms.items()]) for terms in whole]
-        width = (2 * max(bounds, default=0)).bit_length() + 2
+        most = max((max(map(abs, terms.values())) for terms in whole if terms), default=0)
+        all_of_each = sum(max(map(abs, terms.values())) for terms in expanded)
+        width = (2 * most * all_of_each).bit_length() + 2
         bits: dict[int, int] = {}
         count = 0
         for each in dict.fromkeys(each for terms in expanded for each in terms):
@@ -43,18 +44,18 @@ class Packed:
             product: sum([number * bits[each] for each, number in terms.items()])
             for product, terms in zip(products, expanded, strict=True)
         }
-        self.ints = [sum([number * packed[product] for product, number in terms.items()]) for terms in whole]
+        self.ints = [sum(map(mul, terms.values(), map(packed.__getitem__, terms))) for terms in whole]
         self.signs = sum(1 << (width * place + width - 1) for place in range(count))
 
 
 def _whole(formulas: Sequence[Mapping[int, Number]]) -> Sequence[Mapping[int, int]]:
     """Returns formulas times the same number, so that all coefficients are ints."""
     below = {number.denominator for terms in formulas for number in terms.values() if type(number) is not int}
+    if not below:
+        return formulas  # type: ignore[return-value]
     times = lcm(*below)
     return [
         {product: number.numerator * (times // number.denominator) for product, number in terms.items()}
-        if times != 1
-        else {product: int(number) for product, number in terms.items()}
         for terms in formulas
     ]
 

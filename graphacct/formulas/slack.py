@@ -102,7 +102,7 @@ class Slack:
         if place is None or found[above[0]] < 0 or _is_in(place, found.keys() - set(above)):
             return self
         factor = found.pop(above[0])
-        if not open_ and (not found or any(number > 0 for number in found.values())):
+        if not open_ and not found:
             return self
         form: Terms
         if found.keys() == {0} and place not in self._parts:
@@ -118,13 +118,12 @@ class Slack:
         found = self.of(above)
         if found is None or self._open(found) or lowest_powers(above):
             return self
-        leading = [product for product, number in found.items() if number > 0]
-        old = _single(leading)
-        if old is None or _is_in(old, found.keys() - set(leading)):
+        old = _single([*found])
+        if old is None:
             return self
-        factor = found.pop(leading[0])
-        form = added({1 << (BITS * place): divisor, 1 << (BITS * old): 1}, found, -1)
-        return self._replaced(old, {each: whole(Fraction(number) / factor) for each, number in form.items()})
+        factor = Fraction(found[1 << (BITS * old)])
+        form = {1 << (BITS * place): whole(divisor / factor), 1 << (BITS * old): whole(1 / factor)}
+        return self._replaced(old, form)
 
     def _replaced(self, place: int, form: Terms, trivial: bool = False) -> Slack:
         """Returns the same with a variable written in others."""

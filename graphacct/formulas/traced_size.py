@@ -77,6 +77,8 @@ class TracedSize:
     _hash: int | None = attrs.field(default=None, init=False)
 
     def __add__(self, other: Any) -> Any:
+        if type(other) is int and not other:
+            return self
         terms = self.trace.terms_of(other)
         if terms is None:
             return NotImplemented
