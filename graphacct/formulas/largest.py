@@ -16,6 +16,9 @@ from graphacct.formulas.packed import Packed
 from graphacct.formulas.terms import BITS, Number, Terms, added, powers
 from graphacct.formulas.traced_size import MAX, Part, Recorder, TracedSize, value_of
 
+FEW = 20
+"""Of more sizes than this those are left out first that have no more of any product: nearly all."""
+
 
 class LargestOf(TracedSize):
     """The largest of several sizes, whose formula is found when it is first asked for.
@@ -66,7 +69,11 @@ class Extremes:
         different = {id(other): other for part in parts for other in self._alternatives(kind, part)}
         each = [*different.values()]  # kernels that make and free nothing have the same size one after the other
         each.sort(key=value_of, reverse=kind == MAX)  # the first ones cover most of the others
-        packed = Packed([self.trace.terms_of(part) or {} for part in each], self.trace.guards.slack)
+        return self._uncovered(kind, self._uncovered(kind, each, False) if len(each) > FEW else each, True)
+
+    def _uncovered(self, kind: str, each: Sequence[Part], expanded: bool) -> list[Part]:
+        """Returns those that none before them stands for."""
+        packed = Packed([self.trace.terms_of(part) or {} for part in each], self.trace.guards.slack, expanded)
         ints, signs = (packed.ints if kind == MAX else [-number for number in packed.ints]), packed.signs
         kept: list[Part] = []
         tried: list[int] = []  # the same ones: what stands for one stands for the next, most of the time

@@ -63,7 +63,7 @@ class Slack:
 
     def of(self, terms: Mapping[int, Number]) -> Terms | None:
         """Returns a formula, multiplied with its divisors, in the variables; None if one of these may be below 0."""
-        if any(self.is_opaque(place) for place in lowest_powers(terms)):
+        if not all(map(self.is_never_below_0, lowest_powers(terms))):
             return None
         found: Terms = {}
         for product, number in without_divisors(terms).items():
@@ -81,9 +81,9 @@ class Slack:
         found = self.of(terms)
         return found is not None and not self._open(found) and all(number >= 0 for number in found.values())
 
-    def is_opaque(self, place: int) -> bool:
-        """Returns whether an atom may be below 0 for all that is known."""
-        return bool(self.opaque >> (BITS * place) & 1)
+    def is_never_below_0(self, place: int) -> bool:
+        """Returns whether an atom is known to be 0 or more."""
+        return not self.opaque >> (BITS * place) & 1 and min(self.forms[place].values()) > 0
 
     def decided(self, kind: str, terms: Mapping[int, Number], holds: bool) -> Slack:
         """Returns what is known after a guard."""
