@@ -17,7 +17,7 @@ from graphacct.deriving.traced_report import HELD, Held, TracedReport, traced_re
 from graphacct.formulas.conditions import names_in, told
 from graphacct.formulas.evaluate import Evaluation
 from graphacct.formulas.guards import Guard
-from graphacct.formulas.terms import added
+from graphacct.formulas.terms import added, scaled
 from graphacct.formulas.trace import Trace
 from graphacct.formulas.traced_size import TracedSize
 from graphacct.reports.report import Report
@@ -69,7 +69,7 @@ class Reading:
             failing = self.failing if everywhere else []
             guards = [guard for guard in self.decisions if not any(guard is each for each in failing)]
             wider = [
-                Guard("<", added(guard.terms, {0: 1}, -1 if guard.holds else 1), guard.holds)
+                Guard("<", scaled(guard.terms, -1) if guard.holds else added(guard.terms, {0: 1}), False)
                 for guard in failing
                 if guard.kind == "<"
             ]
