@@ -14,7 +14,6 @@ class Signs:
 
     Attributes:
         least: The least value of each atom; None for one that may be below 0.
-        never_below_0: Whether there is none of these.
 
     >>> signs, seq_len = Signs([1, 1]), 1 << 16  # batch and seq_len, from 1 on
     >>> signs.always("<", {1 + seq_len: 1, 0: 1}), signs.always("==", {1: 1, seq_len: -1})
@@ -23,13 +22,11 @@ class Signs:
 
     def __init__(self, least: Iterable[int | None] = ()) -> None:
         self.least = list(least)
-        self.never_below_0 = None not in self.least
         self._products: dict[int, Terms | None] = {}
 
     def add(self, least: int | None) -> None:
         """Adds an atom with its least value."""
         self.least.append(least)
-        self.never_below_0 = self.never_below_0 and least is not None
 
     def always(self, kind: str, terms: Mapping[int, Number]) -> bool | None:
         """Returns whether a formula is 0 (`==`) or below 0 (`<`) for all sizes; None if it is for some or not known."""
@@ -105,24 +102,6 @@ def without_divisors(terms: Mapping[int, Number]) -> Mapping[int, Number]:
         return terms
     factor = product_of((place, -power) for place, power in lowest.items())
     return {product + factor: number for product, number in terms.items()}
-
-
-def without_shared(terms: Mapping[int, Number]) -> Terms:
-    """Returns a formula without divisors, and without what its products share: of the same sign, where no atom is below
-    0."""
-    cleared = without_divisors(terms)
-    factor = product_of(_shared(cleared).items())
-    return {product - factor: number for product, number in cleared.items()}
-
-
-def some_outgrows(terms: Mapping[int, Number]) -> bool:
-    """Returns whether a formula has a product with a coefficient below 0 that no other one is a multiple of: if its
-    sizes are large enough, it is more than all others."""
-    positive = [product for product, number in terms.items() if number > 0]
-    return any(
-        number < 0 and not any(more >= product and not (more - product) & _NEGATIVE for more in positive)
-        for product, number in terms.items()
-    )
 
 
 def lowest_powers(terms: Iterable[int]) -> dict[int, int]:
