@@ -12,8 +12,11 @@ demo: $(INSTALLED)
 	$(BIN)/graphacct report gpt2-xl --depth 3
 	$(BIN)/graphacct draw gpt2-xl -o gpt2-xl.svg
 
+# Compiled first, once: else both workers and every process that a test starts would. A worker that has none left takes
+# half of the other's tests.
 test: $(INSTALLED_FOR_TESTS)
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m compileall -q graphacct plugins
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 # 20,000 random cases of each surface that reads or runs what others wrote (FUZZ_CASES=1000 for fewer), and the tests on
 # random examples, others each time; the usual run has a few, the same ones every time. Between them, formulas as
@@ -28,6 +31,7 @@ lint: $(INSTALLED_FOR_TESTS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python tests/testing/type_new_plugins.py
 
 bench: $(INSTALLED_FOR_TESTS)
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only

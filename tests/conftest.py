@@ -19,7 +19,7 @@ settings.register_profile("same", deadline=None, suppress_health_check=HEALTH, d
 settings.register_profile("random", deadline=None, suppress_health_check=HEALTH)
 settings.load_profile(os.environ.get("EXAMPLES", "same"))  # make fuzz asks for random ones
 os.environ.pop("COLUMNS", None)  # a table is as wide as where no terminal says otherwise, whoever runs the tests
-gc.set_threshold(50_000, 20, 100)  # the collector's usual 700, 10, 10 take a tenth of the tests' time
+gc.set_threshold(100_000, 50, 100)  # the collector's usual 700, 10, 10 take a tenth of the tests' time
 sys.path.insert(0, str(HERE / "fuzz"))  # cases.py too
 sys.path.insert(0, str(HERE))  # runs.py and strategies.py are imported by name
 
@@ -31,6 +31,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if any(path == collection_path or collection_path in path.parents for path in asked):
         return None
     return True
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: the collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ repetition, shared by all (no `*` in the name) or tied to another.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -19,6 +20,10 @@ MOST_NESTED = 3
 STEPS = (*["linear"] * 5, "biased", "add", "mul", "softmax", "gelu", "norm", "heads", "split", "product", "mask")
 
 
+integers = cache(st.integers)
+"""A strategy that is made once is checked once: a random graph makes a hundred choices, among few numbers of things."""
+
+
 class _Random:
     """The choices of one random graph, and the names of the parameters that it has so far."""
 
@@ -27,10 +32,10 @@ class _Random:
         self.weights: list[list[Parameter]] = [[]]  # for each body around the current one, the square weights so far
 
     def pick(self, items: Sequence[Any]) -> Any:
-        return self.draw(st.sampled_from(items))
+        return items[self.draw(integers(0, len(items) - 1))]
 
     def number(self, low: int, high: int) -> int:
-        return self.draw(st.integers(low, high))
+        return self.draw(integers(low, high))
 
 
 def _weight(random: _Random, b: Builder) -> Parameter:
@@ -128,7 +133,7 @@ def _block(random: _Random, b: Builder, name: str, known: Sequence[Value], depth
 def graphs(draw: Callable[..., Any], repeats: int = 3) -> Graph:
     """A random graph of the operators that every model needs; from 6 `repeats` on some of a block's repetitions are
     written out in a schedule as one."""
-    random = _Random(draw, (draw(st.integers(1, 3)), draw(st.integers(1, 4)), draw(st.integers(1, 4))), repeats)
+    random = _Random(draw, (draw(integers(1, 3)), draw(integers(1, 4)), draw(integers(1, 4))), repeats)
     b = Builder("random", default().operators)
     inputs = [b.input(f"input_{index}", random.shape) for index in range(random.number(1, 2))]
     return b.graph(*_body(random, b, inputs, 0)[-2:])
@@ -139,10 +144,10 @@ def dags(draw: Callable[..., Any]) -> Graph:
     """A random DAG of element-wise operators, products, views and copies on (4, 6) tensors, some of them outputs."""
     b = Builder("random", default().operators)
     values = [b.input("x", (4, 6))]
-    for index in range(draw(st.integers(1, 12))):
+    for index in range(draw(integers(1, 12))):
         kinds = ["relu", "gelu", "mul", "add", "reshape", "contiguous", "linear", "softmax", "kv_cache"]
-        kind = draw(st.sampled_from(kinds))
-        x, y = (draw(st.sampled_from(values)) for _ in "xy")
+        kind = kinds[draw(integers(0, len(kinds) - 1))]
+        x, y = (values[draw(integers(0, len(values) - 1))] for _ in "xy")
         name = f"n{index}"
         if kind in ("mul", "add"):
             value = b.apply(kind, x, y, name=name)

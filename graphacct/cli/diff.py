@@ -36,7 +36,7 @@ PICTURES = (".svg", ".png", ".pdf", ".dot", ".gv", ".html", ".htm")
     help="Exit with 1 if it holds: 'flops > +3%', 'peak_bytes > 1GiB', 'flops(attention) > +3%'. Repeatable.",
 )
 @click.option("--since", metavar="COMMIT", help="Compare files with their own versions in a commit of git.")
-@click.option("--depth", type=SIZE, metavar="N", help="Levels of scopes.  [default: as many as fit in 30 lines]")
+@click.option("--depth", type=SIZE, metavar="N", help="Levels of scopes.  [default: where most differs, 30 lines]")
 @BYTES
 @format_option(*FORMATS)
 @OUTPUT

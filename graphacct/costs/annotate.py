@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from graphacct.classes import evolve
 from graphacct.costs.conventions import EXACT, Convention, adjusted, by_formula, checked_cost
 from graphacct.dims import Dim
 from graphacct.errors import (
@@ -69,7 +70,7 @@ class NodeCost:
 
     def with_analysis(self, name: str, value: Any) -> NodeCost:
         """Returns this record with one more entry in `analyses`."""
-        return attrs.evolve(self, analyses={**self.analyses, name: value})
+        return evolve(self, analyses={**self.analyses, name: value})
 
 
 @attrs.frozen(eq=False)

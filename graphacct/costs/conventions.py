@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from graphacct.classes import evolve
 from graphacct.dims import Dim
 from graphacct.errors import ConfigError, OperatorError, PluginError, brief, failure, unknown
 from graphacct.graph.graph import Node
@@ -132,7 +133,7 @@ def checked_cost(node: Node, cost: Cost, who: str) -> Cost:
 
 def matmul_only(node: Node, cost: Cost, ordinal: int) -> Cost:
     """Contractions only, as torch.utils.flop_counter counts: no vector work, no transcendentals."""
-    return attrs.evolve(cost, vector_flops=0, transcendentals=0)
+    return evolve(cost, vector_flops=0, transcendentals=0)
 
 
 EXACT = Convention("exact", "Everything counted: contractions and all other arithmetic, at the documented factors.")

@@ -15,21 +15,20 @@ from graphacct.deriving.blocks import depths, in_blocks
 from graphacct.deriving.collecting import not_collecting
 from graphacct.deriving.formula import TOTAL, Formula
 from graphacct.deriving.reading import readings
+from graphacct.deriving.scopes import scopes
 from graphacct.deriving.symbols import Symbol, chosen, symbols_of
 from graphacct.errors import ConfigError, UnknownNameError, brief, suggest
 from graphacct.explanations.lookup import resolve
 from graphacct.formulas.conditions import condition_text, names_in
-from graphacct.formulas.traced_size import TracedSize
+from graphacct.formulas.traced_size import TracedSize, value_of
 from graphacct.graph.paths import depth as depth_of
-from graphacct.graph.paths import outward, pattern
+from graphacct.graph.paths import pattern
 from graphacct.models.find import ModelChoice
 from graphacct.operators.operator import Operator
 from graphacct.reports.parts import Parts
 from graphacct.reports.report import Report
 
 QUANTITIES = ("params", "flops")
-LINES, LEVELS = 30, 3
-"""Unless a depth is given, scopes are opened up to so many levels, as long as they are so many lines."""
 BY = ("scope",)
 
 Rows = Sequence[tuple[NodeCost, tuple[Any, ...]]]
@@ -100,7 +99,15 @@ class _Derivation:
             return whole
         if quantity.of_row is not None:
             raise ConfigError(f"{name} is a ratio, which scopes have no sum of: leave by={by!r} out")
-        paths = _scopes(self.report, chosen, path, depth)
+        place = [item.name for item in self.report.quantities].index(name)
+        figures = [
+            (pattern(record.node.name), value_of(values[place]))
+            for record, values in _rows(self.report)
+            if chosen(record.node.name)
+        ]
+        around = 0 if path == TOTAL or any(each in path for each in "?[") else depth_of(path) + 1
+        order = {row.path: index for index, row in enumerate(self.report.by_scope)}
+        paths = sorted(scopes(figures, quantity.combine, around, depth), key=lambda each: order.get(each, len(order)))
         parts = tuple(self._formula(quantity, each, _chooser(self.report, each, operators)) for each in paths)
         return attrs.evolve(whole, parts=tuple(part for part in parts if not part.is_zero))
 
@@ -189,18 +196,3 @@ def _figure(report: Report, quantity: Quantity, path: str, chosen: Callable[[str
     if found is None:
         raise ConfigError(f"{quantity.name} divides by zero here: it has no formula")
     return found
-
-
-def _scopes(report: Report, chosen: Callable[[str], bool], path: str, depth: int | None) -> list[str]:
-    """Returns the paths of the scopes at a depth below a part, and of the nodes above it, in the model's order."""
-    names = list(dict.fromkeys(pattern(name) for record, _ in _rows(report) if chosen(name := record.node.name)))
-    around = 0 if path == TOTAL or any(each in path for each in "?[") else depth_of(path) + 1
-    place = {row.path: index for index, row in enumerate(report.by_scope)}
-
-    def at(levels: int) -> list[str]:
-        found = {next((s for s in (name, *outward(name)) if depth_of(s) < around + levels), name) for name in names}
-        return sorted(found, key=lambda each: place.get(each, len(place)))
-
-    if depth is not None:
-        return at(depth)
-    return next((found for levels in range(LEVELS, 1, -1) if len(found := at(levels)) <= LINES), at(1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -11,7 +11,7 @@ from graphacct.dims import is_array, is_symbol
 from graphacct.errors import ConfigError, brief
 from graphacct.graph.graph import Graph
 from graphacct.models.find import ModelChoice
-from graphacct.models.size import config_sizes, find_size, workload_sizes
+from graphacct.models.size import config_sizes, find_size, pair_keys, workload_sizes
 
 IMAGE = "image_size"
 """The one size of a workload that is two: height and width, of a square one symbol."""
@@ -28,12 +28,14 @@ class Symbol:
         value: Its value at the model's own point.
         of_config: Whether it is a key of the configuration.
         given: Whether the user gave its value.
+        key: Of a size of the workload: the key of the configuration that takes the same value, if there is one.
     """
 
     name: str
     value: int
     of_config: bool
     given: bool
+    key: str = ""
 
 
 def symbols_of(found: object, options: Mapping[str, Any], workload: Mapping[str, Any]) -> tuple[Symbol, ...]:
@@ -76,15 +78,36 @@ def chosen(found: Any, names: Iterable[str], symbols: Iterable[Symbol]) -> tuple
 
 def with_sizes(options: Mapping[str, Any], sizes: Mapping[str, Any], symbols: Iterable[Symbol]) -> dict[str, Any]:
     """Returns the options of a model with these sizes in place of its own."""
-    of_config = {symbol.name for symbol in symbols if symbol.of_config}
+    known = {symbol.name: symbol for symbol in symbols}
     keys = dict(options.get("set") or {})
     found = dict(options)
     for name, size in sizes.items():
-        if name in of_config:
+        if known[name].of_config:
             keys[name] = size
         else:
             found[name] = (size, size) if name == IMAGE else size
+            if known[name].key:
+                keys[known[name].key] = found[name]
     return {**found, "set": keys}
+
+
+def with_image_key(
+    account: Callable[..., Any], found: Any, options: Mapping[str, Any], symbols: Sequence[Symbol]
+) -> tuple[Symbol, ...]:
+    """Returns the symbols; that of the images' size with its key, if the model refuses images of any other size than
+    the one in its configuration, for which it has learned positions."""
+    given = options.get("set") or {}
+    sizes = {symbol.name: symbol.value for symbol in symbols if symbol.name == IMAGE and not symbol.of_config}
+    keys = [key for key in pair_keys(found, given, IMAGE, sizes.get(IMAGE, 0)) if key not in given]
+    if not keys:
+        return tuple(symbols)
+    try:
+        account(**with_sizes(options, {IMAGE: 2 * sizes[IMAGE]}, symbols))
+    except ConfigError as error:
+        refused = [key for key in keys if f"--set {key}=" in str(error)]
+        if refused:
+            return tuple(attrs.evolve(each, key=refused[0]) if each.name == IMAGE else each for each in symbols)
+    return tuple(symbols)
 
 
 def _size(name: str, value: Any) -> int | None:

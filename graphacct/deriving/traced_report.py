@@ -142,14 +142,13 @@ class _Tracing:
             kept |= {name: self.held(name, HELD) for name, _ in found}
 
     def _report(self, trace: Trace, kept: Collection[str]) -> Report:
-        """Returns the report with all but some sizes traced. Those of the workload that are none are left out: they are
-        as the model, or the user, has them."""
+        """Returns the report with all but some sizes traced."""
         traced = {
             symbol.name: self.own[symbol.name]
             if symbol.name in kept
             else trace.size(symbol.name, self.sizes[symbol.name])
             for symbol in self.symbols
-            if symbol.of_config or symbol.name not in kept
+            if symbol.name not in kept or self._given(symbol)
         }
         return self.account(**with_sizes(self.options, traced, self.symbols))
 
@@ -175,9 +174,14 @@ class _Tracing:
         sizes = {
             symbol.name: (self.own if symbol.name in kept else self.sizes)[symbol.name]
             for symbol in self.symbols
-            if symbol.of_config or symbol.name not in kept
+            if symbol.name not in kept or self._given(symbol)
         }
         return self.account(**with_sizes(self.options, sizes, self.symbols))
+
+    def _given(self, symbol: Symbol) -> bool:
+        """Returns whether a size that stays a number is given. One of the workload that is as the model, or the user,
+        has it is left out."""
+        return symbol.of_config or self.own[symbol.name] != symbol.value
 
     def loosened(self, found: TracedReport) -> TracedReport:
         """Returns a report that has few symbols left with as many as there may be, one tried after the other."""

@@ -77,7 +77,7 @@ class Explanation:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values, for JSON."""
-        return attrs.asdict(self)
+        return attrs.asdict(self, filter=attrs.filters.exclude("named"))  # code, of which the text is there
 
     def __str__(self) -> str:
         return str(display("explanation.text", self))

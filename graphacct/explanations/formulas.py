@@ -44,13 +44,8 @@ def formulas(operator: Operator, record: NodeCost, names: Sequence[str] = PER_NO
     """
     if record.cost is None:
         return {}
-    return _closed(operator, record, names, Sizes.cost, exact_cost(operator, record))
-
-
-def gradient_formulas(operator: Operator, record: NodeCost, part: GradientPart) -> dict[str, tuple[str, str]]:
-    """Returns formula and substituted formula of the `matmul_flops` and `vector_flops` of one part of the backward
-    pass."""
-    return _closed(operator, record, WORK, lambda sizes: sizes.gradient(part), part.work)
+    found = figures_of(operator, record, names, Sizes.cost, exact_cost(operator, record))
+    return {name: shown for name, _, _, shown in found}
 
 
 def ratio_formula(report: Report, name: str, figures: Mapping[str, Dim]) -> tuple[str, str]:
@@ -69,13 +64,6 @@ def ratio_formula(report: Report, name: str, figures: Mapping[str, Dim]) -> tupl
         if is_traced(found) and (exact or not trace.decisions):
             return _shown(trace, text(found), figures)
     return "", ""
-
-
-def _closed(
-    operator: Operator, record: NodeCost, names: Sequence[str], evaluated: Callable[[Sizes], Any], exact: Any
-) -> dict[str, tuple[str, str]]:
-    """Returns formula and substituted formula of each figure."""
-    return {name: shown for name, _, _, shown in figures_of(operator, record, names, evaluated, exact)}
 
 
 def figures_of(

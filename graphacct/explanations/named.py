@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from graphacct.dims import Dim
-from graphacct.explanations.formulas import PER_NODE, Sizes, exact_cost, figures_of
+from graphacct.explanations.formulas import PER_NODE, WORK, Sizes, exact_cost, figures_of
 from graphacct.formulas.conditions import names_in
 from graphacct.formulas.evaluate import Evaluation
 from graphacct.formulas.trace import Trace
@@ -16,6 +16,7 @@ from graphacct.operators.operator import Operator
 
 if TYPE_CHECKING:
     from graphacct.costs.annotate import NodeCost
+    from graphacct.training.gradients import GradientPart
 
 
 @attrs.frozen(eq=False)
@@ -24,10 +25,12 @@ class NamedFormula:
 
     Attributes:
         text: The formula in the names of the operator's signature, with the sizes for which it holds.
+        substituted: The formula with the values put in.
         collapse: Whether the dimensions of `...` are one size in it.
     """
 
     text: str
+    substituted: str
     collapse: bool
     _figure: Any
     _trace: Trace
@@ -46,8 +49,16 @@ def named_formulas(operator: Operator, record: NodeCost, names: Sequence[str] = 
     """Returns the formula of per-node quantities of an operator's application, for other sizes of its names."""
     if record.cost is None:
         return {}
-    found = figures_of(operator, record, names, Sizes.cost, exact_cost(operator, record))
-    return {name: NamedFormula(shown[0], sizes.collapse, figure, sizes.trace) for name, figure, sizes, shown in found}
+    return _named(figures_of(operator, record, names, Sizes.cost, exact_cost(operator, record)))
+
+
+def named_gradients(operator: Operator, record: NodeCost, part: GradientPart) -> dict[str, NamedFormula]:
+    """Returns the formulas of the `matmul_flops` and `vector_flops` of one part of the backward pass."""
+    return _named(figures_of(operator, record, WORK, lambda sizes: sizes.gradient(part), part.work))
+
+
+def _named(found: Iterable[tuple[str, Any, Sizes, tuple[str, str]]]) -> dict[str, NamedFormula]:
+    return {name: NamedFormula(*shown, sizes.collapse, figure, sizes.trace) for name, figure, sizes, shown in found}
 
 
 def sizes_of(operator: Operator, record: NodeCost, collapse: bool) -> Mapping[str, Dim]:

@@ -7,12 +7,14 @@ to the report's figure.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 
 import attrs
 
 from graphacct.costs.annotate import NodeCost
 from graphacct.dims import Dim, same
-from graphacct.explanations.formulas import exact_cost, gradient_formulas, number
+from graphacct.explanations.formulas import exact_cost, number
+from graphacct.explanations.named import NamedFormula, named_gradients
 from graphacct.graph.graph import Graph, Parameter, Value
 from graphacct.hooks.manager import Plugins
 from graphacct.operators.operator import Operator
@@ -21,7 +23,7 @@ from graphacct.training.gradient_flow import Additions, NodeGradients, node_grad
 from graphacct.training.gradients import INPUT_GRAD, RECOMPUTE, WEIGHT_GRAD, gradient_parts, operand_name
 from graphacct.training.options import Training
 from graphacct.training.reach import reached_times
-from graphacct.training.recompute import recompute_plan
+from graphacct.training.recompute import RecomputePlan, recompute_plan
 from graphacct.training.selection import freezing, frozen
 from graphacct.training.updates import update
 from graphacct.transforms.transform import APPLIED
@@ -53,6 +55,7 @@ class ExplainedPart:
         each: The result for one time.
         times: How often it is done.
         total: The result for all times.
+        named: The formula for other sizes; None when it has no closed form.
     """
 
     quantity: str
@@ -63,6 +66,7 @@ class ExplainedPart:
     each: Dim
     times: Dim
     total: Dim
+    named: NamedFormula | None = attrs.field(default=None, eq=False, repr=False)
 
     def belongs(self, quantity: str) -> bool:
         """Returns whether it is a part of `quantity`."""
@@ -84,36 +88,82 @@ class Backward:
     notes: tuple[str, ...] = ()
 
 
+@attrs.frozen(eq=False, slots=False)
+class Step:
+    """A training step of an annotated graph. What its nodes' explanations need of the whole graph is found once.
+
+    Attributes:
+        annotated: The graph as it was annotated.
+        training: How it is trained.
+        plugins: Those in use.
+    """
+
+    annotated: Graph
+    training: Training
+    plugins: Plugins
+
+    @cached_property
+    def frozen(self) -> tuple[Graph, Callable[[Parameter], bool]]:
+        """The graph, and which of its parameters are trained."""
+        return frozen(self.annotated, self.training.freeze)
+
+    @cached_property
+    def computed(self) -> Mapping[str, NodeGradients]:
+        """What each node computes in the backward pass."""
+        return node_gradients(*self.frozen, self.plugins.operators)
+
+    @cached_property
+    def plan(self) -> RecomputePlan:
+        """What runs again."""
+        return recompute_plan(self.frozen[0], self.training.recompute, self.plugins.operators)
+
+    def parts(self, record: NodeCost) -> tuple[ExplainedPart, ...]:
+        """Returns the parts of a node's training quantities that are not 0."""
+        operator = self.plugins.operators.get(record.node.operator)
+        if operator is None or record.cost is None:
+            return ()
+        computed = self._computed(record)
+        asked = record.node.name in self.plan.recompute and record.node.rerun is None
+        found = (
+            *_gradients(operator, record, computed.times),
+            *_additions(computed.additions),
+            *(_forward_again(operator, record) if asked else ()),
+            *_updates(record, self.training, self.frozen[1]),
+        )
+        return tuple(part for part in found if not same(part.each, 0))
+
+    def notes(self, record: NodeCost) -> tuple[str, ...]:
+        """Returns a node's operands without a gradient, and why, and those whose gradient takes no arithmetic."""
+        operator = self.plugins.operators.get(record.node.operator)
+        if operator is None or record.cost is None:
+            return ()
+        passes = self._computed(record).times
+        gradients = list(_gradients(operator, record, passes))
+        costly = {part.name for part in gradients if not same(part.each, 0)}
+        free = dict.fromkeys(part.name for part in gradients if part.name not in costly)
+        idle = _idle(operator, record, passes, self.frozen[0], self.training, self.plugins)
+        return (*idle, *(f"{name}: its gradient takes no arithmetic" for name in free))
+
+    def _computed(self, record: NodeCost) -> NodeGradients:
+        return self.computed.get(record.node.name) or NodeGradients(record.node)
+
+
 def explained_parts(graph: Graph, record: NodeCost, training: Training, plugins: Plugins) -> Backward:
     """Returns the parts of the training quantities of one node of an annotated graph."""
-    operator = plugins.operators.get(record.node.operator)
-    if operator is None or record.cost is None:
-        return Backward()
-    graph, trained = frozen(graph, training.freeze)
-    computed = node_gradients(graph, trained, plugins.operators).get(record.node.name) or NodeGradients(record.node)
-    passes = computed.times
-    gradients = list(_gradients(operator, record, passes))
-    costly = {part.name for part in gradients if not same(part.each, 0)}
-    free = dict.fromkeys(part.name for part in gradients if part.name not in costly)
-    notes = [*_idle(operator, record, passes, graph, training, plugins)]
-    notes += [f"{name}: its gradient takes no arithmetic" for name in free]
-    plan = recompute_plan(graph, training.recompute, plugins.operators)
-    asked = record.node.name in plan.recompute and record.node.rerun is None
-    repeated = list(_forward_again(operator, record)) if asked else []
-    parts = (*gradients, *_additions(computed.additions), *repeated, *_updates(record, training, trained))
-    return Backward(tuple(part for part in parts if not same(part.each, 0)), tuple(notes))
+    step = Step(graph, training, plugins)
+    return Backward(step.parts(record), step.notes(record))
 
 
 def _gradients(operator: Operator, record: NodeCost, passes: Passes) -> Iterator[ExplainedPart]:
     """Yields the parts of the gradients, and the forward work that the kernel repeats for them."""
     for wanted, times in passes.items():
         for part in gradient_parts(operator, record.node, wanted) or ():
-            found = gradient_formulas(operator, record, part)
+            found = named_gradients(operator, record, part)
             repeated = part.kind == RECOMPUTE
             name = "what its backward kernel does again" if repeated else " and ".join(part.operands)
             for of in (MATMUL, VECTOR):
                 each = getattr(part.work, of)
-                yield _part(part.kind, of, name, found.get(of, ("", "")), each, times)
+                yield _part(part.kind, of, name, found.get(of), each, times)
 
 
 def _additions(items: Iterable[Additions]) -> Iterator[ExplainedPart]:
@@ -142,8 +192,14 @@ def _updates(record: NodeCost, training: Training, trained: Callable[[Parameter]
             yield _part(quantity, "", parameter.name, ("", ""), getattr(found, quantity), 1)
 
 
-def _part(quantity: str, of: str, name: str, formula: tuple[str, str], each: Dim, times: Dim) -> ExplainedPart:
-    return ExplainedPart(quantity, of, name, *formula, each, times, each * times)
+def _part(
+    quantity: str, of: str, name: str, formula: NamedFormula | tuple[str, str] | None, each: Dim, times: Dim
+) -> ExplainedPart:
+    if isinstance(formula, NamedFormula):
+        named, text, substituted = formula, formula.text, formula.substituted
+        return ExplainedPart(quantity, of, name, text, substituted, each, times, each * times, named)
+    text, substituted = formula or ("", "")
+    return ExplainedPart(quantity, of, name, text, substituted, each, times, each * times)
 
 
 def _idle(

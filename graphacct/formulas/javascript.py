@@ -9,16 +9,21 @@ another, rounded by the functions of `exact.js`; what is no whole number is a fr
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from math import lcm
 
 from graphacct.formulas.guards import Guard
 from graphacct.formulas.nested import Nested
 from graphacct.formulas.signs import lowest_powers
-from graphacct.formulas.terms import BITS, Number, Terms, powers, product_of, whole
+from graphacct.formulas.terms import BITS, Number, Terms, added, powers, product_of, whole
 from graphacct.formulas.traced_size import CEIL, FLOOR, MAX, MIN, RATIO, SIZE, Part, Recorder, TracedSize
 
 ONE: Terms = {0: 1}
+LONG = 8
+"""A sum of so many products may be written as an earlier one and the rest."""
+RECENT = 16
+"""So many earlier ones are tried."""
 SIGNS = {("==", True): "===", ("==", False): "!==", ("<", True): "<", ("<", False): ">="}
 
 
@@ -49,12 +54,12 @@ class JavaScript(Nested):
         self._variables: list[str] = []
         self._places: dict[int, tuple[int, int | None]] = {}
         self._positive: set[int] = set()
+        self._sums: deque[tuple[int, Terms]] = deque(maxlen=RECENT)
 
     def of(self, figure: Part) -> str:
         """Returns the expression of a figure: a BigInt, or a fraction where the division leaves a rest."""
         above, below = self._pair(figure)
-        text = self.sum(above)
-        return text if below == ONE else f"fraction({text}, {self.sum(below)})"
+        return self._short(above) if below == ONE else f"fraction({self.sum(above)}, {self.sum(below)})"
 
     def condition(self, guard: Guard) -> str:
         """Returns the expression that is true where a guard is as it was."""
@@ -114,12 +119,26 @@ class JavaScript(Nested):
                 return self._line(above), self._line(below)
             return self._line(f"{'floorDiv' if atom.kind == FLOOR else 'ceilDiv'}({above}, {below})"), None
         if all(below == ONE for _, below in pairs):
-            parts = ", ".join(self.sum(above) for above, _ in pairs)
+            parts = ", ".join(self._short(above) for above, _ in pairs)
             return self._line(f"{'max' if atom.kind == MAX else 'min'}({parts})"), None
         assert atom.kind in (MAX, MIN)
         parts = ", ".join(f"[{self.sum(above)}, {self.sum(below)}]" for above, below in pairs)
         both = self._line(f"{'largest' if atom.kind == MAX else 'smallest'}({parts})")
         return self._line(f"{self._variables[both]}[0]"), self._line(f"{self._variables[both]}[1]")
+
+    def _short(self, terms: Terms) -> str:
+        """Returns the expression of a sum; of a long one its variable. It is declared as an earlier one and the rest,
+        if that is shorter: what is alive at one kernel is nearly what is alive at the next one."""
+        if len(terms) < LONG:
+            return self.sum(terms)
+        steps = [(added(terms, other, -1), place) for place, other in self._sums]
+        rest, place = min(steps, key=lambda each: len(each[0]), default=(terms, 0))
+        if not rest:
+            return self._variables[place]
+        near = 2 * len(rest) < len(terms)
+        mine = self._line(f"{self._variables[place]} + {self.sum(rest)}" if near else self.sum(terms))
+        self._sums.append((mine, terms))
+        return self._variables[mine]
 
     def _product(self, one: Terms, other: Terms) -> str:
         texts = [self.sum(each) for each in (one, other) if each != ONE]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 
+from graphacct.classes import evolve
 from graphacct.errors import GraphError, brief
 from graphacct.graph import places
 from graphacct.graph.graph import Block, Graph, Node, Operand, Value
@@ -51,13 +52,14 @@ def _expand(
         if isinstance(node, Block):
             yield from _repetitions(node, values, indices, held, operators)
             continue
-        flat = attrs.evolve(
+        outputs = tuple([Value(indexed(value.name, indices), value.spec) for value in node.outputs])
+        flat = evolve(
             node,
             name=indexed(node.name, indices),
-            inputs=tuple(_operand(operand, values, indices) for operand in node.inputs),
-            outputs=tuple(Value(indexed(value.name, indices), value.spec) for value in node.outputs),
+            inputs=tuple([_operand(operand, values, indices) for operand in node.inputs]),
+            outputs=outputs,
         )
-        values.update(zip((value.name for value in node.outputs), flat.outputs, strict=True))
+        values.update(zip([value.name for value in node.outputs], outputs, strict=True))
         yield flat
     held.update((values[name].name, indexed(scope, indices)) for name, scope in graph.held.items())
 
@@ -65,7 +67,10 @@ def _expand(
 def _operand(operand: Operand, values: dict[str, Value], indices: tuple[int, ...]) -> Operand:
     if isinstance(operand, Value):
         return values[operand.name]
-    return attrs.evolve(operand, name=indexed(operand.name, indices), tied_to=indexed(operand.tied_to, indices))
+    name, tied_to = indexed(operand.name, indices), indexed(operand.tied_to, indices)
+    if name == operand.name and tied_to == operand.tied_to:
+        return operand
+    return evolve(operand, name=name, tied_to=tied_to)
 
 
 def _repetitions(

@@ -26,32 +26,31 @@ def validate(graph: Graph) -> None:
         if strange is not None:
             raise GraphError(f"the {what} of {graph.name!r} have {brief(strange)} among them")
     for value in graph.inputs:
-        _add(values, value, f"input {value.name!r}")
+        if value.name in values:
+            raise GraphError(f"input {value.name!r}: the value {value.name!r} exists already")
+        values[value.name] = value
     for node in graph.nodes:
         check_levels(node.name)
         if node.name in names:
             raise GraphError(f"two nodes are named {node.name!r}")
         names.add(node.name)
         for operand in node.values:
-            _known(operand, f"node {node.name!r}", values)
+            if values.get(operand.name) is not operand:
+                _known(operand, f"node {node.name!r}", values)
         if isinstance(node, Block):
             where = f"block {node.name!r}"
             check_one_by_one(where, node.body, node.repeat, len(node.carry), node.each, node.apart)
             check_body(where, node.body, node.carry, node.constants, node.each)
             validate(node.body)
         for value in node.outputs:
-            _add(values, value, f"node {node.name!r}")
+            if value.name in values:
+                raise GraphError(f"node {node.name!r}: the value {value.name!r} exists already")
+            values[value.name] = value
     for name in graph.held:
         if name not in values:
             raise GraphError(f"{graph.name!r} holds {name!r}, which is none of its values{suggest(name, values)}")
     for value in graph.outputs:
         _known(value, f"the outputs of {graph.name!r}", values)
-
-
-def _add(values: dict[str, Value], value: Value, where: str) -> None:
-    if value.name in values:
-        raise GraphError(f"{where}: the value {value.name!r} exists already")
-    values[value.name] = value
 
 
 def _known(value: Value, where: str, values: dict[str, Value]) -> None:

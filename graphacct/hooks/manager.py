@@ -64,6 +64,7 @@ class Plugins:
         left_out: The names of installed plugins that were asked to be left out.
         asked: What `load` was asked to leave out and which files to load, so that another process can do the same;
             None for plugins that were registered otherwise.
+        remembered: What others found out of these plugins; forgotten when one more is registered.
     """
 
     def __init__(self) -> None:
@@ -74,6 +75,7 @@ class Plugins:
         self.loaded: list[Plugin] = []
         self.left_out: tuple[str, ...] = ()
         self.asked: tuple[tuple[str, ...], tuple[str, ...]] | None = None
+        self.remembered: dict[Any, Any] = {}
 
     def register(self, module: Any, name: str, origin: str) -> None:
         """Registers one plugin. Raises PluginError, which names it, if its name is taken or a hook is misspelt."""
@@ -98,6 +100,7 @@ class Plugins:
         if trace.asked():
             hooks = self.manager.get_hookcallers(module) or ()
             trace.loaded(self.loaded[-1].title, [hook.name for hook in hooks])
+        self.remembered.clear()
         for attribute in ("costs_nodes_itself", *KINDS):
             self.__dict__.pop(attribute, None)
 

@@ -108,6 +108,7 @@ class Architecture:
     parts_left_out: Mapping[str, str] = attrs.field(factory=dict)
     lacks: Mapping[str, str] = attrs.field(factory=dict)
     _configured: dict[str, Any] = attrs.field(factory=dict, init=False)
+    _keys: dict[str, ConfigKeys] = attrs.field(factory=dict, init=False)
 
     def __repr__(self) -> str:
         return f"<Architecture {self.name}>"
@@ -161,8 +162,10 @@ class Architecture:
 
     def preset_keys(self, name: str) -> ConfigKeys:
         """Returns what becomes of the keys of a preset's file that the configuration does not take."""
-        found = self.presets[name]
-        return NO_KEYS if isinstance(found, self.config) else self.keys(found, defaults=True)
+        if name not in self._keys:
+            found = self.presets[name]
+            self._keys[name] = NO_KEYS if isinstance(found, self.config) else self.keys(found, defaults=True)
+        return self._keys[name]
 
     def configure(self, config: Any, overrides: Mapping[str, Any]) -> Any:
         """Returns `config` with some keys set. Raises ConfigError for an unknown key, with the closest known one."""

@@ -147,10 +147,10 @@ def _find_model(model: object, plugins: Plugins, overrides: Mapping[str, Any]) -
 def preset(name: str, plugins: Plugins) -> tuple[Architecture, Any] | None:
     """Returns the architecture and configuration of a preset, or of an architecture's own name (its default
     configuration)."""
-    for item in plugins.architectures.values():
-        if name in item.presets:
-            architecture = item.load()
-            return architecture, architecture.preset(name)
+    item = _with_preset(name, plugins)
+    if item is not None:
+        architecture = item.load()
+        return architecture, architecture.preset(name)
     item = plugins.architectures.get(name)
     if item is None:
         return None
@@ -161,6 +161,18 @@ def preset(name: str, plugins: Plugins) -> tuple[Architecture, Any] | None:
             "a file"
         )
     return architecture, architecture.config()
+
+
+def _with_preset(name: str, plugins: Plugins) -> Any:
+    """Returns the first architecture that has a preset of a name, or None. All are asked once for a name."""
+    before = plugins.architectures.get(plugins.remembered.get(("preset", name), ""))
+    if before is not None and name in before.presets:
+        return before
+    for item in plugins.architectures.values():
+        if name in item.presets:
+            plugins.remembered["preset", name] = item.name
+            return item
+    return None
 
 
 def presets(plugins: Plugins | None = None) -> dict[str, Architecture]:

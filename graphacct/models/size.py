@@ -96,6 +96,17 @@ def config_sizes(found: object, overrides: Mapping[str, Any]) -> dict[str, int]:
     return dict(_sizes(_configured(found, overrides)))
 
 
+def pair_keys(found: object, overrides: Mapping[str, Any], name: str, side: int) -> list[str]:
+    """Returns the keys of a model's configuration of this name, its own and those of parts, that are a height and a
+    width of `side`."""
+    if not isinstance(found, ModelChoice):
+        return []
+    config = _configured(found, overrides)
+    parts = [(f"{field.name}.", getattr(config, field.name)) for field in attrs.fields(type(config))]
+    inner = [(before, part) for before, value in parts if attrs.has(type(part := getattr(value, "config", value)))]
+    return [f"{before}{name}" for before, part in [("", config), *inner] if getattr(part, name, None) == (side, side)]
+
+
 def _configured(found: ModelChoice, overrides: Mapping[str, Any]) -> Any:
     left = {key: value for key, value in overrides.items() if key not in found.applied}
     return found.architecture.configure(found.config, left)

@@ -231,7 +231,8 @@ class Operator:
         try:
             key: tuple[Any, ...] = tuple(specs)
             if attributes:  # 4.0 equals 4 and True equals 1, but neither is a size
-                key += (*attributes.items(), *map(_types, attributes.values()))
+                values = attributes.values()
+                key += (*attributes.items(), *[type(one) if type(one) is not tuple else _types(one) for one in values])
             known = self._applications.get(key)
         except (TypeError, ValueError):  # arrays and lists have no hash
             return self._apply(specs, attributes)
@@ -378,4 +379,6 @@ class Operator:
 
 
 def _types(value: Any) -> Any:
-    return tuple(map(_types, value)) if type(value) is tuple else type(value)
+    if type(value) is not tuple:
+        return type(value)
+    return tuple([_types(item) if type(item) is tuple else type(item) for item in value])

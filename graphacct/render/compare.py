@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from graphacct.costs.quantities import Quantity
 from graphacct.dims import same
-from graphacct.graph.paths import depth, last, parent
+from graphacct.graph.paths import depth
+from graphacct.render.compare_rows import CompareRow, compare_rows
 from graphacct.render.json import heading
 from graphacct.render.json import to_json as json_text
 from graphacct.render.notes import key_notes, mask_note, partial, warning, workload_words
@@ -15,6 +16,7 @@ from graphacct.render.printable import printable
 from graphacct.render.records import plain_value, quantities, ratios_of, workload_texts
 from graphacct.render.sheet import UNCOSTED, title
 from graphacct.render.sheet_parts import Column, Line, Sheet
+from graphacct.render.tree import LINES
 from graphacct.render.units import human, percent
 from graphacct.reports.comparison import OPERATOR, ROLE, SCOPE, compare
 
@@ -31,6 +33,8 @@ ALONE = "one model alone: name others beside it, or several sizes of it (--over 
 _NONE = object()
 WIDE = 4
 """The most columns of models in a table by role, or of sizes: with more, each model or size has a line of its own."""
+MOST = 12
+"""The most scopes of such a table, which are its columns."""
 
 
 def to_dict(found: Comparison) -> dict[str, Any]:
@@ -109,26 +113,25 @@ def to_html(found: Comparison) -> str:
 def sheet(found: Comparison, binary: bool = False) -> Sheet:
     """Returns a comparison as a table's lines; bytes in GiB instead of GB when `binary`.
 
-    Rows in which every model has 0 are left out, and a note gives their number. More than WIDE models by role, or
-    sizes, have a line each, with their shares, or their figures if these do not add up.
+    Rows in which every model has 0 are left out, and a note gives their number. Scopes are opened where the quantity
+    is, in any of the models. More than WIDE models by role, or sizes, have a line each, with their shares, or their
+    figures if these do not add up.
     """
     quantity = found.reports[0].quantity(found.quantity)
-    rows = [row for row in _rows(found) if any(row[3]) or not all(_nothing(value) for value in row[1])]
-    empty = len(found.paths) - len(rows)
-    left_out = [f"{empty} {'row' if empty == 1 else 'rows'} of 0 not shown"] if empty else []
     turned = (found.by == ROLE or found.over is not None) and len(found.reports) > WIDE
+    rows, empty, gathered = compare_rows(found, MOST if turned else LINES)
+    left_out = [f"{empty} {'row' if empty == 1 else 'rows'} of 0 not shown"] if empty and not turned else []
     parts = _turned(found, rows, quantity, binary) if turned else _columns(found, rows, quantity, binary)
     subject = "" if found.over is None else f"{printable(found.reports[0].model)}: "
     missing = [f"{printable(report.model)}: {warning(report)}" for report in found.reports if warning(report)]
-    notes = ([] if turned else left_out) + _notes(found)
+    notes = [*left_out, *gathered, *_notes(found)]
     return Sheet(f"{subject}{title(quantity)}", "", *parts, tuple(notes), "; ".join(dict.fromkeys(missing)))
 
 
 _Parts: TypeAlias = tuple[tuple[Column, ...], tuple[Line, ...], Line | None]
-_Row: TypeAlias = tuple[str, tuple[Any, ...], tuple[Any, ...], tuple[int, ...]]
 
 
-def _columns(found: Comparison, rows: Iterable[_Row], quantity: Quantity, binary: bool) -> _Parts:
+def _columns(found: Comparison, rows: Iterable[CompareRow], quantity: Quantity, binary: bool) -> _Parts:
     """Returns a table with a column for each model, and beside it one of shares."""
     columns, totals = [Column(KEYS[found.by].replace("path", "scope").capitalize())], []
     for name, report in zip(found.names, found.reports, strict=True):
@@ -137,16 +140,13 @@ def _columns(found: Comparison, rows: Iterable[_Row], quantity: Quantity, binary
         whole = "" if same(total, 0) else percent(1.0)
         figure = "–" if total is None else human(total, quantity.unit, binary)
         totals += [figure + partial(report), *([whole] if quantity.adds_up else [])]
-    known = frozenset(found.paths)
-    lines = tuple(_line(found.by == SCOPE, row, quantity, binary, known) for row in rows)
+    lines = tuple(_line(row, quantity, binary) for row in rows)
     return tuple(columns), lines, Line(("Largest" if quantity.combine == "max" else "Total", *totals))
 
 
-def _line(tree: bool, row: _Row, quantity: Quantity, binary: bool, known: Container[str]) -> Line:
-    path, values, shares, uncosted = row
-    label = last(path) if tree and parent(path) in known else path
+def _line(row: CompareRow, quantity: Quantity, binary: bool) -> Line:
     cells = []
-    for value, part, lack in zip(values, shares, uncosted, strict=True):
+    for value, part, lack in zip(row.values, row.shares, row.uncosted, strict=True):
         more = " + ?" if lack else ""
         beside = ""
         if value is None:
@@ -158,10 +158,10 @@ def _line(tree: bool, row: _Row, quantity: Quantity, binary: bool, known: Contai
             beside = "" if part is None else percent(part) + more
         if quantity.adds_up:
             cells.append(beside)
-    return Line((printable(label), *cells), printable(path), depth(path) if tree else 0)
+    return Line((printable(row.label), *cells), printable(row.heading), 0 if row.scope is None else depth(row.path))
 
 
-def _turned(found: Comparison, rows: list[_Row], quantity: Quantity, binary: bool) -> _Parts:
+def _turned(found: Comparison, rows: Sequence[CompareRow], quantity: Quantity, binary: bool) -> _Parts:
     """Returns a table with a line for each model: its total, and each row's share of it."""
     largest = "Largest" if quantity.combine == "max" else "Total"
     first = "Model" if found.over is None else found.over.name
@@ -171,15 +171,15 @@ def _turned(found: Comparison, rows: list[_Row], quantity: Quantity, binary: boo
         name = report.model if found.over is None else f"{found.over.sizes[place]:,}"
         total = report.figure(found.quantity)
         cells = ["–" if total is None else human(total, quantity.unit, binary) + partial(report)]
-        for _, values, shares, uncosted in rows:
-            value, share = values[place], shares[place]
+        for row in rows:
+            value, share = row.values[place], row.shares[place]
             if value is None:
                 cells.append("–")
                 continue
             shown = percent(share) if quantity.adds_up else human(value, quantity.unit, binary)
-            cells.append(shown + (" + ?" if uncosted[place] else ""))
+            cells.append(shown + (" + ?" if row.uncosted[place] else ""))
         lines.append(Line((printable(name), *cells)))
-    return (*columns, *(Column(printable(row[0]), True) for row in rows)), tuple(lines), None
+    return (*columns, *(Column(printable(row.heading), True) for row in rows)), tuple(lines), None
 
 
 def _notes(found: Comparison) -> list[str]:
@@ -268,17 +268,9 @@ def _each(found: Comparison) -> Iterable[tuple[int, Report]]:
     return enumerate(found.reports)
 
 
-def _nothing(value: Any) -> bool:
-    return value is None or same(value, 0)
-
-
 def _plain_rows(found: Comparison) -> Iterable[tuple[str, list[Any], list[Any], tuple[int, ...]]]:
-    for path, values, shares, uncosted in _rows(found):
+    for path, values, shares, uncosted in zip(found.paths, found.values, found.shares, found.uncosted, strict=True):
         yield path, _plain(values, found.quantity), _plain(shares, "share"), uncosted
-
-
-def _rows(found: Comparison) -> Iterable[_Row]:
-    return zip(found.paths, found.values, found.shares, found.uncosted, strict=True)
 
 
 def _plain(values: Iterable[Any], name: str) -> list[Any]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from graphacct.dims import is_symbol, same
 from graphacct.expressions.change import called
 from graphacct.graph.paths import depth as depth_of
-from graphacct.graph.paths import last, merged, outward, parent
+from graphacct.graph.paths import merged, outward, parent
+from graphacct.render.diff_lines import diff_lines, figure_of, inside_of, kinds_of
+from graphacct.render.folding import gathered_note
 from graphacct.render.json import heading
 from graphacct.render.notes import key_notes, terms, warning, workload_text
 from graphacct.render.printable import printable
@@ -17,7 +20,7 @@ from graphacct.render.sheet import title
 from graphacct.render.sheet_parts import Column, Line, Sheet
 from graphacct.render.units import human, percent
 from graphacct.reports.diff import ADDED, CHANGED, REMOVED
-from graphacct.reports.levels import LINES, check_depth
+from graphacct.reports.levels import check_depth
 
 if TYPE_CHECKING:
     from graphacct.costs.quantities import Quantity
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 SCHEMA = "graphacct.diff/1"
 KINDS = (ADDED, REMOVED, CHANGED)
 NOTHING = "–"
+SMALL = "differs by less than 0.1 % of what differs in all"
+"""What several scopes and nodes are that share a line."""
 
 
 def to_dict(found: Diff) -> dict[str, Any]:
@@ -59,8 +64,8 @@ def sheet(found: Diff, depth: int | None = None, binary: bool = False) -> Sheet:
 
     Args:
         found: The diff.
-        depth: Levels of scopes to show, every node that differs in them; unless given as many as fit in 30 lines,
-            without changed nodes that cost nothing in either model, such as views.
+        depth: Levels of scopes to show, every node that differs in them; unless given, the scopes that differ most are
+            opened, as many as fit in 30 lines, without changed nodes that cost nothing in either model, such as views.
         binary: Bytes in GiB instead of GB.
 
     Raises ConfigError for a depth below 1.
@@ -73,20 +78,20 @@ def sheet(found: Diff, depth: int | None = None, binary: bool = False) -> Sheet:
     rows = [{row.path: row.values[found.quantity] for row in report.by_scope} for report in reports]
     idle -= {above for path in inside if path not in idle for above in outward(parent(path))}
     paths = [path for path in merged([list(column) for column in rows]) if path in inside and path not in idle]
-    depth = depth or _fitting(paths)
-    shown = [path for path in paths if depth_of(path) < depth]
+    shown = diff_lines(found, paths, depth)
     quantity = found.first.quantity(found.quantity)
+    figure = partial(figure_of, combine=quantity.combine)
     lines = [
         Line(
             (
-                printable(last(path) if depth_of(path) else path),
-                *_cells(rows[0].get(path), rows[1].get(path), quantity, binary),
-                _what(changes.get(path), inside[path]),
+                printable(line.label if depth_of(line.path) else line.path),
+                *_cells(figure(line, rows[0]), figure(line, rows[1]), quantity, binary),
+                _what(None if line.gathered else changes.get(line.path), kinds_of(line, inside)),
             ),
-            printable(path),
-            depth_of(path),
+            printable(line.path),
+            depth_of(line.path),
         )
-        for path in shown
+        for line in shown
     ]
     one, other = found.total[found.quantity]
     label = "Largest" if quantity.combine == "max" else "Total"
@@ -102,7 +107,7 @@ def sheet(found: Diff, depth: int | None = None, binary: bool = False) -> Sheet:
         ),
         tuple(lines),
         Line((label, *_cells(one, other, quantity, binary), "")),
-        (*_counts(found, len(idle)), *_terms(found)),
+        (*_counts(found, len(idle)), *gathered_note(shown, SMALL), *_terms(found)),
         "; ".join(f"{side}: {warning(report)}" for side, report in _named(found) if warning(report)),
     )
 
@@ -198,16 +203,6 @@ def _is_known(side: Side | None) -> bool:
     return side is None or side.values is not None
 
 
-def inside_of(changes: Iterable[Change]) -> dict[str, dict[str, int]]:
-    """Returns how many changes of each kind each scope and node holds."""
-    found: dict[str, dict[str, int]] = {}
-    for change in changes:
-        for path in outward(change.path):
-            kinds = found.setdefault(path, {})
-            kinds[change.kind] = kinds.get(change.kind, 0) + 1
-    return found
-
-
 def _costs_nothing(change: Change, found: Diff) -> bool:
     """Returns whether a changed node has the same operator in both models, and none of any quantity that adds up."""
     if change.kind != CHANGED or "operator" in change.differs or "cost" in change.differs:
@@ -217,17 +212,10 @@ def _costs_nothing(change: Change, found: Diff) -> bool:
     return values is not None and all(same(values[name], 0) for name in sums)
 
 
-def _fitting(paths: Iterable[str]) -> int:
-    """Returns how many levels of scopes fit in a table: all of them if little differs."""
-    depths = [depth_of(path) for path in paths]
-    levels = range(1, max(depths, default=0) + 2)
-    return max((level for level in levels if sum(depth < level for depth in depths) <= LINES), default=1)
-
-
 def _what(change: Change | None, kinds: Mapping[str, int]) -> str:
     """Returns what differs of a node, or how many nodes of a scope."""
     if change is None:
-        return ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kind in kinds)
+        return ", ".join(f"{kinds[kind]} {kind}" for kind in KINDS if kinds.get(kind))
     one, other = change.first, change.other
     if one is None or other is None:
         there = one or other

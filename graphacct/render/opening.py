@@ -1,17 +1,12 @@
-"""Which scopes of a report are opened where there is room for some: those where the cost is, the largest first.
-
-Tables and pictures of default depth ask this. They say themselves what there is room for.
-"""
+"""How large the scopes of a report are: tables and pictures of default depth open the largest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 from graphacct.dims import Dim, same
 from graphacct.reports.report import Report
-
-Thing = TypeVar("Thing")
 
 MEASURES = ("params", "flops", "step_flops", "activation_bytes", "saved_bytes")
 """The quantities by which something is small: if it is in each of them, and in those that were chosen."""
@@ -19,10 +14,6 @@ WORK = ("step_flops", "flops")
 """The quantities by whose share scopes are opened: the first that a report has."""
 SMALL = 0.001
 """The share below which something is small."""
-LARGE = 0.01
-"""The share from which on a scope is worth opening."""
-LESS = 10
-"""How much smaller a scope is than one that there was no room for, if it stays closed for that reason alone."""
 
 
 class Sizes:
@@ -46,27 +37,6 @@ class Sizes:
     def is_small(self, figures: Sequence[Dim]) -> bool:
         """Returns whether it is less than a thousandth of everything."""
         return all(same(figures[place], 0) or _part(figures[place], whole) < SMALL for place, whole in self._measures)
-
-
-def largest_first(
-    shown: Iterable[Thing], share: Callable[[Thing], float], opened: Callable[[Thing], Iterable[Thing] | None]
-) -> None:
-    """Asks for scope after scope whether there is room for what is in it, the one with the largest share first.
-
-    `opened` opens a scope and returns the scopes that it shows, which may be opened next; None if there is no room for
-    them. Where there was none for a large one, much smaller ones stay closed too: they would look like what matters.
-    """
-    waiting, least = list(shown), LARGE
-    while waiting:
-        scope = max(waiting, key=share)  # of equal ones the first
-        if share(scope) < least:
-            return
-        waiting.remove(scope)
-        inner = opened(scope)
-        if inner is None:
-            least = max(least, share(scope) / LESS)
-        else:
-            waiting += inner
 
 
 def _part(part: Any, whole: Any) -> float:

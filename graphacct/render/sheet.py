@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphacct.dims import same, shape_text
 from graphacct.errors import unknown
+from graphacct.render.folding import gathered_note
 from graphacct.render.notes import (
     equal_parts,
     inexact_notes,
@@ -23,7 +24,7 @@ from graphacct.render.notes import (
 )
 from graphacct.render.printable import printable
 from graphacct.render.sheet_parts import OPERATOR, Column, Line, Sheet
-from graphacct.render.tree import Branch, gathered_note, tree
+from graphacct.render.tree import Branch, tree
 from graphacct.render.units import human, params, percent
 from graphacct.reports.levels import check_depth
 
@@ -97,7 +98,7 @@ def sheet(
         gathered: tuple[str, ...] = ()
     else:
         branches = tree(report, depth, columns or ())
-        lines, gathered = _tree(report, branches, quantities, binary), gathered_note(branches)
+        lines, gathered = _tree(report, branches, quantities, binary), gathered_note(branch.fold for branch in branches)
     totals = _cells(report, report.total, 1.0 if report.coverage.costed else 0.0, quantities, binary)
     label = OPERATOR if by == "operator" else "Scope"
     second = () if by == "operator" else ("",)

@@ -61,19 +61,23 @@ def _scaled(value: Any, base: int, prefixes: tuple[str, ...], unit: str) -> str:
         return f"-{_scaled(-value, base, prefixes, unit)}"
     if value < base and isinstance(value, int):
         return f"{value} {unit}".rstrip()
-    exact = Fraction(value)
+    above, below = (value, 1) if type(value) is int else Fraction(value).as_integer_ratio()
     step = 0
-    while step < len(prefixes) - 1 and _digits(exact / base**step, base) is None:
-        step += 1
-    digits = _digits(exact / base**step, base)
-    return f"{_scientific(exact / base**step) if digits is None else digits} {prefixes[step]}{unit}".rstrip()
+    digits = _digits(above, below, base)
+    while digits is None and step < len(prefixes) - 1:
+        step, below = step + 1, below * base
+        digits = _digits(above, below, base)
+    if digits is None:
+        digits = _scientific(Fraction(above, below))
+    return f"{digits} {prefixes[step]}{unit}".rstrip()
 
 
-def _digits(scaled: Fraction, base: int) -> str | None:
-    """Returns three significant digits of a number below `base` (four for 1,000 to 1,023); None if it rounds up to
+def _digits(above: int, below: int, base: int) -> str | None:
+    """Returns three significant digits of a fraction below `base` (four for 1,000 to 1,023); None if it rounds up to
     `base`."""
     for decimals, limit in ((2, 10), (1, 100), (0, base)):
-        rounded = round(scaled * 10**decimals)
+        rounded, rest = divmod(above * 10**decimals, below)
+        rounded += 2 * rest > below or (2 * rest == below and rounded % 2)  # half to even
         if rounded < limit * 10**decimals:
             whole, rest = divmod(rounded, 10**decimals)
             return f"{whole}.{rest:0{decimals}d}" if decimals else str(whole)
@@ -87,4 +91,5 @@ def _scientific(scaled: Fraction) -> str:
         exponent += 1
     while exponent and scaled < 10**exponent:  # lengths in bits may be one too many
         exponent -= 1
-    return f"{_digits(scaled / 10**exponent, 10) or '10.0'}e+{exponent}"
+    found = _digits(scaled.numerator, scaled.denominator * 10**exponent, 10)
+    return f"{found or '10.0'}e+{exponent}"

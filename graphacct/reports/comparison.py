@@ -13,7 +13,7 @@ from graphacct.display import display
 from graphacct.errors import ConfigError, unknown
 from graphacct.graph.paths import merged
 from graphacct.operators.operator import Operator
-from graphacct.reports.levels import levels
+from graphacct.reports.levels import check_depth
 from graphacct.reports.parts import Parts
 from graphacct.reports.report import Report
 from graphacct.reports.rows import share
@@ -94,6 +94,7 @@ class Comparison:
         uncosted: For each path and report, the number of nodes without a cost in the row.
         chosen: The sizes of the workload that were chosen for all models.
         over: The sizes of one model, if that is what the columns are.
+        depth: The levels of scopes that were asked for; None if all are there, of which a table shows what matters.
     """
 
     reports: tuple[Report, ...]
@@ -105,6 +106,7 @@ class Comparison:
     uncosted: tuple[tuple[int, ...], ...]
     chosen: tuple[Chosen, ...] = ()
     over: Over | None = None
+    depth: int | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -166,7 +168,7 @@ def compare(
         reports: One or more, all under one convention: figures under two conventions do not compare.
         quantity: What to compare.
         by: `scope`, `operator` or `role`.
-        depth: Levels of scopes to show; up to 3, as many as fit in 30 lines, unless given.
+        depth: Levels of scopes; all unless given, of which a table shows what matters.
         operators: Those of the models, by name, which say what each node is for; those of all installed plugins unless
             given.
         chosen: The sizes that were chosen for all models.
@@ -188,9 +190,9 @@ def compare(
         columns, missing = zip(*[_roles(report, quantity, known) for report in reports], strict=True)
         paths = [role for role in ROLES if any(role in column for column in columns)]
     else:
-        depth = levels(reports, depth) if by == SCOPE else None
-        columns = tuple(_column(report, quantity, depth) for report in reports)
-        missing = tuple(report.coverage.by_path if depth else report.coverage.by_operator for report in reports)
+        check_depth(depth)
+        columns = tuple(_column(report, quantity, by, depth) for report in reports)
+        missing = tuple(report.coverage.by_path if by == SCOPE else report.coverage.by_operator for report in reports)
         paths = merged([list(column) for column in columns])
     whole = [report.figure(quantity) for report in reports]
     return Comparison(
@@ -208,12 +210,15 @@ def compare(
         tuple(tuple(lacking.get(path, 0) for lacking in missing) for path in paths),
         tuple(chosen),
         over,
+        depth,
     )
 
 
-def _column(report: Report, quantity: str, depth: int | None) -> dict[str, Any]:
-    """Returns a report's figures by scope, down to a depth, or by operator."""
-    rows = report.by_operator if depth is None else [row for row in report.by_scope if row.depth < depth]
+def _column(report: Report, quantity: str, by: str, depth: int | None) -> dict[str, Any]:
+    """Returns a report's figures by scope, down to a depth if one is given, or by operator."""
+    rows = report.by_scope if by == SCOPE else report.by_operator
+    if by == SCOPE and depth is not None:
+        rows = tuple(row for row in rows if row.depth < depth)
     return {row.path: report.figure(quantity, row.values) for row in rows}
 
 

@@ -84,7 +84,8 @@ class ArchitectureContract(ModelContract):
     def test_a_saved_graph_reads_back(self) -> None:
         """`graphacct export` and reading the file lose nothing."""
         for row in self.rows:
-            self.check_written_and_read(row, self.report(row).annotated.graph)
+            report = self.report(row)
+            self.check_written_and_read(row, report.annotated.graph, report.total)
 
     def test_a_training_step_has_every_gradient(self) -> None:
         """With losses, a training step computes a gradient of every parameter, and says what it saves."""

@@ -13,6 +13,7 @@ from graphacct.operators.cost import Work
 from graphacct.operators.operator import Operator
 from graphacct.tensors import FLOATING, TensorSpec
 from graphacct.testing.needs import needed
+from graphacct.testing.numbers import Numbers
 from graphacct.testing.rows import COSTS, Operands, Sized
 from graphacct.training.gradients import gradient_work
 
@@ -111,38 +112,25 @@ def holding(figures: Figures, at: Sequence[Mapping[str, int]]) -> list[Mapping[s
 
 def symbols_against_ints(figures: Figures, at: Sequence[Mapping[str, int]]) -> Iterator[Difference]:
     """Yields where the figures with symbols, evaluated at some sizes, differ from the ints; and an int that is none."""
-    sympy = needed("sympy")
-
-    names, formulas = _symbolic(figures, tuple(at[0]))
+    symbols, formulas = _symbolic(figures, tuple(at[0]))
     for sizes in at:
         exact = figures(**sizes)
-        found = formulas(*[sympy.Integer(sizes[name]) for name in at[0]])
-        if [*exact] != names:
-            yield "the figures", [*exact], names, sizes
+        numbers = Numbers({symbols[name]: sizes[name] for name in at[0]})
+        if [*exact] != [*formulas]:
+            yield "the figures", [*exact], [*formulas], sizes
             continue
-        for name, value in zip(names, found, strict=True):
+        for name, formula in formulas.items():
+            value = numbers.of(formula)
             if type(exact[name]) is not int or exact[name] != value:
                 yield name, exact[name], value, sizes
 
 
 @cache
-def _symbolic(figures: Figures, sizes: tuple[str, ...]) -> tuple[list[str], Any]:
-    """Returns the names of the figures, and all of them as one function of the sizes, made from symbolic formulas."""
+def _symbolic(figures: Figures, sizes: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns a symbol for each size, and the figures as formulas of them."""
     sympy = needed("sympy")
-    from sympy.printing.pycode import SymPyPrinter
-
-    class ExactPrinter(SymPyPrinter):  # type: ignore[misc]
-        """Keeps a third a third, where Python's 1/3 is a float."""
-
-        def _print_Rational(self, expr: Any) -> str:
-            return f"Rational({expr.p}, {expr.q})"
-
     symbols = {name: sympy.Symbol(name, integer=True, positive=True) for name in sizes}
-    found = figures(**symbols)
-    printer = ExactPrinter({"fully_qualified_modules": False, "inline": True, "allow_unknown_functions": True})
-    return [*found], sympy.lambdify(
-        [*symbols.values()], [*found.values()], [{"Rational": sympy.Rational}, "sympy"], printer=printer
-    )
+    return symbols, figures(**symbols)
 
 
 def arrays_against_ints(figures: Figures, at: Sequence[Mapping[str, int]], dtype: type) -> Iterator[Difference]:

@@ -51,7 +51,7 @@ def compare(
         quantity: What to compare.
         by: `scope`, `operator`, or `role`, which the rows of different families share: embedding, attention, mlp,
             experts, router, norms, head, loss, other.
-        depth: Levels of scopes to show; up to 3, as many as fit in 30 lines, unless given.
+        depth: Levels of scopes; all unless given, of which a table shows what matters.
         quantities: The names of the quantities to count besides the compared one; all unless given, and of a training
             step at several sizes the parameters alone, since its memory takes nine tenths of the time.
         convention: As for `account`; of reports their own.

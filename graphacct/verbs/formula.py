@@ -47,7 +47,7 @@ def formula(
         node: A node or scope, as for `explain`, or a glob of scopes; the whole model unless given.
         quantity: The quantity, or several; `params` and `flops` unless given.
         by: `scope`: the formula's `parts` are then those of the scopes, which sum to it.
-        depth: With `by`: levels of scopes; up to 3, as many as are in 30 lines, unless given.
+        depth: With `by`: levels of scopes; unless given, up to 30, opened where most of the quantity is.
         symbols: The sizes that stay symbols, in the model's or another library's spelling; all unless given.
         convention: As for `account`.
         mask: As for `account`.

@@ -71,4 +71,4 @@ def branches_of(
     from graphacct.deriving.branches import branches
 
     found = find_model(model, plugins, options.get("set") or {})
-    return branches(lambda **given: rewrite(account(found, plugins=plugins, **given)), found, options, report)
+    return branches(lambda **given: rewrite(account(found, plugins=plugins, **given)), found, options, report, plugins)

@@ -85,7 +85,10 @@ TEXTS: dict[str, tuple[tuple[str, ...], str]] = {
         ("formula", "gpt2", "--exponents", "--quantity", "params,flops,read_bytes"),
         r"(?s)exponent of +params",
     ),
-    "formula of scopes": (("formula", "gpt2", "--by", "scope", "--quantity", "flops"), r"transformer.h.\*.attn +="),
+    "formula of scopes": (
+        ("formula", "gpt2", "--by", "scope", "--quantity", "flops"),
+        r"transformer.h.\*.attn.c_attn +=",
+    ),
 }
 ELSEWHERE = {"draw": "pictures", "export": "JSON"}
 """Commands whose outputs are no tables."""

@@ -70,13 +70,22 @@ def test_blocks_stand_before_the_ends():
 
 def test_layers_that_are_listed_are_blocks_too():
     """All 61 layers share some terms, 58 of them have experts."""
-    found = graphacct.formula("deepseek-v3", quantity="params")
+    found = graphacct.formula("deepseek-v3.2", quantity="params")
     assert "61 · (" in found.text
     assert "58 · (3 · moe_intermediate_size · n_routed_experts" in found.text
     assert {each.name: (each.value, each.reason) for each in found.held} == {
         "num_hidden_layers": (61, "the layers of this model differ"),
         "first_k_dense_replace": (3, "the layers of this model differ"),
     }
+
+
+def test_layers_after_the_first_ones_may_be_any_number():
+    """Three layers of DeepSeek-V3 have no experts, all others do."""
+    found = graphacct.formula("deepseek-v3", quantity="flops", symbols=["num_hidden_layers"])
+    assert found.text == "491,520 · (4,913,166,079 · num_hidden_layers + 614,001,712)"
+    assert found.conditions == ("num_hidden_layers > 3",)
+    (held,) = graphacct.formula("deepseek-v3", quantity="params").held
+    assert (held.name, held.reason) == ("first_k_dense_replace", "the layers of this model differ")
 
 
 def test_the_worksheet_writes_the_same():

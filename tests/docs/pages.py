@@ -3,9 +3,9 @@
 - ```python: executed in one namespace for the page, or as a doctest when it starts with `>>>`. A block whose first line
   is a comment with a file's name (`# my_ops.py`) is written to that file instead.
 - ```console: each `$ command` is run as by a shell, and what it prints must be what stands below it; `...` stands for
-  anything. The command must succeed, unless what it prints is an error of graphacct. The first `graphacct` of a page
-  is a process of its own, as are those that make or check a plugin; the others run in this process, which takes a
-  third of the time.
+  anything. The command must succeed, unless what it prints is an error of graphacct. The first `graphacct report` of
+  all pages is a process of its own, so is the first of every other verb, and those that make or check a plugin; the
+  others run in this process, which takes a third of the time.
 - ```toml with a file's name: written to that file. ```json must parse; below a line that ends in "`model.json`:" it is
   written to that file. ```text is not run.
 - ```sh: the commands that set a clone up; they are only checked to name targets of the Makefile.
@@ -50,8 +50,9 @@ _COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)$", re.MULTILINE)
 _ERROR = re.compile(r"^graphacct: ", re.MULTILINE)
 _ALONE = re.compile(r"""graphacct ((?:[^|<>&;$`~*?'"]|'[^']*'|"[^"$`]*")+)(?:\| *(.*))?\Z""", re.DOTALL)
 """A graphacct, and what it is piped into; nothing but quotes is left for a shell to replace in its arguments."""
-_STARTED = "__started__"
-"""In a page's namespace: whether a graphacct of it has run."""
+_VERB = re.compile(r"graphacct (?:-\S+ )*(\S+)")
+_STARTED: set[str] = set()
+"""The verbs of graphacct that have run as a process of their own."""
 _PYTHON = PythonEvaluator()
 
 
@@ -112,8 +113,9 @@ def console(example: Example) -> str | None:
     """Run the block's commands and compare what they print."""
     checker = doctest.OutputChecker()
     for command, want in commands(example.parsed):
-        status, got = shell(command, here=example.namespace.get(_STARTED, False) and "graphacct plugins" not in command)
-        example.namespace[_STARTED] = example.namespace.get(_STARTED, False) or command.startswith("graphacct ")
+        verb = _VERB.match(command)
+        status, got = shell(command, here=verb is not None and verb[1] in _STARTED and verb[1] != "plugins")
+        _STARTED.update([verb[1]] if verb else ())
         if bool(status) != bool(_ERROR.search(want)):
             return f"$ {command}\nended with status {status}:\n{got}"
         if not checker.check_output(want, got, FLAGS):
@@ -135,6 +137,7 @@ def shell(command: str, here: bool = False) -> tuple[int, str]:
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("GRAPHACCT_", "COV_"))}
     environment |= {"COLUMNS": WIDTH, "NO_COLOR": "1", "PYTHONUTF8": "1"}
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # a page's pytest needs none, and imports a dozen otherwise
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", "")])
     said, printed = "", None
     alone = _ALONE.match(command) if here else None

@@ -7,7 +7,8 @@ import pytest
 import sympy
 
 from graphacct import Builder, TensorSpec, account, explain
-from graphacct.explanations.formulas import formulas, gradient_formulas
+from graphacct.explanations.formulas import formulas
+from graphacct.explanations.named import named_gradients
 from graphacct.hooks.manager import default
 from graphacct.training.gradients import gradient_parts
 
@@ -30,7 +31,7 @@ def gradient(operator: str, wanted: int, *shapes: tuple[int, ...]) -> dict[str, 
     """The formulas of the gradient of one operand."""
     record, own = node(operator, *shapes), default().operators[operator]
     (part,) = gradient_parts(own, record.node, [place == wanted for place in range(len(shapes))]) or ()
-    return gradient_formulas(own, record, part)
+    return {name: (each.text, each.substituted) for name, each in named_gradients(own, record, part).items()}
 
 
 def test_flops_are_collected_and_bytes_have_a_term_for_each_operand() -> None:
@@ -46,10 +47,10 @@ def test_a_formula_that_branches_says_for_which_sizes_it_holds(heads: int, says:
     record = node("scaled_dot_product_attention", (2, 4, 8, 16), (2, heads, 8, 16), (2, heads, 8, 16))
     own = default().operators["scaled_dot_product_attention"]
     part = gradient_parts(own, record.node, [True] * 3)[-1]  # type: ignore[index]
-    formula, substituted = gradient_formulas(own, record, part)["vector_flops"]
-    assert formula.endswith(says)
-    assert substituted.startswith("2 · 4 · ")
-    assert "for" not in substituted
+    found = named_gradients(own, record, part)["vector_flops"]
+    assert found.text.endswith(says)
+    assert found.substituted.startswith("2 · 4 · ")
+    assert "for" not in found.substituted
 
 
 def test_what_operands_must_have_to_fit_is_no_branch() -> None:

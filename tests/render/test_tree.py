@@ -108,7 +108,7 @@ def test_a_line_has_the_sum_of_what_it_stands_for() -> None:
     for name in ("a", "b", "c"):
         builder.apply("concat", x, x, dim=0, name=name)
     branch = tree(account(builder.graph(x)), None)[-1]
-    assert (branch.label, branch.gathered) == ("a and 2 more", 3)
+    assert (branch.label, branch.fold.gathered) == ("a and 2 more", 3)
     assert branch.row.values["activation_bytes"] == 3 * 2 * 128
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -18,10 +18,10 @@ from graphacct.render.page.figures import Figures, number
 from graphacct.render.page.opening import opened
 from graphacct.render.page.trained import Trained
 from graphacct.render.page.tree import Part, Tree, same_shape, tree
-from graphacct.render.picture.chosen import DEEPEST
 from graphacct.render.picture.content import check_depth
 from graphacct.render.picture.scene import Scene
-from graphacct.render.picture.stage import scene
+from graphacct.render.picture.stage import all_open
+from graphacct.render.picture.views import free_views
 from graphacct.render.records import workload_texts
 from graphacct.reports.report import Report
 
@@ -71,18 +71,16 @@ def _scenes(report: Report, branches: Sequence[Branch], plugins: Plugins, views:
 
     What a picture decides of sizes, which lines are residual, is no matter of figures: no branch is limited by it.
     """
-
-    def pictures(kept: Collection[str]) -> list[Scene]:
-        found = [scene(report, plugins, DEEPEST, views, None, kept)]
-        for branch in branches:
-            with branch.trace.forgetting():
-                found.append(scene(branch.report, plugins, DEEPEST, views, None, kept))
-        return found
-
-    found = pictures(())
-    names = [{box.path for box in picture.boxes if box.kind == "node"} for picture in found]
-    kept = set().union(*names, *(_idle_here(branch.report) for branch in branches))
-    return found if all(each == kept for each in names) else pictures(kept)
+    free = free_views(report, plugins)
+    for branch in branches:
+        with branch.trace.forgetting():
+            free &= free_views(branch.report, plugins) - _idle_here(branch.report)
+    kept = {record.node.name for record in report.annotated.costs} - free
+    found = [all_open(report, plugins, views, kept)]
+    for branch in branches:
+        with branch.trace.forgetting():
+            found.append(all_open(branch.report, plugins, views, kept))
+    return found
 
 
 def _idle_here(report: Report) -> set[str]:
@@ -147,7 +145,8 @@ class _Writer:
         if self.marks is not None:
             values["marks"] = self.marks
         values["operators"] = self.explainer.operators
-        values["conditions"] = self.figures.conditions()
+        values["explained"] = self.explainer.formulas
+        values["conditions"], values["regions"] = self.figures.conditions()
         shown = {place for part in parts for place in part.get("figures", ())}
         shown |= {each[3] for part in parts for each in part.get("work", ())}
         values["texts"] = self.figures.texts(sorted(shown))
@@ -161,6 +160,7 @@ class _Writer:
                 "value": symbol.value,
                 **({"config": True} if symbol.of_config else {}),
                 **({"given": True} if symbol.given else {}),
+                **({"key": symbol.key} if symbol.key else {}),
                 **({"fixed": fixed[symbol.name]} if symbol.name in fixed else {}),
             }
             for symbol in self.symbols

@@ -221,6 +221,7 @@ function paint() {
     }
   }
   paintLines(theme);
+  sayParts();
   showLegend(largest, quantity);
 }
 
@@ -235,7 +236,8 @@ function showLegend(largest, quantity) {
   const line = svg("svg", { width: 22, height: 10 });
   line.append(svg("path", { d: "M1,5H21", stroke: colours().residual, "stroke-width": 2.2 }));
   const children = largest === null ? [] : [`${title}: 0 `, scale, ` ${human(largest, unit)}`];
-  document.getElementById("legend").replaceChildren(...children, line, " residual");
+  const around = view.lines.some(({ kind }) => kind === 1) ? [line, " residual"] : [];
+  document.getElementById("legend").replaceChildren(...children, ...around);
 }
 
 // Sets an attribute that has another value.
@@ -264,17 +266,6 @@ const terminalText = (part) => `${part.kind === "output" ? "output" : part.name}
 
 const signOf = (number) => SIGNS[changeOf(number)] ?? "";
 const nameOf = (part) => (part.entry ? `${part.name} (${part.entry})` : part.name);
-
-function kindOf(number) {
-  const part = PARTS[number];
-  if (!isScope(number)) return [part.operator === part.name ? "" : part.operator, part.small ? "" : shapeText(part.shape, part.dtype)].filter(Boolean).join(" ");
-  const count = NODES[number];
-  return count === 1 ? "1 node" : `${count} nodes`;
-}
-
-// How many nodes are in each part.
-const NODES = PARTS.map((part) => (part.parts || part.kind ? 0 : 1));
-for (let number = PARTS.length - 1; number > ROOT; number--) NODES[PARTS[number].in] += NODES[number];
 
 function paintShells(box, { open, fill, number, theme, part }) {
   const chosen = number === state.selected;

@@ -14,7 +14,7 @@ function viewAsSvg() {
   world.setAttribute("transform", `translate(${PADDING} ${PADDING + 44})`);
   for (const each of world.querySelectorAll("*")) {
     for (const name of [...each.attributes].map((attribute) => attribute.name)) {
-      if (name === "class" || name.startsWith("data-") || name === "id") each.removeAttribute(name);
+      if (/^(class|id|role|data-.*|aria-.*)$/.test(name)) each.removeAttribute(name);
     }
   }
   made.append(world);

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 import attrs
 
-from graphacct.deriving.branches import Branch
+from graphacct.deriving.branches import Branch, Region
 from graphacct.errors import RenderError, brief
 from graphacct.formulas.conditions import condition_text
 from graphacct.formulas.javascript import JavaScript, literal, variable_of
-from graphacct.formulas.terms import whole
+from graphacct.formulas.terms import powers, whole
 from graphacct.formulas.text import text
 from graphacct.formulas.trace import Trace
 from graphacct.formulas.traced_size import Part, TracedSize
+
+MOST_PRODUCTS = 12
+"""A sum of more products is not written out: what is alive at a peak is a sum of thirty."""
 
 
 @attrs.frozen
@@ -41,9 +44,10 @@ class Figures:
         return self._known[key]
 
     def script(self, sizes: Sequence[str]) -> str:
-        """Returns the branches as JavaScript: of each a function of the sizes for the guards, one for the figures."""
+        """Returns the branches as JavaScript: of each a function of the sizes for the guards of every region, and one
+        for the figures."""
         if not self.branches:
-            return f"const BRANCHES = [{{ guards: () => [], figures: () => [{self._plain()}] }}];\n"
+            return f"const BRANCHES = [{{ regions: [() => []], figures: () => [{self._plain()}] }}];\n"
         variables = ", ".join(map(variable_of, sizes))
         found = "".join(self._branch(place, branch, variables) for place, branch in enumerate(self.branches))
         return f"const BRANCHES = [\n{found}];\n"
@@ -52,34 +56,59 @@ class Figures:
         return ", ".join(JavaScript(Trace()).of(part) for (part,) in self.rows)
 
     def _branch(self, place: int, branch: Branch, variables: str) -> str:
-        guards = JavaScript(branch.trace)
-        conditions = [guards.condition(guard) for guard in branch.trace.decisions]
-        held = [f"{variable_of(name)} === {literal(value)}" for name, value in branch.held.items()]
+        regions = "".join(_guards(region, variables) for region in branch.regions)
         figures = JavaScript(branch.trace)
         found = [figures.of(row[place]) for row in self.rows]
         return (
-            f"{{\nguards: ([{variables}]) => {{\n{_lines(guards)}return [{', '.join([*held, *conditions])}];\n}},\n"
+            f"{{\nregions: [\n{regions}],\n"
             f"figures: ([{variables}]) => {{\n{_lines(figures)}return [\n{_rows(found)}];\n}},\n}},\n"
         )
 
-    def conditions(self) -> list[list[str]]:
-        """Returns what each guard of each branch says, in the order of the script's."""
-        return [
-            [
-                *(f"{name} = {value:,}" for name, value in branch.held.items()),
-                *(condition_text(branch.trace, guard) for guard in branch.trace.decisions),
-            ]
+    def conditions(self) -> tuple[list[str], list[list[list[int]]]]:
+        """Returns what guards say, each text once, and the place of each text: by branch, region and guard, in the
+        order of the script's."""
+        texts: dict[str, int] = {}
+        places = [
+            [[texts.setdefault(each, len(texts)) for each in _conditions(region)] for region in branch.regions]
             for branch in self.branches
         ]
+        return list(texts), places
 
-    def texts(self, numbers: Sequence[int]) -> Mapping[int, list[str]]:
-        """Returns how some formulas are written in each branch: one text if it is the same in all."""
+    def texts(self, numbers: Sequence[int]) -> Mapping[int, list[str | int]]:
+        """Returns how some formulas are written in each branch: one text if it is the same in all. Of a formula that
+        nobody reads, how many products it is the sum of."""
         found = {}
         for place in numbers:
-            each = [text(part) for part in self.rows[place] if isinstance(part, TracedSize)]
+            each = [_written(part) for part in self.rows[place] if isinstance(part, TracedSize)]
             if each:
                 found[place] = each[:1] if len(set(each)) == 1 else each
         return found
+
+
+def _written(part: TracedSize) -> str | int:
+    count = _products(part)
+    return text(part) if count <= MOST_PRODUCTS else count
+
+
+def _products(part: Part) -> int:
+    """Returns of how many products a formula is, those in its operations counted too."""
+    if not isinstance(part, TracedSize):
+        return 1
+    atoms = {place for product in part.terms for place, _ in powers(product)}
+    inner = [each for place in atoms for each in part.trace.atoms[place].parts]
+    return len(part.terms) + sum(count for count in map(_products, inner) if count > 1)
+
+
+def _guards(region: Region, variables: str) -> str:
+    source = JavaScript(region.trace)
+    conditions = [source.condition(guard) for guard in region.trace.decisions]
+    held = [f"{variable_of(name)} === {literal(value)}" for name, value in region.held.items()]
+    return f"([{variables}]) => {{\n{_lines(source)}return [{', '.join([*held, *conditions])}];\n}},\n"
+
+
+def _conditions(region: Region) -> Iterator[str]:
+    yield from (f"{name} = {value:,}" for name, value in region.held.items())
+    yield from (condition_text(region.trace, guard) for guard in region.trace.decisions)
 
 
 def _lines(source: JavaScript) -> str:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphacct.render.page.tree import ROOT, Tree
+from graphacct.reports.opening import largest_first
 
 MOST = 30
 """The most parts that are readable at once."""
-LEAST = 0.02
-"""A scope with a smaller share of the model stays closed."""
 
 
 def opened(tree: Tree, weights: Sequence[float], depth: int | None) -> list[int]:
-    """Returns the open scopes: those above a depth, or unless it is given one after the other the one that matters
-    most, as long as the view stays readable.
+    """Returns the open scopes: those above a depth, or unless it is given those that matter most, as in tables and
+    pictures, as long as the view stays readable.
 
     `weights` say how much each box of the picture matters.
     """
@@ -26,17 +25,22 @@ def opened(tree: Tree, weights: Sequence[float], depth: int | None) -> list[int]
             weight[part.number] = weights[part.box]
         if part.number != ROOT:
             weight[part.parent] += weight[part.number]
-    found: list[int] = [ROOT]
+    found = [ROOT]
     count = len(tree.parts[ROOT].children)
-    ahead = [child for child in tree.parts[ROOT].children if tree.parts[child].box is None]
-    while ahead:
-        number = max(ahead, key=lambda each: (weight[each], -each))
-        ahead.remove(number)
+
+    def inner(number: int) -> list[int] | None:
+        nonlocal count
         children = tree.parts[number].children
         alone = len(children) == 1 or len(found) == 1
-        if weight[number] < LEAST or (not alone and count + len(children) > MOST):
-            continue
+        if not alone and count + len(children) > MOST:
+            return None
         found.append(number)
         count += len(children)
-        ahead += [child for child in children if tree.parts[child].box is None]
+        return _scopes(tree, number)
+
+    largest_first(_scopes(tree, ROOT), weight.__getitem__, inner)
     return sorted(found)
+
+
+def _scopes(tree: Tree, number: int) -> list[int]:
+    return [child for child in tree.parts[number].children if tree.parts[child].box is None]

@@ -11,6 +11,7 @@ function element(name, attributes = {}, ...children) {
 }
 
 const NAME = /[A-Za-z_]\w*/g;
+const STEP = "step_flops"; // what the forward pass takes, and these parts
 const RATIO_ROLES = new Set(["flops", "macs"]);
 
 // A formula with the values of its names put in.
@@ -29,7 +30,7 @@ function formulaOf(number, name) {
   }
   const found = part.formulas?.[name];
   if (!found || (found[1] && !found[1].includes(state.branch))) return null;
-  const values = substituted(found[0].replace(/ \(for .*\)$/, ""), part.names ?? {});
+  const values = substituted(withoutLimits(found[0]), part.names ?? {});
   return [found[0], values === found[0] ? "" : values];
 }
 
@@ -40,17 +41,25 @@ function closedFormula(number, quantity) {
 
 function closedText(figure) {
   const texts = CONTENT.texts[figure];
-  return texts ? texts[texts.length === 1 ? 0 : state.branch] : null;
+  const text = texts ? texts[texts.length === 1 ? 0 : state.branch] : null;
+  return typeof text === "number" ? `a sum of ${text} products of sizes, too long to be read` : text;
 }
 
-// In training: the parts of a node's quantity, as gradients of operands; each with its formula in the model's sizes.
+// In training: the parts of a node's quantity, as gradients of operands; each with its formula in the operator's names
+// or, where that is not proven, in the model's sizes.
 function workLines(number, name) {
-  const works = (PARTS[number].work ?? []).filter(([quantity, of]) => (of ? [`${quantity}_${of}`, `${quantity}_flops`].includes(name) : quantity === name));
-  return works.map(([, , subject, each, times]) => {
-    const [one, count] = [state.figures[each], state.figures[times]];
-    return [subject, [closedText(each), exact(one), count === 1n ? "" : `${exact(count)} times`].filter(Boolean).join(" = ").replace(/ = ([\d,]+ times)$/, ", $1")];
+  const belongs = ([quantity, of]) => (of ? [`${quantity}_${of}`, `${quantity}_flops`].includes(name) || (name === STEP && quantity !== "optimizer") : quantity === name);
+  const works = (PARTS[number].work ?? []).filter(belongs);
+  return works.map(([, , subject, each, times, formula, names]) => {
+    const [one, count] = [exact(state.figures[each]), state.figures[times]];
+    const steps = formula ? [formula, substituted(withoutLimits(formula), names)] : [closedText(each)];
+    const texts = [...new Set([...steps, one])].filter(Boolean);
+    return [subject, texts.join(" = ") + (count === 1n ? "" : `, ${exact(count)} times`)];
   });
 }
+
+// A formula without the sizes for which it holds: `k · n (for k > 1)`.
+const withoutLimits = (formula) => formula.replace(/ \(for .*\)$/, "");
 
 // In training: the tensors that a node's backward pass needs.
 function keptRows(number) {

@@ -14,7 +14,7 @@ function makeSizes() {
     });
     inputs[place] = input;
     const step = (sign, factor) => element("button", { type: "button", tabindex: -1, title: factor > 0 ? `double ${size.name}` : `halve ${size.name}`, click: () => scaledBy(place, factor) }, sign);
-    return element("div", { class: "size" }, element("label", { for: id, title: size.name }, element("bdi", {}, size.name)), element("span", { class: "field" }, step("÷2", -1), input, step("×2", 1)));
+    return element("div", { class: "size" }, element("label", { for: id, title: size.key ? `${size.name}, and ${size.key}: the model has learned positions for one size` : size.name }, element("bdi", {}, size.name)), element("span", { class: "field" }, step("÷2", -1), input, step("×2", 1)));
   });
   const own = fields.filter((_, place) => !SIZES[place].config);
   const config = fields.filter((_, place) => SIZES[place].config);
@@ -82,7 +82,9 @@ function changed() {
 function commandNow() {
   const given = SIZES.flatMap((size, place) => {
     if (state.sizes[place] === BigInt(size.value) && !size.given) return [];
-    return [size.config ? `--set ${size.name}=${state.sizes[place]}` : `--${size.name.replaceAll("_", "-")} ${state.sizes[place]}`];
+    const value = state.sizes[place];
+    if (size.config) return [`--set ${size.name}=${value}`];
+    return [`--${size.name.replaceAll("_", "-")} ${value}`, ...(size.key ? [`--set ${size.key}=${value},${value}`] : [])];
   });
   return [CONTENT.command, ...given].join(" ");
 }
@@ -103,7 +105,7 @@ function sayBranch() {
 }
 
 function showTotals() {
-  const names = ["params", "flops", state.color];
+  const names = ["params", quantityOf("step_flops") < 0 ? "flops" : "step_flops", state.color];
   const shownTotals = [...new Set(names)].map(quantityOf).filter((place) => place >= 0);
   const each = shownTotals.map((place) =>
     element("span", { class: "total", title: exact(valueOf(ROOT, place)) }, element("b", {}, human(valueOf(ROOT, place), QUANTITIES[place].unit)), ` ${QUANTITIES[place].title}`),

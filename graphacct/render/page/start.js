@@ -46,7 +46,7 @@ function makePage() {
           button("all", "Open all", "Open everything (e)", openAll), button("first", "First view", "The first view (c)", () => openFirst()),
         ),
         element("div", { id: "legend" })),
-      element("aside", { id: "panel" }, element("section", { id: "sizes" }), element("section", { id: "details" })),
+      element("aside", { id: "panel", "aria-label": "Sizes and numbers" }, element("section", { id: "sizes" }), element("section", { id: "details" })),
     ),
     element("div", { id: "tip", hidden: true }),
     element("div", { id: "help", role: "dialog", hidden: true, click: () => toggleHelp(false) }, element("h2", {}, "Keys"), element("dl", {}, ...HELP.flatMap(([keys, text]) => [element("dt", {}, keys), element("dd", {}, text)]))),

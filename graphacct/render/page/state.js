@@ -3,6 +3,7 @@
 const CONTENT = JSON.parse(document.getElementById("content").textContent);
 const { parts: PARTS, quantities: QUANTITIES, sizes: SIZES } = CONTENT;
 const ROOT = 0;
+for (const part of PARTS) Object.assign(part, CONTENT.explained[part.explained]); // alike nodes have one explanation
 const state = {
   sizes: SIZES.map((size) => BigInt(size.value)),
   color: CONTENT.color,
@@ -25,21 +26,27 @@ function holds(guard) {
   }
 }
 
-// The guards of a branch that are not as they were when it was traced, by their places.
-function failing(branch, sizes) {
+// The guards of a region that are not as they were when it was traced, by their places.
+function failing(region, sizes) {
   let guards;
-  if (!holds(() => (guards = branch.guards(sizes)))) return [0];
+  if (!holds(() => (guards = region(sizes)))) return [0];
   return guards.flatMap((met, place) => (met ? [] : [place]));
 }
 
 // Computes everything for the sizes of the state.
 function compute() {
-  const failed = BRANCHES.map((branch) => failing(branch, state.sizes));
-  state.branch = failed.findIndex((places) => places.length === 0);
+  const failed = BRANCHES.map(({ regions }) => regions.map((region) => failing(region, state.sizes)));
+  state.branch = failed.findIndex((regions) => regions.some((places) => places.length === 0));
   state.figures = state.branch < 0 ? null : BRANCHES[state.branch].figures(state.sizes);
   state.rows = state.figures ? sums() : [];
-  const nearest = failed.reduce((best, places, index) => (places.length < failed[best].length ? index : best), 0);
-  state.unmet = state.figures ? [] : failed[nearest].map((place) => CONTENT.conditions[nearest][place]);
+  state.unmet = state.figures ? [] : nearest(failed);
+}
+
+// What does not hold in the region where the fewest guards fail, in words.
+function nearest(failed) {
+  const regions = failed.flatMap((each, branch) => each.map((places, region) => ({ places, texts: CONTENT.regions[branch][region] })));
+  const { places, texts } = regions.reduce((best, each) => (each.places.length < best.places.length ? each : best));
+  return places.map((place) => CONTENT.conditions[texts[place]]);
 }
 
 // The quantities of every part: of a node its own, of a scope what its nodes add up to.

@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 FORMATS = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}
 SLIDE, PAGE = (960, 540), (468, 648)
 """Width and height in points of a slide of 16:9 and of the text of a page."""
+PRINT = 2 / 3
+"""How large text is in print by its size on a slide, where it is legible."""
 LARGE = 0.75
 """How much of its size a picture must keep on a slide or a page; otherwise narrower boxes are tried."""
 MANY = 200
 """The number of arrows above which a picture is laid out once."""
-LEGIBLE, FEWER = 0.5, (28, 20)
-"""How much of its size a picture keeps at least if graphacct chooses what is open, and the most boxes that are then
-tried."""
+LEGIBLE, FEWER, KEPT = 0.55, (28, 20), 0.6
+"""How much of its size a picture keeps at least if graphacct chooses what is open; the most boxes that are then tried,
+and how many of them it keeps."""
 
 
 def svg(report: Report, **options: Any) -> str:
@@ -85,13 +87,22 @@ def _narrowed(picture: DotSource, form: str, report: Report, options: Mapping[st
             picture, content = narrow, other
     chosen = all(options.get(name) is None for name in ("depth", "scope", "width_cm"))
     for most in FEWER if chosen and not options.get("unroll") else ():
-        if fitting(*markup.dimensions(content, form)) >= LEGIBLE:
+        size = fitting(*markup.dimensions(content, form))
+        if size >= LEGIBLE:
             break
-        picture = drawn(report, **options, narrow=True, most=most)
-        content = layout(picture.source, form)
+        fewer = drawn(report, **options, narrow=True, most=most)
+        if _opens(fewer) and KEPT * len(picture.paths) <= len(fewer.paths) < len(picture.paths):
+            other = layout(fewer.source, form)
+            if fitting(*markup.dimensions(other, form)) > size:
+                picture, content = fewer, other
     if options.get("width_cm") is not None and form == "svg":
         _check_legible(content.decode("utf-8"), options)
     return picture, content
+
+
+def _opens(picture: DotSource) -> bool:
+    """Returns whether a picture has an open scope."""
+    return picture.source.count("subgraph") > 1
 
 
 def _size(content: bytes, form: str, options: Mapping[str, Any]) -> float:
@@ -119,8 +130,8 @@ def _check_legible(picture: str, options: Mapping[str, Any]) -> None:
 
 
 def fitting(width: float, height: float) -> float:
-    """Returns how large a picture of a size in points is on a slide or a page, whichever shows it larger."""
-    return max(min(wide / width, tall / height) for wide, tall in (SLIDE, PAGE))
+    """Returns how large a picture of a size in points is on a page, or on a slide, whichever is easier to read."""
+    return max(least * min(wide / width, tall / height) for (wide, tall), least in ((SLIDE, PRINT), (PAGE, 1)))
 
 
 def render(report: Report, path: str | os.PathLike[str], **options: Any) -> graphviz.Digraph:
@@ -153,11 +164,12 @@ def layout(source: str, form: str) -> bytes:
 
     Raises what `graphacct.render.picture.engine.laid_out` raises, and RenderError for PDF without its libraries.
     """
+    from graphacct.render.picture.clearance import cleared
     from graphacct.render.picture.engine import laid_out
 
     if form == "png":
         return laid_out(source, form)
-    drawn = laid_out(source, "svg").decode("utf-8")
+    drawn = cleared(laid_out(source, "svg").decode("utf-8"))
     if form == "pdf":
         from graphacct.render.picture.paper import pdf_of
 

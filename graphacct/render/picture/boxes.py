@@ -41,46 +41,48 @@ def entry(box: Box) -> dict[str, Any]:
     }
 
 
-def node(box: Box, amounts: Amounts, tip: Any, tied: str = "", narrow: bool = False) -> dict[str, Any]:
-    """Returns the attributes of a node: two lines, one line if it costs little, dashed if it has no cost; `tied` says
-    with what it shares a weight."""
+def node(box: Box, amounts: Amounts, tip: Any, tied: str, said: str, tall: bool, narrow: bool) -> dict[str, Any]:
+    """Returns the attributes of a node: two lines if it is `tall`, dashed if it has no cost; `tied` says with what it
+    shares a weight, `said` what it uses that has no arrow."""
     assert box.record is not None
     operator = box.record.node.operator
-    name = labels.escape(last(box.path))
+    name = labels.escape(box.name)
     kind = "" if operator == last(box.path) else labels.escape(operator)
     given = labels.shape(box.shown) if box.shown is not None else ""
+    words = labels.escape(said, 80) if said else ""
     if box.uncosted:
         text = labels.escape(given, 80) if given else ""
-        label = labels.box(name, kind, text, "no cost", "", palette.ALARM, narrow=narrow)
+        label = labels.box(name, kind, text, "no cost", "", palette.ALARM, narrow=narrow, said=words)
         return {"label": label, "style": "rounded,dashed", "color": palette.ALARM, "penwidth": "1.4", "tooltip": tip}
     if amounts.nothing(box.figures):
         text = labels.font(name, labels.TEXT_SIZE, palette.INK) + labels.font(f"  {kind}" if kind else " ")
         text += _tie(tied, palette.PAPER, palette.INK)
-        text += labels.font(labels.escape(f"  {given}", labels.LONGEST_SHAPE), labels.TEXT_SIZE, palette.MUTED)
+        more = f"  {given}  {said}" if said else f"  {given}"
+        text += labels.font(labels.escape(more, 2 * labels.LONGEST_SHAPE), labels.TEXT_SIZE, palette.MUTED)
         return {"label": f"<{text}>", "color": palette.FAINT, "margin": "0.06,0.01", "tooltip": tip}
     fill, ink = amounts.colours(box.figures)
     runs = (labels.font(f"  {kind}", labels.TEXT_SIZE, ink) if kind else "") + _tie(tied, fill, ink)
     shown, figures = _texts(given, amounts.words(box.figures))
     share = labels.escape(amounts.share(box.figures)) if amounts.share(box.figures) else ""
-    tall = not amounts.minor(box.figures)
-    label = labels.box(name, runs, shown, figures, share, ink, tall, narrow)
+    label = labels.box(name, runs, shown, figures, share, ink, tall, narrow, words)
     return {"label": label, "fillcolor": fill, "tooltip": tip}
 
 
-def collapsed(box: Box, amounts: Amounts, tip: Any, tied: str = "", narrow: bool = False) -> dict[str, Any]:
-    """Returns the attributes of a scope as one box, with its rolled-up figures; `tied` as for a node."""
+def collapsed(box: Box, amounts: Amounts, tip: Any, tied: str, said: str, narrow: bool) -> dict[str, Any]:
+    """Returns the attributes of a scope as one box, with its rolled-up figures; `tied` and `said` as for a node."""
     fill, ink = amounts.colours(box.figures)
     kind = labels.escape(f"{box.members} nodes" if box.members > 1 else "1 node")
     if box.visit[1] > 1:
-        kind += labels.escape(f", part {box.visit[0]} of {box.visit[1]}")
+        kind += labels.escape(f", {part_of(box.visit)}")
     runs = labels.font(f"  {kind}", labels.TEXT_SIZE, ink) + _tie(tied, fill, ink)
     if repeated(box.repeat):
         runs = labels.font(f"  {labels.escape(repeated(box.repeat))}", labels.NAME_SIZE + 2, ink, bold=True) + runs
     given = labels.shape(box.shown) if box.shown is not None else ""
     shown, figures = _texts(given, amounts.words(box.figures, box.uncosted))
-    name = labels.escape(last(box.path))
+    name = labels.escape(box.name)
     share = labels.escape(amounts.share(box.figures)) if amounts.share(box.figures) else ""
-    label = labels.box(name, runs, shown, figures, share, ink, narrow=narrow)
+    words = labels.escape(said, 80) if said else ""
+    label = labels.box(name, runs, shown, figures, share, ink, narrow=narrow, said=words)
     attributes = {"label": label, "fillcolor": fill, "tooltip": tip, "penwidth": "1.6"}
     if repeated(box.repeat):
         attributes["peripheries"] = "2"
@@ -91,10 +93,12 @@ def collapsed(box: Box, amounts: Amounts, tip: Any, tied: str = "", narrow: bool
 
 def frame(scope: Scope, report: Report, amounts: Amounts) -> dict[str, Any]:
     """Returns the attributes of an open scope's cluster."""
-    path, times, share = scope.chain[-1], repeated(scope.repeat), amounts.share(scope.figures)
+    path, times, share = scope.path, repeated(scope.repeat), amounts.share(scope.figures)
     head = labels.font(labels.escape(last(path)), labels.NAME_SIZE, palette.INK, bold=True)
     if times:
         head += labels.font(labels.escape(f"  {times}"), labels.NAME_SIZE + 4, palette.RESIDUAL, bold=True)
+    if scope.visit[1] > 1:
+        head += labels.font(labels.escape(f"  {part_of(scope.visit)}"), labels.TEXT_SIZE, palette.INK)
     lines = [head + labels.font(" ")]
     figures = amounts.words(scope.figures, scope.uncosted)
     if figures:
@@ -117,6 +121,11 @@ def frame(scope: Scope, report: Report, amounts: Amounts) -> dict[str, Any]:
 def repeated(repeat: Dim) -> str:
     """Returns `×48`; empty for a repeat of 1."""
     return "" if same(repeat, 1) else labels.clean(f"×{repeat}", 30)
+
+
+def part_of(visit: tuple[int, int]) -> str:
+    """Returns the words for one of the times that a scope is entered."""
+    return f"part {visit[0]} of {visit[1]}"
 
 
 def _texts(given: str, figures: str) -> tuple[str, str]:

@@ -32,12 +32,12 @@ class Content:
         add: Adds the quantities of two nodes.
         blocks: The blocks by chain.
         levels: The length of the longest chain: at this depth nothing is collapsed.
-        sums: The quantities of each scope.
+        sums: The quantities of each scope; empty unless they are `summed`.
         members: The number of nodes in each scope.
         uncosted: The number of those without a cost.
     """
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, summed: bool = True) -> None:
         self.records = report.annotated.costs
         nothing: Figures = (0,) * len(report.quantities)
         values = iter(report.values)
@@ -57,8 +57,9 @@ class Content:
         for chain, record, figures in zip(self.chains, self.records, self.figures, strict=True):
             for level in range(1, len(chain)):
                 scope = chain[:level]
-                known = self.sums.get(scope)
-                self.sums[scope] = figures if known is None else add(known, figures)
+                if summed:
+                    known = self.sums.get(scope)
+                    self.sums[scope] = figures if known is None else add(known, figures)
                 self.members[scope] = self.members.get(scope, 0) + 1
                 self.uncosted[scope] = self.uncosted.get(scope, 0) + (record.cost is None)
 

@@ -229,7 +229,7 @@ class _Painter:
         edge = arrow.edge
         weight = WEIGHTS[arrow.state] if edge.kind in ("data", "side") else 0
         attributes: dict[str, Any] = {"weight": str(weight), **EDGES[edge.kind], **ARROWS[arrow.state]}
-        attributes["tooltip"] = attributes["labeltooltip"] = tooltips.edge(edge)
+        attributes["tooltip"] = attributes["labeltooltip"] = tooltips.edges([edge])
         ends = (edge.head, edge.tail) if edge.kind == "loop" else (edge.tail, edge.head)
         attributes |= Look().loop() if edge.kind == "loop" else {}
         dot.edge(*ends, **attributes)

@@ -14,7 +14,7 @@ from graphacct.errors import ConfigError
 from graphacct.graph.paths import depth as depth_of
 from graphacct.graph.paths import merged, pattern
 from graphacct.hooks.manager import Plugins
-from graphacct.render.diff import inside_of
+from graphacct.render.diff_lines import inside_of
 from graphacct.render.picture.scene import Box, Chain, Edge, Scene, Scope
 from graphacct.render.picture.stage import scene
 from graphacct.reports.diff import ADDED, CHANGED, REMOVED, Change, Diff

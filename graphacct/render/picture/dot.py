@@ -1,43 +1,33 @@
-"""The picture as Graphviz source: the appearance of a scene, box by box and edge by edge.
+"""The picture as Graphviz source, from a report and the options of a picture.
 
 The same report gives the same bytes. Identifiers are numbered, so that no name from a file becomes one.
 """
 
 from __future__ import annotations
 
-import html
 import warnings
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from graphacct.costs.annotate import NodeCost
-from graphacct.costs.quantities import Quantity
-from graphacct.dims import same_shape
-from graphacct.errors import PluginError, RenderError, brief, failure
-from graphacct.graph.paths import last
+from graphacct.errors import RenderError
 from graphacct.hooks.manager import Plugins, default
-from graphacct.render.picture import boxes, labels, legend, palette, tooltips
-from graphacct.render.picture.amounts import Amounts
+from graphacct.render.picture import labels, tooltips
 from graphacct.render.picture.chosen import MOST
 from graphacct.render.picture.lines import DotSource
 from graphacct.render.picture.look import TOP_DOWN, Look
+from graphacct.render.picture.painter import TOO_MANY, Painter
 from graphacct.render.picture.part import part
-from graphacct.render.picture.scene import STRAIGHT, Box, Chain, Edge, Scene
+from graphacct.render.picture.reentered import parted
+from graphacct.render.picture.scene import Scene
 from graphacct.render.picture.stage import scene
-from graphacct.render.picture.styles import EDGE, EDGES, GRAPH, NODE
 from graphacct.render.picture.tooltips import Formula
 from graphacct.reports.report import Report
+from graphacct.reports.rows import adder
 from graphacct.reports.unrolled import unrolled
-from graphacct.tensors import TensorSpec
 
 if TYPE_CHECKING:
     import graphviz
 
-TOO_MANY = 200
-"""The number of boxes above which a picture takes long to lay out and is hard to read."""
-FEW = 8
-"""The number of boxes up to which the caption would be wider than they are."""
 MOST_UNROLLED = 100_000
 """The most operators in an unrolled picture: with more, Graphviz does not finish."""
 
@@ -112,10 +102,11 @@ def drawn(
             _check_unrolled(report)
             report = unrolled(report, plugins)
             picture = scene(report, plugins, depth, views, picture.closed)
+    picture = parted(picture, adder(report.quantities))
     if len(picture.boxes) > TOO_MANY:
         _warn(picture, unroll)
     formula = formula or tooltips.formulas_of(plugins, report)
-    return _Painter(report, quantity, picture, plugins, formula, look, scope).paint()
+    return Painter(report, quantity, picture, plugins, formula, look, scope).paint()
 
 
 def _check_unrolled(report: Report) -> None:
@@ -137,161 +128,3 @@ def _warn(picture: Scene, unroll: bool) -> None:
         PictureWarning,
         stacklevel=3,
     )
-
-
-class _Painter:
-    """The state of writing one picture."""
-
-    def __init__(
-        self,
-        report: Report,
-        quantity: Quantity,
-        picture: Scene,
-        plugins: Plugins,
-        formula: Formula,
-        look: Look,
-        scope: str | None,
-    ) -> None:
-        self.scope = scope
-        self.look, self.narrow = look, look.narrow
-        self.report = report
-        self.scene = picture
-        self.plugins = plugins
-        self.formula = formula
-        self.amounts = Amounts(report, quantity, picture, look.fields)
-        self.spine = set(picture.spine())
-        self.clusters = {chain: f"cluster_{index}" for index, chain in enumerate(picture.scopes)}
-        self.kinds = {box.id: box.kind for box in picture.boxes}
-        self.arrows = Counter(edge.head for edge in picture.edges if edge.kind not in ("loop", "tied"))
-        self.tied: dict[str, list[str]] = {}
-        paths = {box.id: box.path for box in picture.boxes}
-        for edge in picture.edges:
-            if edge.kind == "tied":
-                self.tied.setdefault(edge.tail, []).append(paths[edge.head])
-                self.tied.setdefault(edge.head, []).append(paths[edge.tail])
-        self.entering: dict[str, list[TensorSpec]] = {}
-        for edge in picture.edges:
-            if edge.spec is not None:
-                self.entering.setdefault(edge.head, []).append(edge.spec)
-
-    def paint(self) -> DotSource:
-        # Ranked together, scopes are more compact, but then q, k and v come in any order.
-        ranks = {} if self.scene.fans() else {"newrank": "true"}
-        dot = DotSource("graphacct", {**GRAPH, **ranks, **self.look.graph()}, NODE, EDGE)
-        dot.attr(
-            label=legend.title(self.report, self.amounts.quantity, self.scope),
-            tooltip=labels.tooltip([self.report.model]),
-        )
-        longest = legend.NARROW_LINE if self.narrow and len(self.scene.boxes) <= FEW else legend.LONGEST_LINE
-        with dot.subgraph(name="cluster_picture") as frame:
-            frame.attr(label=legend.caption(self.report, self.amounts, self.scene, longest))
-            frame.attr(labelloc="b", peripheries="0", margin="4")
-            self._fill(frame)
-        for edge, weight in zip(self.scene.edges, self.scene.weights(), strict=True):
-            if edge.kind != "tied":  # the boxes say it: a line around the picture would be a third of it
-                self._edge(edge, weight, dot)
-        for above, below in self._inputs_first():
-            dot.edge(above, below, style="invis", weight="0")
-        self.look.dress(dot)
-        dot.paths = {box.id: box.path for box in self.scene.boxes}
-        return dot
-
-    def _fill(self, frame: DotSource) -> None:
-        """Adds the boxes, each in the cluster of its scope. A cluster is added with its first box."""
-        content: dict[Chain, list[Box | Chain]] = {(): []}
-        for box in self.scene.boxes:
-            for level in range(1, len(box.scopes) + 1):
-                chain = box.scopes[:level]
-                if chain not in content:
-                    content[chain] = []
-                    content[chain[:-1]].append(chain)
-            content[box.scopes].append(box)
-
-        def fill(chain: Chain, into: DotSource) -> None:
-            for item in content[chain]:
-                if isinstance(item, Box):
-                    into.node(item.id, **self._box(item))
-                    continue
-                with into.subgraph(name=self.clusters[item]) as cluster:
-                    cluster.attr(**boxes.frame(self.scene.scopes[item], self.report, self.amounts))
-                    fill(item, cluster)
-
-        fill((), frame)
-
-    def _inputs_first(self) -> list[tuple[str, str]]:
-        """Returns pairs that keep the graph's inputs above all other boxes that nothing flows into, and a weight that
-        only others use above the first of them."""
-        fed = {edge.head for edge in self.scene.edges}
-        used = fed | {edge.tail for edge in self.scene.edges if edge.kind != "tied"}
-        inputs = [box.id for box in self.scene.boxes if box.kind == "input"]
-        others = [box.id for box in self.scene.boxes if box.kind == "node" and box.id not in fed and box.id in used]
-        found = [(inputs[0], other) for other in others] if inputs else []
-        users = {edge.tail: edge.head for edge in reversed(self.scene.edges) if edge.kind == "tied"}
-        return found + [(owner, user) for owner, user in users.items() if owner not in used]
-
-    def _box(self, box: Box) -> dict[str, Any]:
-        column = {"group": "spine"} if box.id in self.spine else {}
-        if box.kind in ("input", "output"):
-            return {**column, **boxes.terminal(box)}
-        if box.kind == "entry":
-            return {**column, **boxes.entry(box)}
-        share = self.amounts.share(box.figures)
-        if box.record is None:
-            words = " ".join(filter(None, (boxes.repeated(box.repeat), f"{box.members} nodes")))
-            tip = tooltips.scope(self.report, box.path, words, box.figures, share, box.uncosted)
-            return {**column, **boxes.collapsed(box, self.amounts, tip, self._tied(box), self.narrow)}
-        tip = tooltips.node(self.report, box.record, box.figures, share, self.formula)
-        return {**column, **boxes.node(box, self.amounts, tip, self._tied(box), self.narrow), **self._style(box.record)}
-
-    def _tied(self, box: Box) -> str:
-        """Returns the words that say with which boxes a box shares a weight; empty if with none."""
-        others = self.tied.get(box.id, [])
-        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
-        return f"tied to {last(others[0])}{more}" if others else ""
-
-    def _style(self, record: NodeCost) -> dict[str, str]:
-        """Returns the attributes from plugins; the plugin that was registered last wins."""
-        try:
-            given = self.plugins.manager.hook.graphacct_node_style(
-                node=record.node, cost=None if record.cost is None else record
-            )
-        except Exception as error:
-            culprit = self.plugins.raised_by("graphacct_node_style", error)
-            who = f"node {record.node.name!r}: graphacct_node_style of plugin {culprit}"
-            raise PluginError(failure(who, error)) from error
-        merged: dict[str, str] = {}
-        for item in reversed(given if isinstance(given, list) else [given]):
-            if not isinstance(item, dict) or not all(isinstance(text, str) for text in (*item, *item.values())):
-                culprits = self.plugins.who_has("graphacct_node_style")
-                raise PluginError(
-                    f"node {record.node.name!r}: graphacct_node_style returned {brief(item)} (of {culprits}); "
-                    "it returns a dictionary of Graphviz attributes, names and values as text"
-                )
-            merged.update(item)
-        return merged
-
-    def _edge(self, edge: Edge, weight: int, dot: DotSource) -> None:
-        attributes: dict[str, Any] = {"weight": str(weight), **EDGES[edge.kind]}
-        attributes["tooltip"] = attributes["labeltooltip"] = tooltips.edge(edge)
-        if edge.spec is not None and self._is_news(edge, edge.spec):
-            text = labels.clean(labels.shape(edge.spec), labels.LONGEST_SHAPE)
-            run = labels.font(
-                f" {html.escape(text)} ", labels.TEXT_SIZE, EDGES[edge.kind].get("fontcolor", palette.MUTED)
-            )
-            attributes["label"] = f"<{run}>"
-            if weight == STRAIGHT and self.arrows[edge.head] == 1:
-                attributes["labelfloat"] = "true"  # otherwise the label would bend the column; nothing else is near
-        ends = (edge.tail, edge.head)
-        if edge.kind == "loop":  # drawn from its head, so that it runs down beside the body like any edge
-            ends = (edge.head, edge.tail)
-            attributes |= self.look.loop()
-        dot.edge(*ends, **attributes)
-
-    def _is_news(self, edge: Edge, spec: TensorSpec) -> bool:
-        """Returns whether the shape on an edge adds to what its two boxes show."""
-        if edge.kind == "loop" or "output" in (self.kinds[edge.tail], self.kinds[edge.head]):
-            return False
-        if edge.views:
-            return True
-        entering = self.entering.get(edge.tail, [])
-        return bool(entering) and not any(same_shape(spec.shape, other.shape) for other in entering)

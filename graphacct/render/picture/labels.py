@@ -76,13 +76,21 @@ def cell(content: str, attributes: str = 'ALIGN="LEFT"') -> str:
 
 
 def box(
-    name: str, kind: str, given: str, figures: str, share: str, ink: str, tall: bool = True, narrow: bool = False
+    name: str,
+    kind: str,
+    given: str,
+    figures: str,
+    share: str,
+    ink: str,
+    tall: bool = True,
+    narrow: bool = False,
+    said: str = "",
 ) -> str:
     """Returns a box's label: name and kind, the shape and the figures, and the share at the right. All but `given`'s
     and `figures`' blanks are escaped; `kind` is ready-made runs, or text.
 
-    A `tall` box has two lines, others one; a `narrow` one has a line more. Runs that continue a line begin with blanks,
-    by which the SVG's lines are put together.
+    A `tall` box has two lines, others one; a `narrow` one has a line more, and what is `said` too. Runs that continue a
+    line begin with blanks, by which the SVG's lines are put together.
     """
     size = NAME_SIZE if tall else TEXT_SIZE
     gap = font(" ", TEXT_SIZE)  # text alone in its cell would sit lower than its neighbours
@@ -97,6 +105,7 @@ def box(
     else:
         lines = [both] if tall else []
         words += font(f"   {both}", TEXT_SIZE, ink) if both and not tall else ""
+    lines += [said] if said else []
     rest = [row(cell(font(line, TEXT_SIZE, ink) + gap)) for line in lines]
     if rest:
         ending += f' ROWSPAN="{len(rest) + 1}"'

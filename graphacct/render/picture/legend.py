@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 
 from graphacct.costs.quantities import Quantity
@@ -18,6 +19,7 @@ STEPS = 24
 TITLE_SIZE = 16
 LONGEST_LINE, NARROW_LINE = 130, 60
 BLANK = 8
+SEPARATOR = " · "
 
 
 def title(report: Report, quantity: Quantity, scope: str | None = None) -> str:
@@ -60,16 +62,32 @@ def facts(report: Report, scene: Scene, quantity: Quantity) -> list[str]:
     if not all(same(repeat, 1) for repeat in repeats):
         largest = quantity.combine == "max"
         parts.append(f"repetitions summed{f', of {quantity.name} the largest' if largest else ''}")
-    lines = [" · ".join(filter(None, parts))]
+    lines = [SEPARATOR.join(filter(None, parts))]
     if coverage.uncosted:
         lines.append(f"Not counted, in no total: {clean(coverage.missing, 400)}")
     return lines
 
 
 def _wrapped(line: str, longest: int) -> Iterable[str]:
-    import textwrap
-
+    """Yields a line in as few parts as fit, of about the same length, which end between facts if they can."""
+    rows = -(-len(line) // longest)
+    for width in range(len(line) // rows, longest + 1):
+        parts = _parts(line, width)
+        if len(parts) <= rows and max(map(len, parts)) <= longest:
+            return parts
     return textwrap.wrap(line, longest) or [" "]
+
+
+def _parts(line: str, width: int) -> list[str]:
+    """Returns facts in parts, each as long as fits a width."""
+    parts = [""]
+    for fact in line.split(SEPARATOR):
+        longer = f"{parts[-1]}{SEPARATOR}{fact}" if parts[-1] else fact
+        if len(longer) <= width or not parts[-1]:
+            parts[-1] = longer
+        else:
+            parts.append(fact)
+    return parts
 
 
 def _legend(report: Report, amounts: Amounts, scene: Scene) -> str:

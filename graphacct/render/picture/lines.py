@@ -6,8 +6,9 @@ Whoever asks for the picture itself, as a notebook does, gets it as that package
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -62,11 +63,29 @@ class DotSource:
     @contextmanager
     def subgraph(self, name: str) -> Iterator[DotSource]:
         """Opens a cluster: what is added until it closes is in it."""
-        self._line(f"subgraph {_quoted(name)} {{")
+        with self._braces(f"subgraph {_quoted(name)} {{"):
+            yield self
+
+    @contextmanager
+    def _braces(self, opening: str) -> Iterator[None]:
+        self._line(opening)
         self._depth += 1
-        yield self
+        yield
         self._depth -= 1
         self._line("}")
+
+    def first(self, name: str) -> None:
+        """Names a node before the others, which the layout begins with."""
+        self._line(f"{_quoted(name)} []")
+
+    def row(self, names: Sequence[str], ordered: bool = True) -> None:
+        """Has nodes of the cluster that is open stand beside each other, in their order unless it is free."""
+        with self._braces("{ rank=same"):
+            for left, right in pairwise(names):
+                if ordered:
+                    self.edge(left, right, style="invis")
+            for name in () if ordered else names:
+                self.first(name)
 
     def rename(self, names: Mapping[str, str]) -> None:
         """Gives nodes other names, each of which must be one node's: of `names`, or as it is."""

@@ -18,6 +18,8 @@ DIRECTIONS: Mapping[str, Mapping[str, str]] = {
     TOP_DOWN: {"rankdir": "TB"},
     LEFT_RIGHT: {"rankdir": "LR", "ranksep": "0.3", "nodesep": "0.15"},
 }
+UNLABELLED = "0.23"
+"""The inches between rows of boxes where no arrow has a label."""
 FONT_SIZES = (4, 40)
 WIDTHS_CM = (2, 200)
 CM_PER_INCH = 2.54
@@ -78,6 +80,14 @@ class Look:
         """Returns the attributes of an edge into the next repetition, which leaves the boxes at their side."""
         side = "s" if self.orientation == LEFT_RIGHT else "e"
         return {"tailport": side, "headport": side}
+
+    def apart(self) -> dict[str, str]:
+        """Returns the attributes of a graph without labels at its arrows, which would make these twice as long."""
+        return {} if self.orientation == LEFT_RIGHT else {"ranksep": UNLABELLED}
+
+    def beside(self) -> dict[str, str]:
+        """Returns the attributes of an edge to what stands beside its box."""
+        return {} if self.orientation == LEFT_RIGHT else {"tailport": "e", "headport": "w"}
 
     def dress(self, dot: DotSource) -> None:
         """Changes the sizes and colours of a picture that is written."""

@@ -68,7 +68,7 @@ def inside(svg: str) -> str:
     _, _, width, height = map(float, size[3].split())
     corners = [(0.0, 0.0), (width / factor, height / factor)]
     for path in _PATH.finditer(svg):
-        corners += [(x + right, y + down) for x, y in _curve([float(n) for n in _NUMBER.findall(path[1])])]
+        corners += [(x + right, y + down) for x, y in curve([float(n) for n in _NUMBER.findall(path[1])])]
     xs, ys = [x for x, _ in corners], [y for _, y in corners]
     left, top, east, south = min(xs), min(ys), max(xs), max(ys)
     if (left, top) == (0, 0) and (east, south) == corners[1]:
@@ -85,7 +85,7 @@ def inside(svg: str) -> str:
     return _PAPER.sub(f'<polygon fill="white" stroke="none" points="{rectangle}"', svg, count=1)
 
 
-def _curve(numbers: list[float]) -> Iterator[tuple[float, float]]:
+def curve(numbers: list[float]) -> Iterator[tuple[float, float]]:
     """Yields points on a path of cubic curves."""
     points = list(zip(numbers[::2], numbers[1::2], strict=False))
     for start in range(0, len(points) - 3, 3):

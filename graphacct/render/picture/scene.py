@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -10,7 +10,7 @@ import attrs
 
 from graphacct.costs.annotate import NodeCost
 from graphacct.dims import Dim
-from graphacct.graph.paths import pattern
+from graphacct.graph.paths import last, pattern
 from graphacct.tensors import TensorSpec
 
 Chain: TypeAlias = tuple[str, ...]
@@ -18,6 +18,8 @@ Chain: TypeAlias = tuple[str, ...]
 
 Figures: TypeAlias = tuple[Dim, ...]
 
+AGAIN = "\0"
+"""Stands in a chain after the path of a scope that is entered more than once, before the how manyth time it is."""
 STRAIGHT = 100
 """The weight of an edge that should be straight."""
 
@@ -39,6 +41,7 @@ class Box:
         uncosted: The number of those without a cost.
         repeat: For a collapsed block, how often it repeats; else 1.
         visit: For a collapsed scope that the model enters more than once, the how manyth time this is, and of how many.
+        called: What it is called outside of its scope; empty for the last part of its path.
     """
 
     id: str
@@ -52,6 +55,12 @@ class Box:
     uncosted: int = 0
     repeat: Dim = 1
     visit: tuple[int, int] = (1, 1)
+    called: str = ""
+
+    @property
+    def name(self) -> str:
+        """What it is called in its place."""
+        return self.called or last(self.path)
 
 
 @attrs.frozen
@@ -83,12 +92,19 @@ class Scope:
         figures: The sums over everything in it.
         uncosted: How many nodes in it have no cost.
         repeat: For a block, how often it repeats; else 1.
+        visit: If it is entered more than once, the how manyth time this is, and of how many.
     """
 
     chain: Chain
     figures: Figures
     uncosted: int
     repeat: Dim
+    visit: tuple[int, int] = (1, 1)
+
+    @property
+    def path(self) -> str:
+        """Its path."""
+        return self.chain[-1].partition(AGAIN)[0]
 
 
 @attrs.frozen
@@ -101,7 +117,8 @@ class Scene:
         scopes: The open scopes by chain, outer ones before those inside them.
         depth: How many levels of scopes are open, the boxes in the last one included.
         levels: The depth at which nothing is collapsed.
-        opened: The paths of the open scopes, indices as `*`, if they were chosen by their cost; None for a depth.
+        opened: The paths of the open scopes, if they were chosen by their cost; None for a depth.
+        collapsed: The paths of the others that are shown.
     """
 
     boxes: tuple[Box, ...]
@@ -110,23 +127,39 @@ class Scene:
     depth: int
     levels: int
     opened: frozenset[str] | None = None
+    collapsed: frozenset[str] = frozenset()
 
     @property
     def closed(self) -> Callable[[str], bool] | None:
-        """What says of the path of a scope that it is one box, if that was chosen by cost."""
-        opened = self.opened
-        return None if opened is None else lambda path: pattern(path) not in opened
+        """What says of the path of a scope, also in one repetition, that it is one box, if that was chosen by cost."""
+        if self.opened is None:
+            return None
+        opened, collapsed = self.opened, self.collapsed
+        patterns = {*map(pattern, opened)}
+        return lambda path: path in collapsed or (path not in opened and pattern(path) not in patterns)
 
     @property
     def length(self) -> int:
         """The most boxes one after the other, without entries, which take little space."""
         small = {box.id for box in self.boxes if box.kind == "entry"}
-        return sum(box not in small for box in self.spine())
+        return sum(box not in small for box in self._path(frozenset()))
+
+    @property
+    def height(self) -> int:
+        """The most boxes one after the other, with the frames that they are in."""
+        known = {box.id: box.scopes for box in self.boxes}
+        frames = {known[name][:level] for name in self._path(frozenset()) for level in range(1, len(known[name]) + 1)}
+        return self.length + len(frames)
 
     def spine(self) -> list[str]:
-        """Returns the boxes of the longest path through the picture, which should form a straight column."""
+        """Returns the boxes of the longest path from an input through the picture, which should form a straight column;
+        without inputs of the longest path."""
+        return self._path({box.id for box in self.boxes if box.kind == "input"})
+
+    def _path(self, starts: Set[str]) -> list[str]:
+        """Returns the longest path, from one of some boxes if one leads from them."""
         order = {box.id: index for index, box in enumerate(self.boxes)}
-        longest = dict.fromkeys(order, 1)
+        longest = {name: len(order) if name in starts else 1 for name in order}
         before: dict[str, str] = {}
         for edge in sorted(self._forward(order), key=lambda edge: order[edge.tail]):
             if longest[edge.tail] >= longest[edge.head]:
@@ -150,11 +183,12 @@ class Scene:
             record = known[edge.head].record
             if edge.kind == "data" and record is not None:
                 fed.setdefault((edge.tail, known[edge.head].scopes, record.node.operator), {})[edge.head] = None
-        found, taken = [], set[str]()
+        found: list[tuple[str, ...]] = []
+        beside: dict[str, tuple[str, ...]] = {}
         for heads in map(tuple, fed.values()):
-            if len(heads) > 1 and taken.isdisjoint(heads) and not _reached(heads, leaving) & {*heads}:
+            if len(heads) > 1 and beside.keys().isdisjoint(heads) and not _reached(heads, leaving, beside) & {*heads}:
                 found.append(heads)
-                taken.update(heads)
+                beside.update(dict.fromkeys(heads, heads))
         return found
 
     def weights(self) -> list[int]:
@@ -182,13 +216,14 @@ class Scene:
         return [e for e in self.edges if e.kind not in ("loop", "tied") and order[e.tail] < order[e.head]]
 
 
-def _reached(starts: Sequence[str], leaving: Mapping[str, list[str]]) -> set[str]:
-    """Returns the boxes that some boxes lead to."""
+def _reached(starts: Sequence[str], leaving: Mapping[str, list[str]], beside: Mapping[str, Sequence[str]]) -> set[str]:
+    """Returns the boxes that some boxes lead to, and the boxes `beside` these, which stand in one row with them."""
     reached: set[str] = set()
     ahead = [*starts]
     while ahead:
         for name in leaving.get(ahead.pop(), ()):
             if name not in reached:
-                reached.add(name)
-                ahead.append(name)
+                row = beside.get(name, (name,))
+                reached.update(row)
+                ahead.extend(row)
     return reached

@@ -15,9 +15,7 @@ import attrs
 
 from graphacct.costs.annotate import NodeCost
 from graphacct.dims import Dim, same
-from graphacct.errors import GraphacctError
 from graphacct.graph.graph import Block, Graph, Node, Parameter
-from graphacct.graph.paths import pattern
 from graphacct.hooks.manager import Plugins
 from graphacct.render.opening import Sizes
 from graphacct.render.picture.chosen import DEEPEST, MOST, largest_open
@@ -25,6 +23,7 @@ from graphacct.render.picture.content import Content, check_depth, path_chain
 from graphacct.render.picture.residual import residual
 from graphacct.render.picture.scene import Box, Chain, Edge, Figures, Scene, Scope
 from graphacct.render.picture.source import Source, Sources
+from graphacct.render.picture.views import free_view
 from graphacct.render.picture.visits import needs, part_visits
 from graphacct.reports.report import Report
 from graphacct.tensors import TensorSpec
@@ -56,6 +55,12 @@ def scene(
         lambda opened: _Stage(report, plugins, content, DEEPEST, views, kept, opened=opened).scene(),
         most,
     )
+
+
+def all_open(report: Report, plugins: Plugins, views: bool, kept: Collection[str]) -> Scene:
+    """Returns the content of a picture in which every scope is open, without the sums of scopes, which take long where
+    figures are formulas."""
+    return _Stage(report, plugins, Content(report, summed=False), DEEPEST, views, kept).scene()
 
 
 class _Stage:
@@ -105,8 +110,9 @@ class _Stage:
         scopes, depth, paths = self._scopes(boxes), self.depth, None
         if self.opened is not None:
             depth = max(map(len, scopes), default=0) + 1
-            paths = frozenset(pattern(chain[-1]) for chain in self.opened if chain)
-        return Scene(boxes, (*edges, *self._ties()), scopes, depth, self.content.levels, paths)
+            paths = frozenset(chain[-1] for chain in self.opened if chain)
+        closed = frozenset(box.path for box in boxes if box.kind == "scope")
+        return Scene(boxes, (*edges, *self._ties()), scopes, depth, self.content.levels, paths, closed)
 
     def _visit(self, graph: Graph, within: Chain, sources: Sources) -> None:
         for node in graph.nodes:
@@ -119,7 +125,7 @@ class _Stage:
             scope = self._around(chain[:-1])
             arriving = [(value, source) for value in node.values for source in sources[value.name]]
             is_shown = self.views or node.name in self.kept
-            if arriving and not is_shown and self._is_free_view(node, record, figures):
+            if arriving and not is_shown and free_view(self.operators, record, self._summed(figures)):
                 passed = {(source.box, source.name): source for _, source in arriving}.values()
                 for value in node.outputs:
                     sources[value.name] = tuple(source.viewed(node.name, value.spec, scope) for source in passed)
@@ -157,7 +163,7 @@ class _Stage:
         self._visit(block.body, chain, inner)
         for index, (values, inside) in enumerate(zip(block.returned, block.body.outputs, strict=True)):
             results = inner[inside.name]
-            if index < len(entries):
+            if index < len(entries) and not same(block.repeat, 1):
                 for source in results:
                     if source.box != entries[index]:
                         self.edges.append(Edge(source.box, entries[index], "loop", inside.spec, source.views))
@@ -174,16 +180,8 @@ class _Stage:
             deep = next((level for level in levels if level == deep or self.closed(chain[level - 1])), 0)
         return chain[:deep]
 
-    def _is_free_view(self, node: Node, record: NodeCost, figures: Figures) -> bool:
-        if record.cost is None or not all(same(figures[index], 0) for index in self.summed):
-            return False
-        application = node.application
-        if application is None:
-            try:
-                application = self.operators[node.operator].apply([item.spec for item in node.inputs], node.attributes)
-            except (KeyError, GraphacctError):  # a plugin costs it without an operator
-                return False
-        return application.view
+    def _summed(self, figures: Figures) -> Iterator[Dim]:
+        return (figures[index] for index in self.summed)
 
     def _new(
         self,
@@ -281,5 +279,6 @@ class _Stage:
                 if chain not in scopes:
                     block = content.blocks.get(chain)
                     repeat = 1 if block is None else block.repeat
-                    scopes[chain] = Scope(chain, content.sums[chain], content.uncosted[chain], repeat)
+                    figures = content.sums.get(chain, content.nothing)
+                    scopes[chain] = Scope(chain, figures, content.uncosted[chain], repeat)
         return scopes

@@ -40,10 +40,13 @@ def scope(report: Report, path: str, words: str, figures: Sequence[Dim], share: 
     return tooltip([path, words, *_exact(report, figures, share), missing])
 
 
-def edge(item: Edge) -> Any:
-    """Returns an edge's tooltip: the value, and the views that it passes through."""
-    through = f"through {', '.join(item.views)}" if item.views else ""
-    return tooltip([EDGES.get(item.kind, ""), "" if item.spec is None else str(item.spec), through])
+def edges(items: Sequence[Edge]) -> Any:
+    """Returns the tooltip of an arrow: its values, and the views that they pass through."""
+    lines = [EDGES.get(items[0].kind, "")]
+    for item in items[:MOST_TENSORS]:
+        lines += ["" if item.spec is None else str(item.spec)]
+        lines += [f"through {', '.join(item.views)}" if item.views else ""]
+    return tooltip(lines)
 
 
 def formulas_of(plugins: Plugins, report: Report) -> Formula:

@@ -47,6 +47,16 @@ def block_names(default: Sequence[str], known: Sequence[str]) -> Any:
     return fields.checked_field(check, tuple(default))
 
 
+def kernel(default: int) -> Any:
+    """Returns the side of a convolution's kernel. It is no size that formulas keep open: half of it, rounded, would be
+    in the height and width of everything after it."""
+    return fields.checked_field(_kernel, default)
+
+
+def _kernel(value: Any, field: attrs.Attribute[Any]) -> Dim:
+    return fields.bounded(value, field.name)
+
+
 def each(default: Any, *, minimum: int = 1, optional: bool = False) -> Any:
     """Returns a size for all blocks, or one for each; None too if it is `optional`."""
 

@@ -314,7 +314,7 @@ def test_a_long_name_is_shortened_in_the_middle() -> None:
 def test_the_picture_in_the_documentation_is_the_one_that_is_drawn(
     gpt2: Report, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """docs/gpt2.svg is what `graphacct draw gpt2 -o docs/gpt2.svg` writes with graphviz-pure."""
+    """docs/gpt2.svg is what `graphacct draw gpt2 --attention eager -o docs/gpt2.svg` writes with graphviz-pure."""
     file = Path(__file__).parents[3] / "docs" / "gpt2.svg"
     monkeypatch.setenv("PATH", "")
     assert file.read_text(encoding="utf-8") == svg(gpt2)

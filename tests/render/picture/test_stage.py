@@ -7,7 +7,7 @@ import pytest
 from graphacct import Builder, Graph, Report, account
 from graphacct.graph.graph import Node, Value
 from graphacct.hooks.manager import default
-from graphacct.render.picture.chosen import DEEPEST, LONGEST, MOST
+from graphacct.render.picture.chosen import DEEPEST, HIGHEST, LONGEST, MOST
 from graphacct.render.picture.dot import draw
 from graphacct.render.picture.scene import Scene
 from graphacct.render.picture.stage import scene
@@ -209,12 +209,31 @@ def test_a_long_chain_is_set_in_linear_time() -> None:
     assert picture.length == 20_002
 
 
-@pytest.mark.parametrize("depth", [None, 5000])
-def test_scopes_that_are_nested_too_deep_are_collapsed(depth: int | None) -> None:
-    """A name of 1,000 parts is no reason to fail: Graphviz could not nest as many clusters."""
+@pytest.mark.parametrize(("depth", "open_"), [(None, HIGHEST - 4), (5000, DEEPEST - 1)])
+def test_scopes_that_are_nested_too_deep_are_collapsed(depth: int | None, open_: int) -> None:
+    """A name of 1,000 parts is no reason to fail: Graphviz could not nest as many clusters. Without a depth the frames
+    are as many as a page takes with the four boxes."""
     report = chain(".".join("a" * 1000), "z")
-    assert scene(report, default(), depth).depth == DEEPEST
-    assert draw(report, depth=depth).source.count("subgraph") == DEEPEST  # one of them the picture's own
+    assert scene(report, default(), depth).depth == open_ + 1
+    assert draw(report, depth=depth).source.count("subgraph") == open_ + 1  # one of them the picture's own
+
+
+def test_what_is_too_large_with_all_of_its_name_is_opened_alone() -> None:
+    """Of a U-Net's stages one, of Jamba's layers the block around them; unrolled, the others stay closed too."""
+    found = scene(account("stable-diffusion-v1-5-unet", quantities=["params", "flops"]), default())
+    assert set(found.scopes) == {("down_blocks.0",)}
+    assert found.closed is not None
+    assert [found.closed(f"down_blocks.{stage}") for stage in range(3)] == [False, True, True]
+    jamba = scene(account("jamba-v0.1", quantities=["params", "flops"]), default())
+    assert ("model", "model.layers.8*") in jamba.scopes
+
+
+def test_a_block_of_one_repetition_has_no_next_one() -> None:
+    """Zamba2's layers with a shared transformer stand alone."""
+    found = scene(account("zamba2-1.2b", quantities=["params", "flops"]), default())
+    repeats = {chain: scope.repeat for chain, scope in found.scopes.items()}
+    assert ("model", "model.layers.*+5") in repeats
+    assert not [edge for edge in found.edges if edge.kind == "loop"]
 
 
 def test_a_scope_that_is_entered_twice_makes_no_circle() -> None:

@@ -128,7 +128,7 @@ def describe(config: BailingMoeConfig) -> Decoder:
 
     return around(
         config,
-        layered(config.num_hidden_layers, first == 0, kind),
+        layered(config.num_hidden_layers, first == 0, kind, first),
         embedding="word_embeddings",
         embedding_dropout=config.embedding_dropout,
         rotary_tables=(("rotary_emb", rotary),),

@@ -67,7 +67,9 @@ def describe(config: DeepseekConfig) -> Decoder:
     def kind(index: int) -> Layer:
         return Layer(attention, experts if index >= first and index % every == 0 else dense)
 
-    return around(config, layered(config.num_hidden_layers, first == 0 and every == 1, kind))
+    return around(
+        config, layered(config.num_hidden_layers, first == 0 and every == 1, kind, first if every == 1 else None)
+    )
 
 
 ARCHITECTURE = decoder(

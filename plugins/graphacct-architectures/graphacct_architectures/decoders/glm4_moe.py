@@ -69,7 +69,11 @@ def dense_first(config: CorrectedConfig, kind: Any) -> Layer | tuple[Layer, ...]
     """Returns the layers, `kind(index, experts or network)`: the first have one network, the others experts."""
     experts, dense = corrected_experts(config), network(config)
     first = whole(config.first_k_dense_replace, "first_k_dense_replace")
-    return layered(config.num_hidden_layers, first == 0, lambda index: kind(index, dense if index < first else experts))
+
+    def layer(index: int) -> Layer:
+        return kind(index, dense if index < first else experts)
+
+    return layered(config.num_hidden_layers, first == 0, layer, first)
 
 
 def describe(config: Glm4MoeConfig) -> Decoder:

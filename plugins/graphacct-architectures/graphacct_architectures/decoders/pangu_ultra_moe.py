@@ -72,7 +72,7 @@ def describe(config: PanguUltraMoEConfig) -> Decoder:
     return Decoder(
         config.vocab_size,
         config.hidden_size,
-        layered(config.num_hidden_layers, first == 0, kind),
+        layered(config.num_hidden_layers, first == 0, kind, first),
         config.num_hidden_layers,
         tied=config.tie_word_embeddings,
         rotary_tables=(("rotary_emb", config.qk_rope_head_dim),),

@@ -68,7 +68,7 @@ def decode(d: Decoder, workload: Workload, b: Builder, merge: Merge | None = Non
         elif isinstance(d.layer, Layer):
             x = first_of(b.repeat(d.stack, d.count, body(d.layer), x, *carried.values(), constants=constants))
         else:
-            x = first_of(stack(b, d.stack, d.layer, body, (x, *carried.values()), constants))
+            x = first_of(stack(b, d.stack, d.layer, body, (x, *carried.values()), constants, count=d.count))
         if d.norm:
             x = normed_by(b, d.norm, x, d.norm_kind)
         x = dropped(b, "last_drop", x, d.last_dropout, workload)

@@ -136,7 +136,7 @@ def deepseek(
     return Decoder(
         config.vocab_size,
         config.hidden_size,
-        layered(config.num_hidden_layers, alike, kind),
+        layered(config.num_hidden_layers, alike, kind, first if sparse is None and not indexers else None),
         config.num_hidden_layers,
         tied=config.tie_word_embeddings,
         rotary_tables=(("rotary_emb", config.qk_rope_head_dim),),

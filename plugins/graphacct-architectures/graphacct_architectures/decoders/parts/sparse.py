@@ -59,8 +59,14 @@ def sparse_layers(given: tuple[bool, ...] | None, count: Dim, usual: Callable[[i
     return tuple(map(usual, range(number))) if given is None else given
 
 
-def layered(count: Dim, alike: bool, kind: Callable[[int], Layer]) -> Layer | tuple[Layer, ...]:
-    """Returns each layer by its index, or one layer if all are `alike`; then their number may be a symbol."""
+def layered(
+    count: Dim, alike: bool, kind: Callable[[int], Layer], first: int | None = None
+) -> Layer | tuple[Layer, ...]:
+    """Returns each layer by its index, or one layer if all are `alike`; then their number may be a symbol. It also may
+    where all are alike from the layer `first` on: then it is the last one returned, and the stack has as many as it
+    takes."""
     if alike:
         return kind(0)
+    if first is not None and type(count) is not int:
+        return tuple(map(kind, range(first + 1)))
     return tuple(map(kind, range(whole(count, "num_hidden_layers"))))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from graphacct import Builder, Value
+from graphacct import Builder, ConfigError, Dim, Value
 
 Kind = TypeVar("Kind", bound=Hashable)
 LONGEST_PERIOD = 16
@@ -47,13 +47,23 @@ def stack(
     x: Any,
     constants: Sequence[Value] = (),
     first: int = 0,
+    count: Dim | None = None,
 ) -> Any:
     """Returns the stream after all layers, of which `first` is the first one's index; `layer` returns the body of a
-    kind, for the Builder's `repeat`. The stream is a Value, or a tuple of all that layers hand on."""
+    kind, for the Builder's `repeat`. The stream is a Value, or a tuple of all that layers hand on. If there are more
+    layers than kinds, a `count` that is no int, the others are like the last one, which is like none before it.
+
+    Raises ConfigError if there are fewer layers than kinds."""
     places: dict[Kind, int] = {}
     order = [places.setdefault(kind, len(places)) for kind in kinds]  # small ints, because `runs` compares them often
     bodies = [layer(kind) for kind in places]
-    for start, period, times in runs(order):
+    more: Dim = 0
+    if count is not None and type(count) is not int:
+        if count < len(kinds):
+            raise ConfigError(f"num_hidden_layers is {count}: the first {len(kinds) - 1} layers differ from the others")
+        more = count - len(kinds)
+    for start, period, run in runs(order):
+        times = run + more if start + len(period) * run == len(order) else run
         body = [bodies[place] for place in period]
         carried = (x,) if isinstance(x, Value) else x
         x = b.repeat(

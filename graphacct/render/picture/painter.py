@@ -1,0 +1,205 @@
+"""Writes one picture as Graphviz source: the appearance of a scene, box by box and edge by edge."""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from typing import Any
+
+from graphacct.costs.annotate import NodeCost
+from graphacct.costs.quantities import Quantity
+from graphacct.errors import PluginError, brief, failure
+from graphacct.graph.paths import last
+from graphacct.hooks.manager import Plugins
+from graphacct.render.picture import boxes, labels, legend, palette, tooltips
+from graphacct.render.picture.amounts import Amounts
+from graphacct.render.picture.bundles import Bundle, bundled
+from graphacct.render.picture.lines import DotSource
+from graphacct.render.picture.look import Look
+from graphacct.render.picture.places import above, leftmost, towers
+from graphacct.render.picture.scene import STRAIGHT, Box, Chain, Scene
+from graphacct.render.picture.styles import EDGE, EDGES, GRAPH, NODE
+from graphacct.render.picture.tooltips import Formula
+from graphacct.reports.report import Report
+
+TOO_MANY = 200
+"""The number of boxes above which a picture takes long to lay out and is hard to read."""
+FEW = 8
+"""The number of boxes up to which the caption would be wider than they are."""
+
+
+class Painter:
+    """The state of writing one picture as Graphviz source."""
+
+    def __init__(
+        self,
+        report: Report,
+        quantity: Quantity,
+        picture: Scene,
+        plugins: Plugins,
+        formula: Formula,
+        look: Look,
+        scope: str | None,
+    ) -> None:
+        self.scope, self.labelled = scope, False
+        self.look, self.narrow = look, look.narrow
+        self.report = report
+        self.scene = picture
+        self.plugins = plugins
+        self.formula = formula
+        self.amounts = Amounts(report, quantity, picture, look.fields)
+        self.spine = set(picture.spine())
+        self.clusters = {chain: f"cluster_{index}" for index, chain in enumerate(picture.scopes)}
+        self.known = {box.id: box for box in picture.boxes}
+        self.rows = {name: row for row in picture.fans() for name in row}
+        self.arrows, self.said = bundled(picture)
+        flow = [arrow.edges[0] for arrow in self.arrows if arrow.edges[0].kind != "loop"]
+        self.arriving = Counter(edge.head for edge in flow)
+        self.leaving = Counter(edge.tail for edge in flow)
+        self.tied: dict[str, list[str]] = {}
+        paths = {box.id: box.path for box in picture.boxes}
+        for edge in picture.edges:
+            if edge.kind == "tied":
+                self.tied.setdefault(edge.tail, []).append(paths[edge.head])
+                self.tied.setdefault(edge.head, []).append(paths[edge.tail])
+
+    def paint(self) -> DotSource:
+        # Ranked together, scopes are more compact, but it takes long.
+        together = {"newrank": "true"} if len(self.scene.boxes) <= TOO_MANY or not self.rows else {}
+        dot = DotSource("graphacct", {**GRAPH, **together, **self.look.graph()}, NODE, EDGE)
+        dot.attr(
+            label=legend.title(self.report, self.amounts.quantity, self.scope),
+            tooltip=labels.tooltip([self.report.model]),
+        )
+        longest = legend.NARROW_LINE if self.narrow and len(self.scene.boxes) <= FEW else legend.LONGEST_LINE
+        with dot.subgraph(name="cluster_picture") as frame:
+            frame.attr(label=legend.caption(self.report, self.amounts, self.scene, longest))
+            frame.attr(labelloc="b", peripheries="0", margin="4")
+            self._fill(frame)
+        beside = towers(self.scene)
+        for arrow in self.arrows:
+            self._arrow(arrow, dot, arrow.index in beside)
+        for upper, lower in above(self.scene):
+            dot.edge(upper, lower, style="invis", weight="0")
+        if not self.labelled:
+            dot.defaults["graph"] |= self.look.apart()
+        self.look.dress(dot)
+        dot.paths = {box.id: box.path for box in self.scene.boxes}
+        return dot
+
+    def _fill(self, frame: DotSource) -> None:
+        """Adds the boxes, each in the cluster of its scope. A cluster is added with its first box."""
+        content: dict[Chain, list[Box | Chain]] = {(): []}
+        for box in self.scene.boxes:
+            for level in range(1, len(box.scopes) + 1):
+                chain = box.scopes[:level]
+                if chain not in content:
+                    content[chain] = []
+                    content[chain[:-1]].append(chain)
+            content[box.scopes].append(box)
+
+        def fill(chain: Chain, into: DotSource) -> None:
+            for item in content[chain]:
+                if isinstance(item, Box):
+                    into.node(item.id, **self._box(item))
+                    continue
+                with into.subgraph(name=self.clusters[item]) as cluster:
+                    cluster.attr(**boxes.frame(self.scene.scopes[item], self.report, self.amounts))
+                    fill(item, cluster)
+            for row in dict.fromkeys(self.rows.values()):
+                if self.known[row[0]].scopes == chain:
+                    into.row(row)
+
+        for name in leftmost(self.scene):
+            frame.first(name)
+        fill((), frame)
+        inputs = [box.id for box in self.scene.boxes if box.kind == "input"]
+        if len(inputs) > 1:
+            frame.row(inputs, ordered=False)
+
+    def _box(self, box: Box) -> dict[str, Any]:
+        column = {"group": "spine"} if box.id in self.spine and not self.rows else {}
+        if box.kind in ("input", "output"):
+            return {**column, **boxes.terminal(box)}
+        if box.kind == "entry":
+            return {**column, **boxes.entry(box)}
+        share = self.amounts.share(box.figures)
+        if box.record is None:
+            words = " ".join(filter(None, (boxes.repeated(box.repeat), f"{box.members} nodes")))
+            tip = tooltips.scope(self.report, box.path, words, box.figures, share, box.uncosted)
+            label = boxes.collapsed(box, self.amounts, tip, self._tied(box), self._said(box), self.narrow)
+            return {**column, **label}
+        tip = tooltips.node(self.report, box.record, box.figures, share, self.formula)
+        row = self.rows.get(box.id, (box.id,))  # whose boxes look alike
+        tall = not all(self.amounts.minor(self.known[name].figures) for name in row)
+        label = boxes.node(box, self.amounts, tip, self._tied(box), self._said(box), tall, self.narrow)
+        return {**column, **label, **self._style(box.record)}
+
+    def _tied(self, box: Box) -> str:
+        """Returns the words that say with which boxes a box shares a weight; empty if with none."""
+        others = self.tied.get(box.id, [])
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        return f"tied to {last(others[0])}{more}" if others else ""
+
+    def _said(self, box: Box) -> str:
+        """Returns the words that say which values a box uses that have no arrow to it; empty if none."""
+        names = [self.known[name].name for name in self.said.get(box.id, ())]
+        more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+        return f"with {', '.join(names[:2])}{more}" if names else ""
+
+    def _style(self, record: NodeCost) -> dict[str, str]:
+        """Returns the attributes from plugins; the plugin that was registered last wins."""
+        try:
+            given = self.plugins.manager.hook.graphacct_node_style(
+                node=record.node, cost=None if record.cost is None else record
+            )
+        except Exception as error:
+            culprit = self.plugins.raised_by("graphacct_node_style", error)
+            who = f"node {record.node.name!r}: graphacct_node_style of plugin {culprit}"
+            raise PluginError(failure(who, error)) from error
+        merged: dict[str, str] = {}
+        for item in reversed(given if isinstance(given, list) else [given]):
+            if not isinstance(item, dict) or not all(isinstance(text, str) for text in (*item, *item.values())):
+                culprits = self.plugins.who_has("graphacct_node_style")
+                raise PluginError(
+                    f"node {record.node.name!r}: graphacct_node_style returned {brief(item)} (of {culprits}); "
+                    "it returns a dictionary of Graphviz attributes, names and values as text"
+                )
+            merged.update(item)
+        return merged
+
+    def _arrow(self, arrow: Bundle, dot: DotSource, beside: bool) -> None:
+        edge = arrow.edges[0]
+        attributes: dict[str, Any] = {"weight": str(arrow.weight), **EDGES[edge.kind]}
+        if beside:
+            attributes |= {"constraint": "false", **self.look.beside()}
+        attributes["tooltip"] = attributes["labeltooltip"] = tooltips.edges(arrow.edges)
+        text = self._news(arrow)
+        if text:
+            run = labels.font(
+                f" &#160;{html.escape(text)} ", labels.TEXT_SIZE, EDGES[edge.kind].get("fontcolor", palette.MUTED)
+            )
+            attributes["label"] = f"<{run}>"
+            self.labelled = True
+            if arrow.weight == STRAIGHT and self.arriving[edge.head] == self.leaving[edge.tail] == 1:
+                attributes["labelfloat"] = "true"  # otherwise the label would bend the column; nothing else is near
+        ends = (edge.tail, edge.head)
+        if edge.kind == "loop":  # drawn from its head, so that it runs down beside the body like any edge
+            ends = (edge.head, edge.tail)
+            attributes |= self.look.loop()
+        dot.edge(*ends, **attributes)
+
+    def _news(self, arrow: Bundle) -> str:
+        """Returns the shapes on an arrow that its box does not show: other values, or values that are viewed."""
+        edge = arrow.edges[0]
+        tail = self.known[edge.tail]
+        if edge.kind == "loop" or tail.kind == "entry" or self.known[edge.head].kind == "output":
+            return ""
+        shapes = [labels.shape(one.spec) for one in arrow.edges if one.spec is not None]
+        known = "" if tail.shown is None else labels.shape(tail.shown)
+        news = [*dict.fromkeys(shape for shape in shapes if shape != known)]
+        if not news:
+            return ""
+        count = f"{len(shapes)} × " if len(shapes) > 1 and len({*shapes}) == 1 else ""
+        more = f" and {len(shapes) - 1} more" if len({*shapes}) > 1 else ""
+        return labels.clean(f"{count}{news[0]}{more}", labels.LONGEST_SHAPE)

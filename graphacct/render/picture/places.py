@@ -1,0 +1,134 @@
+"""Where boxes stand: which form a row, and which stand above which without an edge that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+from itertools import pairwise, takewhile
+
+from graphacct.render.picture.scene import Box, Chain, Scene
+
+
+def above(scene: Scene) -> list[tuple[str, str]]:
+    """Returns pairs of boxes, the first of which stands above the second.
+
+    The graph's inputs stand above all other boxes that nothing flows into, and a box whose value flows into a scope
+    above those in it. What is computed once for all repetitions of a block, such as rotary tables, stands above the
+    block: beside it the picture would be wider.
+    """
+    fed = {edge.head for edge in scene.edges}
+    used = fed | {edge.tail for edge in scene.edges if edge.kind != "tied"}
+    inputs = [box.id for box in scene.boxes if box.kind == "input"]
+    sources = [box for box in scene.boxes if box.kind in ("node", "scope") and box.id in used - fed]
+    found = [(inputs[0], other.id) for other in sources] if inputs else []
+    known = {box.id: box for box in scene.boxes}
+    across = {(scene.edges[index].tail, scene.edges[index].head) for index in towers(scene)}
+    for tail, head in pairwise(scene.spine()):
+        scope = known[head].scopes[: _shared(known[tail].scopes, known[head].scopes) + 1]
+        if scope and not _within(known[tail], scope) and (tail, head) not in across:
+            found += [(tail, source.id) for source in sources if _within(source, scope)]
+    return list(dict.fromkeys([*found, *_before_blocks(scene), *_after_towers(scene)]))
+
+
+def _after_towers(scene: Scene) -> Iterator[tuple[str, str]]:
+    """Yields the ends of towers with the boxes that come after the scope that both are in."""
+    known = {box.id: box for box in scene.boxes}
+    for index in towers(scene):
+        tail, head = known[scene.edges[index].tail], known[scene.edges[index].head]
+        around = tail.scopes[: _shared(tail.scopes, head.scopes)]
+        for edge in scene.edges if around else ():
+            leaves = _within(known[edge.tail], around) and not _within(known[edge.head], around)
+            if leaves and edge.kind not in ("loop", "tied"):
+                yield tail.id, edge.head
+
+
+def _shared(one: Chain, other: Chain) -> int:
+    """Returns how many scopes two chains have in common."""
+    return len([*takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))])
+
+
+def leftmost(scene: Scene) -> list[str]:
+    """Returns the boxes that the layout begins with, which puts them at the left: those that compute what all
+    repetitions of a block use. There their arrows to q and k do not cross v's."""
+    into: dict[str, list[str]] = {}
+    for edge in scene.edges:
+        if edge.kind not in ("loop", "tied"):
+            into.setdefault(edge.head, []).append(edge.tail)
+    early, rows = {box for box, _ in _before_blocks(scene)}, {name for row in scene.fans() for name in row}
+    ahead = [edge.tail for edge in scene.edges if edge.tail in early and edge.head in rows]
+    found = {*ahead}
+    while ahead:
+        for name in into.get(ahead.pop(), ()):
+            if name not in found:
+                found.add(name)
+                ahead.append(name)
+    return [box.id for box in scene.boxes if box.id in found and box.kind != "input"]
+
+
+def towers(scene: Scene) -> set[int]:
+    """Returns the indices of the edges from a scope that an input flows through into the middle of another that could
+    stand beside it, as from an encoder to its decoder: nothing else of the second depends on the first."""
+    known = {box.id: box for box in scene.boxes}
+    into: dict[str, list[str]] = {}
+    for edge in scene.edges:
+        if edge.kind not in ("loop", "tied"):
+            into.setdefault(edge.head, []).append(edge.tail)
+    fed: set[str] = set()
+    for box in scene.boxes:
+        if box.kind == "input" or not fed.isdisjoint(into.get(box.id, ())):
+            fed.add(box.id)
+    pairs: dict[tuple[Chain, Chain], list[int]] = {}
+    for index, edge in enumerate(scene.edges):
+        tail, head = known[edge.tail].scopes, known[edge.head].scopes
+        level = _shared(tail, head)
+        if level < min(len(tail), len(head)) and edge.kind not in ("loop", "tied"):
+            pairs.setdefault((tail[: level + 1], head[: level + 1]), []).append(index)
+    found: set[int] = set()
+    for (first, second), indices in pairs.items():
+        between = {(scene.edges[index].tail, scene.edges[index].head) for index in indices}
+        heads = {head for _, head in between}
+        joins = all(any(_within(known[name], second) for name in into[head]) for head in heads)
+        if joins and fed.issuperset(tail for tail, _ in between) and not _leads(first, second, into, known, between):
+            found.update(indices)
+    return found
+
+
+def _leads(
+    first: Chain,
+    second: Chain,
+    into: Mapping[str, list[str]],
+    known: Mapping[str, Box],
+    between: Set[tuple[str, str]],
+) -> bool:
+    """Returns whether a scope depends on another by other edges than those between them."""
+    ahead = [name for name, box in known.items() if _within(box, second)]
+    seen = {*ahead}
+    while ahead:
+        head = ahead.pop()
+        for name in into.get(head, ()):
+            if (name, head) in between or name in seen:
+                continue
+            if _within(known[name], first):
+                return True
+            seen.add(name)
+            ahead.append(name)
+    return False
+
+
+def _within(box: Box, scope: Chain) -> bool:
+    return box.scopes[: len(scope)] == scope
+
+
+def _before_blocks(scene: Scene) -> Iterator[tuple[str, str]]:
+    """Yields the boxes that are computed once for all repetitions of a block, with the block's entry."""
+    known = {box.id: box for box in scene.boxes}
+    main = set(scene.spine())
+    entries = {box.scopes: box.id for box in reversed(scene.boxes) if box.kind == "entry"}
+    for edge in scene.edges:
+        if edge.kind in ("loop", "tied") or edge.tail in main:
+            continue
+        tail, head = known[edge.tail].scopes, known[edge.head].scopes
+        for level in range(1, len(head) + 1):
+            block = head[:level]
+            if block in entries and tail[:level] != block and edge.head != entries[block]:
+                yield edge.tail, entries[block]
+                break
