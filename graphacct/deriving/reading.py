@@ -47,6 +47,7 @@ class Reading:
         at = Evaluation(found.trace, own)
         self.failing = [guard for guard in self.decisions if not at.holds(guard)]
         self.at_own: TracedReport | None = None
+        self._both: tuple[Evaluation, Evaluation] | None = None
         self._told: dict[bool, tuple[Guard, ...]] = {}
 
     def holds_at_own(self, figure: Figure) -> bool:
@@ -55,12 +56,20 @@ class Reading:
             return True
         if self.at_own is None or not all(map(Evaluation(self.trace, self.own).holds, self.guards(True))):
             return False
-        common = Trace()
-        sizes: dict[str, Any] = {name: common.size(name, size) for name, size in self.own.items()}
-        sizes |= dict.fromkeys(self.units, UNIT)
-        sizes |= {name: sizes[other] for name, other in self.tied.items()}
-        ours = Evaluation(self.trace, sizes).of(figure(self.report))
-        return bool(_key(ours) == _key(Evaluation(self.at_own.trace, sizes).of(figure(self.at_own.report))))
+        ours, there = self._common(self.at_own.trace)
+        return bool(_key(ours.of(figure(self.report))) == _key(there.of(figure(self.at_own.report))))
+
+    def _common(self, of_own: Trace) -> tuple[Evaluation, Evaluation]:
+        """Returns this trace and that at the model's own sizes with the sizes of one trace put in: the own ones, where
+        the guards of the second hold."""
+        if self._both is None:
+            common = Trace()
+            sizes: dict[str, Any] = {name: common.size(name, size) for name, size in self.own.items()}
+            sizes |= dict.fromkeys(self.units, UNIT)
+            sizes |= {name: sizes[other] for name, other in self.tied.items()}
+            self._both = Evaluation(self.trace, sizes), Evaluation(of_own, sizes)
+            self._both[1].decide_guards()
+        return self._both
 
     def guards(self, everywhere: bool) -> tuple[Guard, ...]:
         """Returns the guards that say something. Of a formula that holds `everywhere`, at the model's own sizes too,

@@ -46,6 +46,11 @@ class Evaluation:
         value = self.of_terms(guard.terms)
         return bool(value == 0 if guard.kind == "==" else value < 0) == guard.holds
 
+    def decide_guards(self) -> None:
+        """Lets the trace whose sizes are put in know what the guards of this one say, where they hold."""
+        for guard in self.trace.decisions:
+            self.holds(guard)
+
     def atom(self, place: int) -> Any:
         """Returns what an atom is at these sizes."""
         if place not in self._atoms:
