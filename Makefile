@@ -94,8 +94,8 @@ $(INSTALLED): pyproject.toml | $(BIN)/python
 	touch $@
 
 $(INSTALLED_FOR_TESTS): pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
-	$(BIN)/python -m compileall -q graphacct plugins
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -e '.[dev]'
+	$(BIN)/python -m compileall -q -j 0 -x '/(tests?|pip|mypyc?)/' $(VENV)/lib graphacct plugins
 	touch $(INSTALLED) $@
 
 # torch is asked for first and alone: a plain request for it would fetch several GB of CUDA libraries. torchvision lies

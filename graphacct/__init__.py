@@ -68,6 +68,7 @@ NAMES = {
     "verbs.fits": "fits",
     "verbs.formula": "formula",
     "verbs.list_models": "list_models",
+    "verbs.load_plugins": "load_plugins",
     "verbs.memory": "memory",
     "verbs.page": "page",
     "verbs.params": "params",

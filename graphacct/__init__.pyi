@@ -102,6 +102,7 @@ from graphacct.verbs.files import save as save
 from graphacct.verbs.fits import fits as fits
 from graphacct.verbs.formula import formula as formula
 from graphacct.verbs.list_models import list_models as list_models
+from graphacct.verbs.load_plugins import load_plugins as load_plugins
 from graphacct.verbs.memory import memory as memory
 from graphacct.verbs.page import page as page
 from graphacct.verbs.params import params as params

@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypedDict, TypeVar
 
 from graphacct.errors import ConfigError, suggest
@@ -140,7 +141,8 @@ def checked(
 ) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
     """Decorates a verb that takes the keywords of a TypedDict as `**options`; `defaults` are the verb's own.
 
-    The verb raises TypeError, with the closest name, for a keyword that it does not have.
+    The verb raises TypeError, with the closest name, for a keyword that it does not have, and for `plugins` that are a
+    list of something.
     """
     values = {**DEFAULTS, **defaults}
 
@@ -154,6 +156,9 @@ def checked(
             for name in options:
                 if name not in known:
                     raise TypeError(f"{function.__name__}() has no keyword {name!r}{suggest(name, known)}")
+            if isinstance(options.get("plugins"), (str, Sequence, ModuleType)):
+                kind = type(options["plugins"]).__name__
+                raise TypeError(f'plugins is what graphacct.load_plugins("my_ops.py") returns, not a {kind}')
             return function(*args, **options)
 
         if keywords.__annotations__:

@@ -9,6 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import pytest
+
+ParameterSet = type(pytest.param())
+"""What `pytest.param` returns: values with a name."""
+
 
 def each(names: str, cases: Iterable[Any]) -> Callable[[Callable[..., None]], Callable[[], None]]:
     """Makes one test of a function and its cases, given as to `pytest.mark.parametrize`: `each("name", OPERATORS)`."""
@@ -18,7 +23,9 @@ def each(names: str, cases: Iterable[Any]) -> Callable[[Callable[..., None]], Ca
         def whole() -> None:
             failed, known = [], list(cases)
             for case in known:
-                values = case if len(words) > 1 else (case,)
+                named = isinstance(case, ParameterSet)
+                assert not (named and case.marks), "a case with marks is a test of its own"
+                values = case.values if named else case if len(words) > 1 else (case,)
                 given = dict(zip(words, values, strict=True))
                 try:
                     test(**given)

@@ -11,6 +11,7 @@ import graphacct
 from graphacct import Graph, Report
 from graphacct.explanations.saved_bytes import saved_rows
 from graphacct.footprint.liveness import live_bytes
+from graphacct.footprint.memory import Memory
 from graphacct.graph.paths import indexed, pattern
 from graphacct.hooks.manager import default
 
@@ -47,7 +48,9 @@ def figures(graph: Graph, **options: Any) -> dict[str, Any]:
                 name, tied_to = indexed(parameter.name, indices), indexed(parameter.tied_to, indices)
                 found.setdefault(f"tensor {name}", attrs.evolve(parameter, name=name, tied_to=tied_to))
     found["tensors"] = sum(row.count for row in report.by_parameter)
-    return found | memory_figures(graph, **options) | (run_figures(report) if training else {})
+    if training:  # the memory of the report's own run
+        return found | memory_figures(graphacct.memory(report)) | run_figures(report)
+    return found | memory_figures(graphacct.memory(graph, phase=graph.workload["phase"], **options))
 
 
 def run_figures(report: Report) -> dict[str, Any]:
@@ -66,10 +69,9 @@ def run_figures(report: Report) -> dict[str, Any]:
     return found
 
 
-def memory_figures(graph: Graph, **options: Any) -> dict[str, Any]:
-    """The figures of `memory`, and for each node, kernel and pass the most that is alive after it and how often it
+def memory_figures(memory: Memory) -> dict[str, Any]:
+    """The figures of a memory, and for each node, kernel and pass the most that is alive after it and how often it
     runs."""
-    memory = graphacct.memory(graph, phase=graph.workload["phase"], **options)
     parts = attrs.asdict(memory, recurse=False)
     found: dict[str, Any] = {f"memory {key}": value for key, value in parts.items() if key not in NOT_FIGURES}
     for row in memory.timeline:

@@ -1,4 +1,4 @@
-"""Puts the playground into the built site: Pyodide from npm, and the wheels of graphacct and what it requires.
+"""Puts the playground into the built site: Pyodide from npm, and the modules of graphacct and of what it imports.
 
 Where npm or a registry is not reached, the site is built all the same, and its page says what is missing.
 """
@@ -10,14 +10,17 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
 from typing import Any
 
 PYODIDE = "pyodide@^314"
 FILES = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json")
-REQUIRED = ("attrs", "click", "graphviz", "networkx", "pluggy", "rich")
-"""What graphacct requires, less graphviz-pure: that is a program, which no browser runs."""
-ROOT = Path(__file__).resolve().parents[2]
+IMPORTED = ("attrs", "pluggy")
+"""What the playground imports of all that graphacct requires."""
+ARCHIVE = "modules.zip"
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 
 
 def add(folder: Path) -> None:
@@ -25,7 +28,7 @@ def add(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         fetch(folder)
-        manifest: dict[str, Any] = {"wheels": sorted(path.name for path in folder.glob("*.whl"))}
+        manifest = {"archive": ARCHIVE}
     except (OSError, subprocess.CalledProcessError) as error:
         said = getattr(error, "stderr", None) or str(error)
         why = str(said).strip().splitlines()[-1]
@@ -35,8 +38,8 @@ def add(folder: Path) -> None:
 
 
 def fetch(folder: Path) -> None:
-    """Fetches what is not there yet, and builds the wheel of graphacct anew. Raises OSError, or CalledProcessError, if
-    that fails."""
+    """Fetches what is not there yet, and packs the modules anew. Raises OSError, or CalledProcessError, if that
+    fails."""
     if not all((folder / name).exists() for name in FILES):
         run("npm", "pack", "--silent", "--pack-destination", str(folder), PYODIDE)
         packed = next(folder.glob("pyodide-*.tgz"))
@@ -47,12 +50,12 @@ def fetch(folder: Path) -> None:
                 with content, (folder / name).open("wb") as file:
                     shutil.copyfileobj(content, file)
         packed.unlink()
-    for old in folder.glob("graphacct-*.whl"):
-        old.unlink()
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
-    if len([*folder.glob("*.whl")]) < len(REQUIRED):
-        run(*pip, "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(folder), *REQUIRED)
-    run(*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(ROOT))
+    with tempfile.TemporaryDirectory() as wheels:
+        run(*pip, "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", wheels, *IMPORTED)
+        run(*pip, "wheel", "--quiet", "--no-deps", "--wheel-dir", wheels, str(ROOT))
+        program = HERE / "static" / "playground.py"
+        run("node", str(HERE / "modules.mjs"), str(folder), wheels, str(program), str(folder / ARCHIVE))
 
 
 def run(*command: str) -> None:

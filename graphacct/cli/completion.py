@@ -44,8 +44,8 @@ def devices(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> 
 
 
 def keys(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[Any]:
-    """Offers the keys of the model's configuration, with the = that follows."""
-    return [f"{name}=" for name in _keys(ctx) if name.startswith(incomplete)]
+    """Offers the keys of the model's configuration, each with the value that it has and that is to be changed."""
+    return [f"{name}={_shown(value)}" for name, value in _keys(ctx).items() if name.startswith(incomplete)]
 
 
 def sizes(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[Any]:
@@ -65,8 +65,15 @@ def _after_commas(names: Iterable[str], incomplete: str) -> list[str]:
     return [f"{before}{comma}{name}" for name in names if name.startswith(begun)]
 
 
-def _keys(ctx: click.Context) -> list[str]:
-    """Returns the keys of the configuration of the model that is typed already; none of a file, which is not read."""
+def _shown(value: Any) -> str:
+    """Returns a value as --set takes it; nothing of one that is long to write."""
+    import json
+
+    return json.dumps(value) if isinstance(value, (int, float)) else value if isinstance(value, str) else ""
+
+
+def _keys(ctx: click.Context) -> dict[str, Any]:
+    """Returns the configuration of the model that is typed already; nothing of a file, which is not read."""
     import attrs
 
     from graphacct.errors import GraphacctError
@@ -78,5 +85,7 @@ def _keys(ctx: click.Context) -> list[str]:
     try:
         found = None if model is None else preset(str(model), default())
     except GraphacctError:
-        return []
-    return [] if found is None else [field.name for field in attrs.fields(type(found[1]))]
+        return {}
+    return (
+        {} if found is None else {field.name: getattr(found[1], field.name) for field in attrs.fields(type(found[1]))}
+    )

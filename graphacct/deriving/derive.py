@@ -25,6 +25,7 @@ from graphacct.graph.paths import depth as depth_of
 from graphacct.graph.paths import pattern
 from graphacct.models.find import ModelChoice
 from graphacct.operators.operator import Operator
+from graphacct.phases import DECODE
 from graphacct.reports.parts import Parts
 from graphacct.reports.report import Report
 
@@ -64,6 +65,9 @@ def derive(
     plain = account(**{**options, "quantities": ("params",)})
     plain.check_one_step("a formula")
     known = symbols_of(found, options, plain.workload)
+    if plain.workload.get("phase") == DECODE:  # its one new token is no size: what is before it is
+        options = {**options, "seq_len": None, "cache_len": plain.workload["cache_len"]}
+        known = tuple(symbol for symbol in known if symbol.name != "seq_len")
     asked = tuple(symbol.name for symbol in chosen(found, symbols, known)) if symbols is not None else ()
     traced = [symbol for symbol in known if symbols is None or symbol.name in asked]
     with not_collecting():

@@ -128,7 +128,7 @@ class _Tracing:
                 left = [name for name in self._names if name not in kept]
                 if not left:
                     raise
-                named = _named(str(error), left)
+                named = _named(str(error), left, {symbol.name for symbol in self.symbols if symbol.given})
                 if not named and as_values:
                     as_values = False  # so that the message names the size, whose value it would have
                     continue
@@ -236,12 +236,13 @@ def _is_exact(report: Report, plain: Report) -> bool:
     return ours == theirs and all(value_of(a) == b for mine, its in figures for a, b in zip(mine, its, strict=True))
 
 
-def _named(message: str, left: Sequence[str]) -> str:
-    """Returns the size that a message names, by its whole name or else by its last word; empty if it names none."""
+def _named(message: str, left: Sequence[str], given: Set[str]) -> str:
+    """Returns the size that a message names, by its whole name or else by its last word, and of several one that the
+    user has not given; empty if it names none."""
     found = [name for name in left if re.search(rf"(?<![\w.]){re.escape(name)}\b", message)]
     if not found:
         found = [name for name in left if re.search(rf"\b{re.escape(name.rpartition('.')[2])}\b", message)]
-    return max(found, key=len, default="")
+    return max([name for name in found if name not in given] or found, key=len, default="")
 
 
 def _further(left: Sequence[str], symbols: Sequence[Symbol]) -> Sequence[str]:

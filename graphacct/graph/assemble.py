@@ -155,7 +155,8 @@ def _node(record: NodeRecord, values: Mapping[str, Value], operators: Mapping[st
         if declared is None:
             raise GraphError(
                 f"node {record.name!r}: no operator {record.operator!r} is registered"
-                f"{suggest_operator(record.operator, operators)}, and the node states no output shape"
+                f"{suggest_operator(record.operator, operators)}, and the node states no output shape\n"
+                "register it in a plugin (docs/writing-a-plugin.md), or state the node's outputs"
             )
         specs = tuple(declared)
     else:

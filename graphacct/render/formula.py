@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from graphacct.formulas.latex import name as latex_name
 from graphacct.render.markdown import code, escaped
 from graphacct.render.printable import printable
+from graphacct.render.tex import escaped as escaped_in_tex
 
 if TYPE_CHECKING:
     from graphacct.deriving.formula import Formula
@@ -46,9 +47,10 @@ def to_latex(formulas: Sequence[Formula]) -> str:
     """Returns formulas in LaTeX, one a line, with comments that say of what, and when they hold."""
     lines = []
     for formula in formulas:
-        lines += [f"% {line}" for line in _said(formula)]
+        lines += [f"% {printable(line)}" for line in _said(formula)]
         lines += [rf"\[ {_left(each)} = {each.latex} \]" for each in (*formula.parts, formula)]
-    return "\n".join(lines)
+    point = ", ".join(f"{name} {value:,}" for name, value in _point(formulas).items())
+    return "\n".join([*lines, *([f"% with {point}"] if point else [])])
 
 
 def to_markdown(formulas: Sequence[Formula], exponents: bool = False) -> str:
@@ -189,7 +191,7 @@ def _exponents(formulas: Sequence[Formula]) -> Iterator[str]:
 
 def _said(formula: Formula) -> list[str]:
     told = f", for {', '.join(formula.conditions)}" if formula.conditions else ""
-    lines = [f"{_label(formula)} of {printable(formula.model)} ({formula.unit}){told}"]
+    lines = [f"{_label(formula)} of {printable(formula.model)}: {_value(formula)} ({formula.unit}){told}"]
     return [*lines, *([formula.note] if formula.note else [])]
 
 
@@ -199,7 +201,7 @@ def _label(formula: Formula) -> str:
 
 def _left(formula: Formula) -> str:
     """Returns what a formula is of, in LaTeX."""
-    path = rf"\left( \texttt{{{formula.path.replace('_', ' ')}}} \right)" if formula.path else ""
+    path = rf"\left( \texttt{{{escaped_in_tex(printable(formula.path))}}} \right)" if formula.path else ""
     return rf"{latex_name(formula.quantity)}{path}"
 
 

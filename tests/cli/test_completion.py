@@ -31,7 +31,7 @@ def offer() -> Offer:
         (("compare", "gpt2", "gpt2-x"), ["gpt2-xl", "gpt2-x"]),
         (("explain", "gpt2", "lm_head", "--quantity", "matmul"), ["matmul_flops"]),
         (("report", "gpt2", "--columns", "params,matmul"), ["params,matmul_flops"]),
-        (("report", "gpt2", "--set", "n_h"), ["n_head="]),
+        (("report", "gpt2", "--set", "n_h"), ["n_head=12"]),
         (("report", "--set", "n_h"), []),  # of no model yet
         (("report", "nosuch", "--set", "n_h"), []),
         (("sweep", "gpt2", "--over", "n_l"), ["n_layer="]),

@@ -10,6 +10,7 @@ from deriving.points import points, reported, run
 
 import graphacct
 from graphacct.errors import ConfigError, UnknownNameError
+from graphacct.render.formula import to_latex
 
 MODELS = {
     "gpt2": {},
@@ -236,3 +237,21 @@ def test_adapters_and_formats_of_weights():
     assert [each.name for each in lora.held] == ["n_layer"]
     stored = graphacct.formula("llama-3-8b", "mlp.gate_proj", quantity="param_bytes", weights="nf4")
     assert "hidden_size · intermediate_size / 2 + 4 · ceil(hidden_size · intermediate_size / 64)" in stored.text
+
+
+@pytest.mark.parametrize("asked", [{}, {"seq_len": 64}, {"cache_len": 63}, {"cache_len": 100, "batch": 3}])
+def test_a_decoding_step_has_the_length_of_its_cache_as_a_size(asked: dict[str, int]) -> None:
+    """Its one new token is no size. Two bytes each for keys and values of 8 · 128 numbers in 32 layers, by token."""
+    found = graphacct.formula("llama-3-8b", phase="decode", quantity="kv_cache_bytes", **asked)
+    tokens = asked.get("cache_len", asked.get("seq_len", 8192) - 1) + 1
+    assert found.value == 2 * 2 * 8 * 128 * 32 * tokens * asked.get("batch", 1)
+    assert "cache_len" in found.symbols
+    assert "seq_len" not in {*found.point, *(held.name for held in found.held)}
+
+
+def test_latex_has_paths_as_they_are_and_values_in_comments() -> None:
+    """An underscore of a path stays one; the figure, and the sizes that it is of, are said."""
+    text = to_latex([graphacct.formula("gpt2", "h.*.attn.c_attn", quantity="params")])
+    assert r"\texttt{transformer.h.*.attn.c\_attn}" in text
+    assert "% params(transformer.h.*.attn.c_attn) of gpt2: 21,261,312 (parameter)" in text  # 12 · (3 · 768² + 3 · 768)
+    assert text.splitlines()[-1] == "% with n_embd 768, n_layer 12"

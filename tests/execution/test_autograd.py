@@ -6,6 +6,7 @@ import heapq
 import weakref
 
 import pytest
+from each import each
 from hypothesis import given, settings
 from runs import RUNS, TINY, chain, passed, scheduled, tiny
 from strategies import dags
@@ -34,7 +35,7 @@ def test_the_peak_of_a_step_is_torchs(family, run, loss, key):
     assert sum(gradient.bytes for gradient in back.gradients) == run[key]["grad_bytes"]
 
 
-@pytest.mark.parametrize(("family", "run"), RUNS)
+@each("family, run", RUNS)
 def test_gradients_are_added_where_the_first_one_is(family, run):
     """In a step that nobody watches a gradient that meets another takes no third tensor, and the peak is no higher."""
     steps = tiny(family, run, "sum")

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from each import each
 from runs import GOLDENS, PROBABILITIES, RUNS, TINY, scheduled, tiny
 
 import graphacct
@@ -12,7 +13,7 @@ from graphacct.execution.saved_storages import saved_bytes, saved_storages, save
 BLOCK = {**TINY["gpt2"], "activation_function": "gelu"}
 
 
-@pytest.mark.parametrize(("family", "run"), RUNS)
+@each("family, run", RUNS)
 def test_the_forward_pass_keeps_what_torch_keeps(family, run):
     """Storages and bytes of activations, float32 on a CPU, to the byte: views kept at batch 1 where copies are kept
     at batch 2, dropout masks as floats, attention written out, fused and (with dropout) decomposed."""
@@ -24,7 +25,7 @@ def test_the_forward_pass_keeps_what_torch_keeps(family, run):
         assert len(found) == truth["storages"]
 
 
-@pytest.mark.parametrize(("family", "run"), RUNS)
+@each("family, run", RUNS)
 def test_with_a_loss_it_keeps_the_log_probabilities_too(family, run):
     """Cross-entropy adds the log-softmax once, a scalar, and the targets where the model makes them itself.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from each import each
 
 from graphacct.errors import GraphacctError
 from graphacct.graph.weight_format import StoredWeight
@@ -50,13 +51,13 @@ def bytes_of(text: str, rows: int = N, columns: int = K) -> int:
     return found.bytes
 
 
-@pytest.mark.parametrize("text", BYTES)
+@each("text", BYTES)
 def test_bytes_of_a_matrix(text: str) -> None:
     """Each format's bytes by the arithmetic of its library (docs/weight-formats.md)."""
     assert bytes_of(text) == BYTES[text]
 
 
-@pytest.mark.parametrize("name", GGUF)
+@each("name", GGUF)
 def test_block_types_of_ggml(name: str) -> None:
     """A row of 1024 is whole blocks of every type; their bytes are those of gguf-py 0.19 (GGML_QUANT_SIZES)."""
     block, size = GGUF[name]

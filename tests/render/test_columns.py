@@ -5,7 +5,7 @@ from __future__ import annotations
 from io import StringIO
 from random import Random
 
-import pytest
+from each import each
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -51,14 +51,14 @@ def random_sheet(seed: int) -> Sheet:
     return Sheet("", "", titles, lines, line() if random.random() < 0.5 else None)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@each("seed", range(40))
 def test_tables_that_fit_are_as_rich_lays_them_out(seed: int) -> None:
     """Whatever is in them."""
     sheet = random_sheet(seed)
     assert to_text(sheet, 2000) == by_rich(sheet)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@each("seed", range(40))
 def test_tables_that_do_not_fit_are_no_wider_than_they_may_be(seed: int) -> None:
     """At each width every text of a column that stays is there, whole or in lines below each other."""
     sheet = random_sheet(seed)

@@ -126,3 +126,24 @@ def test_a_notebook_shows_tables() -> None:
     report = graphacct.account(KEYS)
     assert "<table" in graphacct.memory(report)._repr_html_()
     assert "&gt;" in report.explain("lm_head")._repr_html_()
+
+
+def test_plugins_of_files(tmp_path: Path) -> None:
+    """A plugin's operators are known to the verb that gets them, and a list of files is answered with the way."""
+    file = tmp_path / "my_ops.py"
+    file.write_text(
+        "import graphacct\n"
+        '@graphacct.operator("x: ... -> ...")\n'
+        "def halved(batch):\n"
+        '    """x / 2: 1 per element."""\n'
+        "    return graphacct.Work(vector_flops=batch)\n"
+        "@graphacct.hookimpl\n"
+        "def graphacct_register_operators():\n"
+        "    return [halved]\n"
+    )
+    plugins = graphacct.load_plugins(file)
+    builder = graphacct.Builder("net", plugins.operators)
+    net = builder.graph(builder.apply("halved", builder.input("x", (2, 8)), name="half"))
+    assert graphacct.account(net, plugins=plugins).total["flops"] == 2 * 8
+    with pytest.raises(TypeError, match=r'what graphacct.load_plugins\("my_ops.py"\) returns, not a list'):
+        graphacct.account(net, plugins=[file])  # type: ignore[arg-type]

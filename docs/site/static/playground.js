@@ -26,28 +26,38 @@
   try {
     const manifest = await (await fetch(new URL("manifest.json", here))).json();
     if (manifest.missing) return say(manifest.missing, true);
+    const fetched = fetch(new URL(manifest.archive, here)).then((answer) => answer.arrayBuffer()); // while Python starts
+    const program = fetch(new URL("playground.py", script)).then((answer) => answer.text());
     const { loadPyodide } = await import(new URL("pyodide.mjs", here));
     python = await loadPyodide({ indexURL: here.href });
-    for (const wheel of manifest.wheels) {
-      say(`Loading ${wheel.split("-")[0]} …`);
-      python.unpackArchive(await (await fetch(new URL(wheel, here))).arrayBuffer(), "wheel");
-    }
-    await python.runPythonAsync(await (await fetch(new URL("playground.py", script))).text());
+    say("Loading graphacct …");
+    python.unpackArchive(await fetched, "zip", { extractDir: python.runPython("import site; site.getsitepackages()[0]") });
+    await python.runPythonAsync(await program);
   } catch (error) {
     const hint = location.protocol === "file:" ? "a browser runs it from a server only: python -m http.server -d build/docs" : error;
     return say(`The playground did not start: ${hint}`, true);
   }
-  const asked = python.globals.get("asked");
+  const [asked, paged] = ["asked", "paged"].map((name) => python.globals.get(name));
+  const shown = () => new Promise((done) => setTimeout(done, 20)); // so that what was said is seen
+  let latest = 0;
 
   async function account() {
+    const mine = ++latest;
     say("Accounting …");
-    await new Promise((done) => setTimeout(done, 20)); // so that the words are seen
-    const given = Object.fromEntries(["batch", "seq_len", "phase"].map((name) => [name, form.elements[name].value.trim()]));
-    const found = JSON.parse(asked(config || form.elements.model.value, JSON.stringify(given)));
+    await shown();
+    const given = JSON.stringify(Object.fromEntries(["batch", "seq_len", "phase"].map((name) => [name, form.elements[name].value.trim()])));
+    const model = config || form.elements.model.value;
+    const found = JSON.parse(asked(model, given));
     if (found.error) return say(found.error, true);
-    say(found.title);
     table.innerHTML = found.table; // graphacct escapes every name in it
-    frame.srcdoc = found.page;
+    frame.hidden = true;
+    say(`${found.title}: its page is being written …`);
+    await shown();
+    if (mine !== latest) return; // another model was asked for meanwhile
+    const { page, error } = JSON.parse(paged(model, given));
+    if (error) return say(error, true);
+    say(found.title);
+    frame.srcdoc = page;
     frame.hidden = false;
   }
 

@@ -10,23 +10,22 @@ import graphacct
 SIZES = ("batch", "seq_len")
 
 
-def answer(model: str, options: dict[str, str]) -> list[str]:
-    """Returns a title, the table as HTML and the page of a model: the text of a config.json, or a name. Empty options
-    are left to the model.
+def understood(model: str, options: str) -> tuple[Any, dict[str, Any]]:
+    """Returns a model, from the text of a config.json or a name, and its options, which are JSON. Empty ones are left
+    to the model.
 
-    Raises GraphacctError for what cannot be answered, with the way out.
+    Raises GraphacctError for what is no model, with the way out.
     """
     text = model.strip()
     try:
         found: Any = json.loads(text) if text.startswith("{") else text
     except ValueError as error:
         raise graphacct.ReadError(f"this is no JSON: {error}") from error
-    given: dict[str, Any] = {name: value for name, value in options.items() if value}
+    given: dict[str, Any] = {name: value for name, value in json.loads(options).items() if value}
     for name in SIZES:
         if name in given:
             given[name] = size(given[name])
-    report = graphacct.account(found, **given)
-    return [report.model, report._repr_html_(), graphacct.page(found, **given)]
+    return found, given
 
 
 def size(text: str) -> int:
@@ -37,9 +36,19 @@ def size(text: str) -> int:
 
 
 def asked(model: str, options: str) -> str:
-    """Returns the answer as JSON, or the error as a sentence; `options` are JSON too."""
+    """Returns a title and the table as HTML, as JSON; or the error as a sentence."""
     try:
-        title, table, page = answer(model, json.loads(options))
+        found, given = understood(model, options)
+        report = graphacct.account(found, **given)
     except graphacct.GraphacctError as error:
         return json.dumps({"error": str(error)})
-    return json.dumps({"title": title, "table": table, "page": page})
+    return json.dumps({"title": report.model, "table": report._repr_html_()})
+
+
+def paged(model: str, options: str) -> str:
+    """Returns the page of a model that has a table; or an error as a sentence. It takes ten times as long."""
+    try:
+        found, given = understood(model, options)
+        return json.dumps({"page": graphacct.page(found, **given)})
+    except graphacct.GraphacctError as error:
+        return json.dumps({"error": str(error)})

@@ -75,29 +75,34 @@ def _laid_out(report: Report, form: str, **options: Any) -> bytes:
 
 
 def _narrowed(picture: DotSource, form: str, report: Report, options: Mapping[str, Any]) -> tuple[DotSource, bytes]:
-    """Returns a picture and its file; one that is small on a slide and a page has narrower boxes, if that helps."""
+    """Returns a picture and its file; one that is small on a slide and a page has narrower boxes, if that helps. What
+    helps is seen in its SVG, so that all formats show the same picture."""
     from graphacct.render.picture.dot import drawn
 
-    content = layout(picture.source, form)
-    size = _size(content, form, options)
+    drawing = _svg(picture)
+    size = _size(drawing, options)
     if size < LARGE and picture.source.count(" -> ") < MANY:  # more take seconds to lay out, each time
         narrow = drawn(report, **options, narrow=True)
-        other = layout(narrow.source, form)
-        if _size(other, form, options) > size:
-            picture, content = narrow, other
+        other = _svg(narrow)
+        if _size(other, options) > size:
+            picture, drawing = narrow, other
     chosen = all(options.get(name) is None for name in ("depth", "scope", "width_cm"))
     for most in FEWER if chosen and not options.get("unroll") else ():
-        size = fitting(*markup.dimensions(content, form))
+        size = _size(drawing, options)
         if size >= LEGIBLE:
             break
         fewer = drawn(report, **options, narrow=True, most=most)
         if _opens(fewer) and KEPT * len(picture.paths) <= len(fewer.paths) < len(picture.paths):
-            other = layout(fewer.source, form)
-            if fitting(*markup.dimensions(other, form)) > size:
-                picture, content = fewer, other
-    if options.get("width_cm") is not None and form == "svg":
-        _check_legible(content.decode("utf-8"), options)
-    return picture, content
+            other = _svg(fewer)
+            if _size(other, options) > size:
+                picture, drawing = fewer, other
+    if options.get("width_cm") is not None:
+        _check_legible(drawing, options)
+    return picture, drawing.encode("utf-8") if form == "svg" else layout(picture.source, form)
+
+
+def _svg(picture: DotSource) -> str:
+    return layout(picture.source, "svg").decode("utf-8")
 
 
 def _opens(picture: DotSource) -> bool:
@@ -105,18 +110,18 @@ def _opens(picture: DotSource) -> bool:
     return picture.source.count("subgraph") > 1
 
 
-def _size(content: bytes, form: str, options: Mapping[str, Any]) -> float:
-    """Returns how large a picture is, by its size: in the asked-for width, or on a slide or a page."""
+def _size(drawing: str, options: Mapping[str, Any]) -> float:
+    """Returns how large an SVG is, by its size: in the asked-for width, or on a slide or a page."""
     if options.get("width_cm") is None:
-        return fitting(*markup.dimensions(content, form))
-    return markup.scale(content.decode("utf-8")) if form == "svg" else 1.0
+        return fitting(*markup.dimensions(drawing))
+    return markup.scale(drawing)
 
 
 def _check_legible(picture: str, options: Mapping[str, Any]) -> None:
-    """Warns with PictureWarning of an SVG's text that is too small in print."""
+    """Warns with PictureWarning of text that is too small in print."""
     import warnings
 
-    from graphacct.render.picture.dot import PictureWarning
+    from graphacct.render.picture.engine import PictureWarning
     from graphacct.render.picture.labels import TEXT_SIZE
 
     printed: float = options.get("font_size", TEXT_SIZE) * markup.scale(picture)

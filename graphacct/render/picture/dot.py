@@ -13,6 +13,7 @@ from graphacct.errors import RenderError
 from graphacct.hooks.manager import Plugins, default
 from graphacct.render.picture import labels, tooltips
 from graphacct.render.picture.chosen import MOST
+from graphacct.render.picture.engine import PictureWarning
 from graphacct.render.picture.lines import DotSource
 from graphacct.render.picture.look import TOP_DOWN, Look
 from graphacct.render.picture.painter import TOO_MANY, Painter
@@ -30,10 +31,6 @@ if TYPE_CHECKING:
 
 MOST_UNROLLED = 100_000
 """The most operators in an unrolled picture: with more, Graphviz does not finish."""
-
-
-class PictureWarning(UserWarning):
-    """The picture is drawn but will be hard to lay out or to read. The message says how to make it smaller."""
 
 
 def draw(report: Report, **options: Any) -> graphviz.Digraph:

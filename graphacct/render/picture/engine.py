@@ -28,7 +28,12 @@ IN_FEW_STEPS = ("-Gnslimit=1", "-Gnslimit1=1", "-Gmclimit=0.1", "-Gsplines=line"
 MOST_BOXES, MOST_ARROWS = 1_000, 4_000
 """The most that is laid out: twice as many boxes take minutes."""
 WAYS_OUT = "collapse scopes with depth=1, draw one scope only, or draw repeated blocks once, without unroll=True"
+_PEN = re.compile(r'^\s*n\s+\[_draw_="c \d+ -(#[0-9a-f]{6})', re.MULTILINE)
 _BOX, _ARROW = re.compile(r"^\t+n\d+ \[", re.MULTILINE), re.compile(r"^\t+\S+ -> ", re.MULTILINE)
+
+
+class PictureWarning(UserWarning):
+    """The picture is drawn but will be hard to lay out or to read. The message says how to make it smaller."""
 
 
 def laid_out(source: str, form: str) -> bytes:
@@ -58,6 +63,22 @@ def laid_out(source: str, form: str) -> bytes:
             see = "" if done is None else "write a .dot file to see its source, or "
             raise RenderError(f"{problem}; {see}{WAYS_OUT}")
         _warn(problem, *tries[0], f"{boxes:,} boxes and {arrows:,} arrows")
+
+
+def rgb(colour: str) -> str:
+    """Returns a colour that Graphviz knows by a name as `#rrggbb`; as it is if no program says what it is."""
+    import subprocess
+
+    from graphacct.render.picture.lines import Literal, quoted
+
+    try:
+        program = _programs()[0]
+        source = f'graph {{ n [label="" color={quoted(Literal(colour))}] }}'
+        done = subprocess.run([program, "-Txdot"], input=source, capture_output=True, timeout=CAREFULLY, text=True)
+    except (RenderError, OSError, subprocess.SubprocessError):
+        return colour
+    found = _PEN.search(done.stdout)
+    return found[1] if found else colour
 
 
 def _run(
@@ -95,8 +116,6 @@ def _problem(program: str, done: subprocess.CompletedProcess[bytes] | None, opti
 
 
 def _warn(problem: str, other: str, options: tuple[str, ...], size: str) -> None:
-    from graphacct.render.picture.dot import PictureWarning
-
     how = f"{os.path.basename(other)} draws it"
     if options:
         how += f", {size}, in few steps with straight arrows; to make it smaller: {WAYS_OUT}"

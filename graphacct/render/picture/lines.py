@@ -54,16 +54,16 @@ class DotSource:
 
     def node(self, name: str, **attributes: str) -> None:
         """Adds a node."""
-        self._line(f"{_quoted(name)} [{_attributes(attributes)}]")
+        self._line(f"{quoted(name)} [{_attributes(attributes)}]")
 
     def edge(self, tail: str, head: str, **attributes: str) -> None:
         """Adds an edge."""
-        self._line(f"{_quoted(tail)} -> {_quoted(head)} [{_attributes(attributes)}]")
+        self._line(f"{quoted(tail)} -> {quoted(head)} [{_attributes(attributes)}]")
 
     @contextmanager
     def subgraph(self, name: str) -> Iterator[DotSource]:
         """Opens a cluster: what is added until it closes is in it."""
-        with self._braces(f"subgraph {_quoted(name)} {{"):
+        with self._braces(f"subgraph {quoted(name)} {{"):
             yield self
 
     @contextmanager
@@ -76,7 +76,7 @@ class DotSource:
 
     def first(self, name: str) -> None:
         """Names a node before the others, which the layout begins with."""
-        self._line(f"{_quoted(name)} []")
+        self._line(f"{quoted(name)} []")
 
     def row(self, names: Sequence[str], ordered: bool = True) -> None:
         """Has nodes of the cluster that is open stand beside each other, in their order unless it is free."""
@@ -92,7 +92,7 @@ class DotSource:
 
         def renamed(found: re.Match[str]) -> str:
             tail, arrow, head = (found[group] or "" for group in (2, 3, 4))
-            ends = [_quoted(names.get(name, name)) if name else "" for name in (tail, head)]
+            ends = [quoted(names.get(name, name)) if name else "" for name in (tail, head)]
             return f"{found[1]}{ends[0]}{arrow}{ends[1]} ["
 
         self.body = [_STATEMENT.sub(renamed, line) for line in self.body]
@@ -109,7 +109,7 @@ class DotSource:
     def source(self) -> str:
         """The whole text."""
         defaults = [f"\t{kind} [{_attributes(given)}]\n" for kind, given in self.defaults.items() if given]
-        return "".join([f"digraph {_quoted(self.name)} {{\n", *defaults, *self.body, "}\n"])
+        return "".join([f"digraph {quoted(self.name)} {{\n", *defaults, *self.body, "}\n"])
 
     def digraph(self) -> graphviz.Digraph:
         """Returns the graphviz package's graph."""
@@ -126,10 +126,10 @@ class DotSource:
 def _attributes(given: Mapping[str, str], label_first: bool = True) -> str:
     """Returns attributes by name, the label of a node or an edge first."""
     ordered = sorted(given, key=lambda name: (label_first and name != "label", name))
-    return " ".join(f"{_quoted(name)}={_quoted(given[name])}" for name in ordered if given[name] is not None)
+    return " ".join(f"{quoted(name)}={quoted(given[name])}" for name in ordered if given[name] is not None)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Returns a name or value as Graphviz reads it."""
     if text.startswith("<") and text.endswith(">") and not isinstance(text, Literal):
         return text

@@ -18,6 +18,8 @@ DIRECTIONS: Mapping[str, Mapping[str, str]] = {
     TOP_DOWN: {"rankdir": "TB"},
     LEFT_RIGHT: {"rankdir": "LR", "ranksep": "0.3", "nodesep": "0.15"},
 }
+NAMED = ("color", "fillcolor", "fontcolor")
+"""The attributes of a node that are colours."""
 UNLABELLED = "0.23"
 """The inches between rows of boxes where no arrow has a label."""
 FONT_SIZES = (4, 40)
@@ -35,6 +37,7 @@ DEFAULTS: Mapping[str, Any] = {
 }
 """The keywords of a picture that a page does not have."""
 _COLOUR = re.compile(r'\b(color|COLOR|BGCOLOR|fillcolor|fontcolor)="(#[0-9a-f]{6})"')
+_HEX = re.compile("#[0-9a-f]{6}")
 _TEXT, _CELL = re.compile(r'\b(POINT-SIZE|fontsize)(=")(\d+)"'), re.compile(r'\b(WIDTH|HEIGHT)(=")(\d+)"')
 
 
@@ -88,6 +91,14 @@ class Look:
     def beside(self) -> dict[str, str]:
         """Returns the attributes of an edge to what stands beside its box."""
         return {} if self.orientation == LEFT_RIGHT else {"tailport": "e", "headport": "w"}
+
+    def styled(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Returns a plugin's attributes; for grey with the values of colours that have names, which `dress` greys."""
+        if not self.grey:
+            return dict(given)
+        from graphacct.render.picture.engine import rgb
+
+        return {name: rgb(text) if name in NAMED and not _HEX.fullmatch(text) else text for name, text in given.items()}
 
     def dress(self, dot: DotSource) -> None:
         """Changes the sizes and colours of a picture that is written."""

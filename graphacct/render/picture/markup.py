@@ -27,11 +27,12 @@ DIGIT = (0.636, 0.696)
 
 DEFAULTS = {"font-weight": "normal", "font-size": "14.00", "fill": "#000000"}
 
-_TEXT = re.compile(r'<text xml:space="preserve" text-anchor="(\w+)" x="([-\d.]+)" y="([-\d.]+)" ([^>]*)>(.*)</text>')
+_TEXT = re.compile(
+    r'<text (?:xml:space="preserve" )?text-anchor="(\w+)" x="([-\d.]+)" y="([-\d.]+)" ([^>]*)>(.*)</text>'
+)
 _ATTRIBUTE = re.compile(r'([-\w]+)="([^"]*)"')
 _SHARE = re.compile(r"[<+−]?[\d.]+ %")
 _SIZE = re.compile(r'<svg width="([\d.]+)pt" height="([\d.]+)pt"\s+viewBox="([-\d. ]+)"')
-_PAGE = re.compile(r"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]")
 _SHIFT = re.compile(r"scale\(([\d.]+) [\d.]+\) rotate\(0\) translate\(([-\d.]+) ([-\d.]+)\)")
 _PATH = re.compile(r' d="M([^"]+)"')
 _PAPER = re.compile(r'<polygon fill="white" stroke="none" points="[^"]+"')
@@ -49,13 +50,9 @@ def scale(svg: str) -> float:
     return float(shift[1]) if shift else 1.0
 
 
-def dimensions(content: bytes, form: str) -> tuple[float, float]:
-    """Returns the width and height of a picture in a format, in points."""
-    if form == "png":
-        points = 72 / PIXELS_PER_INCH
-        return int.from_bytes(content[16:20]) * points, int.from_bytes(content[20:24]) * points
-    pattern = _SIZE if form == "svg" else _PAGE
-    found = pattern.search(content.decode("latin-1"))
+def dimensions(svg: str) -> tuple[float, float]:
+    """Returns the width and height of an SVG in points."""
+    found = _SIZE.search(svg)
     return (float(found[1]), float(found[2])) if found else (1.0, 1.0)
 
 

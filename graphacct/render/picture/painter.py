@@ -166,7 +166,7 @@ class Painter:
                     "it returns a dictionary of Graphviz attributes, names and values as text"
                 )
             merged.update(item)
-        return merged
+        return self.look.styled(merged)
 
     def _arrow(self, arrow: Bundle, dot: DotSource, beside: bool) -> None:
         edge = arrow.edges[0]

@@ -150,7 +150,7 @@ def smallest(case: str) -> dict[str, int]:
     return sizes(truth(case)["forward"][0])
 
 
-@pytest.mark.parametrize("case", CASES)
+@each("case", CASES)
 def test_parameters(case: str) -> None:
     """Every name, shape and count of the state_dict; tied ones once in the total and marked by name."""
     expected = truth(case)["params"]
@@ -168,7 +168,7 @@ def test_parameters(case: str) -> None:
     assert sorted(row.parameter.name for row in found.by_parameter if row.parameter.tied_to) == expected["tied_names"]
 
 
-@pytest.mark.parametrize(("case", "row"), rows("forward"))
+@each("case, row", rows("forward"))
 def test_forward_flops_by_module(case: str, row: dict[str, Any]) -> None:
     """The total and every module with FLOPs, and how many of each module there are."""
     found = report(case, **sizes(row))
@@ -192,7 +192,7 @@ def corrected(case: str, row: dict[str, Any]) -> int:
     return next((other["total"] for other in right if sizes(other) == sizes(row)), row["total"])
 
 
-@pytest.mark.parametrize(("case", "row"), rows("train_step"))
+@each("case, row", rows("train_step"))
 def test_a_training_step(case: str, row: dict[str, Any]) -> None:
     """Forward, input gradients and weight gradients; of weights that are not packed, as they were measured."""
     weights = "bf16" if case in PACKED else None
@@ -200,7 +200,7 @@ def test_a_training_step(case: str, row: dict[str, Any]) -> None:
     assert found.total["step_matmul_flops"] == corrected(case, row)
 
 
-@pytest.mark.parametrize(("case", "row"), rows("prefill_last_logit"))
+@each("case, row", rows("prefill_last_logit"))
 def test_logits_of_the_last_position_alone(case: str, row: dict[str, Any]) -> None:
     """A forward pass or a prefill whose head sees one position of each sequence."""
     for phase in ("forward", "prefill"):
@@ -208,7 +208,7 @@ def test_logits_of_the_last_position_alone(case: str, row: dict[str, Any]) -> No
         assert found.total["matmul_flops"] == row["total"]
 
 
-@pytest.mark.parametrize(("case", "row"), rows("decode"))
+@each("case, row", rows("decode"))
 def test_a_decoding_step(case: str, row: dict[str, Any]) -> None:
     """One new token on a cache, which of a model with an encoder has the encoder's keys and values too."""
     encoder = {"encoder_seq_len": row["encoder_seq"]} if "encoder_seq" in row else {}
@@ -216,7 +216,7 @@ def test_a_decoding_step(case: str, row: dict[str, Any]) -> None:
     assert found.total["matmul_flops"] == row["total"]
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if (FAMILIES / case / "hub").exists()])
+@each("case", [case for case in CASES if (FAMILIES / case / "hub").exists()])
 def test_the_published_file_says_the_same(case: str) -> None:
     """The older config.json of the hub describes the same model, or the key at fault is named in the table."""
     new = described(str(FAMILIES / case), default())[2]
@@ -233,7 +233,7 @@ def test_a_configuration_can_be_changed(case: str) -> None:
     assert attrs.evolve(config) == config
 
 
-@pytest.mark.parametrize(("case", "name"), PRESETS.items())
+@each("case, name", PRESETS.items())
 def test_a_preset_is_the_published_configuration(case: str, name: str) -> None:
     """Presets are measured models, key by key."""
     found = preset(name, default())

@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 import pytest
+from each import each
 
 import graphacct
 from graphacct.hooks.manager import default
@@ -72,7 +73,7 @@ def test_every_case_is_in_the_table() -> None:
     assert {name for name in measured if not name.startswith(elsewhere)} == set(CASES)
 
 
-@pytest.mark.parametrize("case", [case for case, name in CASES.items() if name])
+@each("case", [case for case, name in CASES.items() if name])
 def test_a_preset_is_the_published_configuration(case: str) -> None:
     """A preset's configuration is what the published config.json says, key by key."""
     found = preset(CASES[case], default())
@@ -88,7 +89,7 @@ def test_every_preset_is_measured() -> None:
     assert named - {"transformer-lm"} == set(CASES.values()) - {""}
 
 
-@pytest.mark.parametrize("case", CASES)
+@each("case", CASES)
 def test_parameters(case: str) -> None:
     """The checkpoint's tensors: every name, shape and count, tied ones once in the total and marked by name."""
     expected = truth(case)["params"]
@@ -111,7 +112,7 @@ def test_parameters(case: str) -> None:
     assert report(case, 1, 128).total["param_bytes"] == 4 * expected["total"], "4 bytes a parameter in float32"
 
 
-@pytest.mark.parametrize(("case", "row"), forwards())
+@each("case, row", forwards())
 def test_forward_flops(case: str, row: dict[str, Any]) -> None:
     """The total is what torch's counter measured, with attention written out and fused alike."""
     eager = report(case, row["batch"], row["seq"])
@@ -136,7 +137,7 @@ def test_forward_flops_by_module(case: str, row: dict[str, Any], attention: str)
     assert set(others) == functions
 
 
-@pytest.mark.parametrize(("case", "row"), forwards())
+@each("case, row", forwards())
 def test_forward_flops_by_operator(case: str, row: dict[str, Any]) -> None:
     """The operators have the FLOPs of the kernels that they run as."""
     ours = report(case, row["batch"], row["seq"])
@@ -144,7 +145,7 @@ def test_forward_flops_by_operator(case: str, row: dict[str, Any]) -> None:
     assert flops == row["by_op"]
 
 
-@pytest.mark.parametrize(("case", "row"), forwards())
+@each("case, row", forwards())
 def test_logits_shape(case: str, row: dict[str, Any]) -> None:
     """The graph's output has the shape of the measured logits."""
     graph = report(case, row["batch"], row["seq"]).annotated.graph

@@ -12,12 +12,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
+from each import each
 
 import graphacct
 
 CASES = {case["name"]: case for case in json.loads((Path(__file__).parent / "multimodal.json").read_text())}
-CASE = pytest.mark.parametrize("case", CASES)
+CASE = each("case", CASES)
 
 
 @cache
@@ -69,7 +69,7 @@ def test_step(case: str) -> None:
     assert found == CASES[case]["measured"]["step"]
 
 
-@pytest.mark.parametrize("case", [name for name, case in CASES.items() if "decode" in case["measured"]])
+@each("case", [name for name, case in CASES.items() if "decode" in case["measured"]])
 def test_decode(case: str) -> None:
     """A further token behind those of the workload."""
     measured = CASES[case]["measured"]["decode"]

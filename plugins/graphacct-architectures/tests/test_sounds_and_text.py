@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from each import each
 
 import graphacct
 
@@ -27,7 +28,7 @@ def report(case: str, **options: Any) -> graphacct.Report:
     return graphacct.account(found["config"], convention="matmul", **{**eager, **workload, **options})
 
 
-@pytest.mark.parametrize("case", CASES)
+@each("case", CASES)
 def test_parameters(case: str) -> None:
     """Names, shapes and counts, with `*` for every index, and which share another's storage."""
     ours: dict[str, dict[str, Any]] = {}
@@ -47,7 +48,7 @@ def test_parameters(case: str) -> None:
     assert report(case).total["params"] == measured["total"]
 
 
-@pytest.mark.parametrize("case", CASES)
+@each("case", CASES)
 def test_forward(case: str) -> None:
     """FLOPs of each module, with attention in both forms."""
     measured = CASES[case]["forward"]
@@ -62,14 +63,14 @@ def test_forward(case: str) -> None:
         assert report(case, attention="fused").total["matmul_flops"] == measured["total"]
 
 
-@pytest.mark.parametrize("case", [case for case, found in CASES.items() if "step" in found])
+@each("case", [case for case, found in CASES.items() if "step" in found])
 def test_step(case: str) -> None:
     """FLOPs of a training step from the sum of the outputs."""
     step = report(case, phase="train", loss="sum", quantities=("step_matmul_flops",))
     assert step.total["step_matmul_flops"] == CASES[case]["step"]
 
 
-@pytest.mark.parametrize("case", [case for case, found in CASES.items() if "decode" in found])
+@each("case", [case for case, found in CASES.items() if "decode" in found])
 def test_decode(case: str) -> None:
     """FLOPs of one new token on a cache of earlier ones; a prefill does what a forward pass does."""
     measured = CASES[case]["decode"]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from each import each
 
 import graphacct
 from graphacct.errors import ConfigError
@@ -30,7 +31,7 @@ def runs() -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize(("config", "targets", "trained"), runs())
+@each("config, targets, trained", runs())
 def test_the_adapters_are_those_of_peft(config: dict[str, Any], targets: str, trained: int) -> None:
     """Their parameters, to the unit: names are exact or the end of a path after a dot."""
     sizes = {} if config["model_type"] == "vit" else {"seq_len": 8}

@@ -1,6 +1,7 @@
 """Operators are suggested by their names in torch and ONNX, and never by a name that merely looks alike."""
 
 import pytest
+from each import each
 from graphacct_operators.other_names import OTHER_NAMES
 
 import graphacct
@@ -56,7 +57,7 @@ def test_other_libraries_names(names: str, operator: str) -> None:
 OTHERS = "upsample identity Identity rrelu selu lstm_cell lp_pool2d polygamma sinc logit"
 
 
-@pytest.mark.parametrize("name", OTHERS.split())
+@each("name", OTHERS.split())
 def test_what_is_another_operator(name: str) -> None:
     """A name that is only spelled alike is no suggestion: it would cost something else."""
     assert suggest_operator(name, default().operators) == ""

@@ -4,7 +4,7 @@ Measured with torch 2.13.0 on a CPU: `torch.autograd.graph.saved_tensors_hooks` 
 """
 
 import graphacct_operators
-import pytest
+from each import each
 from graphacct_operators.torch_eager import CPU
 
 from graphacct import TensorSpec
@@ -31,7 +31,7 @@ MEASURED = {
 }
 
 
-@pytest.mark.parametrize(("name", "expected"), MEASURED.items())
+@each("name, expected", MEASURED.items())
 def test_it_keeps_what_torch_keeps(name, expected):
     """Operands and outputs by name."""
     assert {tensor.name for tensor in saved_tensors(OPERATORS[name], [TensorSpec((4, 6))])} == expected

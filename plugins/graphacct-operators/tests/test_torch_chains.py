@@ -4,7 +4,7 @@ Measured with torch 2.13.0 on a CPU: the most bytes of new storages alive after 
 them. In float32 elements: a tensor is 6,144, its bools 1,536, a row 64; the loss and its gradient are 2.
 """
 
-import pytest
+from each import each
 
 import graphacct
 from graphacct import Builder
@@ -55,7 +55,7 @@ MEASURED = [
 ]
 
 
-@pytest.mark.parametrize(("operator", "operands", "attributes", "elements"), MEASURED)
+@each("operator, operands, attributes, elements", MEASURED)
 def test_peak_of_the_backward_pass(operator, operands, attributes, elements):
     """Every temporary lives until the expression's end, and those of one operand's gradient are gone at the next's."""
     b = Builder("one", default().operators)

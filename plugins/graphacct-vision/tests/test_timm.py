@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from each import each
 from graphacct_vision.timm.families import FAMILIES, kind
 from graphacct_vision.timm.tables import settings
 
@@ -44,7 +45,7 @@ def test_every_name_is_measured() -> None:
     assert all(kind(name) is not None for name in NAMES)
 
 
-@pytest.mark.parametrize("name", [name for place, name in enumerate(sorted(PARAMETERS)) if place % 12 == 7])
+@each("name", [name for place, name in enumerate(sorted(PARAMETERS)) if place % 12 == 7])
 def test_as_many_parameters_as_timms(name: str) -> None:
     """Some of the names; tests/verify/timm_names.py compares all of them, by name and shape."""
     content = {"model_type": "timm_wrapper", "architectures": ["timm"], "architecture": name}

@@ -73,5 +73,5 @@ def test_a_node_has_an_arrow_for_each_operand() -> None:
 def test_a_unet_fits_a_page(unet: Report) -> None:
     """Its text is 4.5 points on a page, or 6.5 on a slide; with all arrows it was 2.5."""
     picture = svg(unet)
-    assert 9 * fitting(*markup.dimensions(picture.encode(), "svg")) > 4.4
+    assert 9 * fitting(*markup.dimensions(picture)) > 4.4
     assert len(re.findall(r'class="edge"', picture)) < 35

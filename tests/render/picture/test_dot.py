@@ -13,7 +13,8 @@ from graphacct import Builder, Graph, GraphacctError, NodeCost, Report, Value, a
 from graphacct.errors import RenderError
 from graphacct.hooks.manager import Plugins, default, load
 from graphacct.render.picture import dot_source
-from graphacct.render.picture.dot import PictureWarning, draw
+from graphacct.render.picture.dot import draw
+from graphacct.render.picture.engine import PictureWarning
 from graphacct.render.picture.palette import RESIDUAL, TIED
 
 

@@ -9,10 +9,12 @@ from xml.etree import ElementTree
 import pytest
 
 import graphacct
-from graphacct import Report, account
+from graphacct import Report, account, hookimpl
 from graphacct.errors import ConfigError, UnknownNameError
-from graphacct.render.picture import markup, svg
+from graphacct.hooks.manager import load
+from graphacct.render.picture import markup, png, svg
 from graphacct.render.picture.dot import draw
+from graphacct.render.picture.engine import rgb
 from graphacct.render.picture.palette import grey, heat
 from graphacct.render.picture.part import part
 
@@ -26,7 +28,7 @@ def gpt2() -> Report:
 
 def size(picture: str) -> tuple[float, float]:
     """Width and height of an SVG in points."""
-    return markup.dimensions(picture.encode(), "svg")
+    return markup.dimensions(picture)
 
 
 def test_left_right_is_wider_than_high(gpt2: Report) -> None:
@@ -51,6 +53,8 @@ def test_text_too_small_to_read_in_print_is_said(gpt2: Report) -> None:
         UserWarning, match=r"text of this picture is \d\.\d points in print at 5 cm: .*draw one scope only"
     ):
         svg(gpt2, width_cm=5)
+    with pytest.warns(UserWarning, match=r"points in print at 5 cm"):
+        png(gpt2, width_cm=5)
 
 
 def test_text_of_another_size_makes_the_boxes_larger(gpt2: Report) -> None:
@@ -68,6 +72,24 @@ def test_in_grey_there_is_no_colour(gpt2: Report) -> None:
     assert all(colour[1:3] == colour[3:5] == colour[5:7] for colour in colours)
     scale = [grey(heat(step / 10)) for step in range(11)]
     assert scale == sorted(scale, reverse=True)
+
+
+def test_in_grey_a_plugins_named_colours_are_grey_too(gpt2: Report) -> None:
+    """Graphviz knows what they are."""
+
+    @hookimpl
+    def graphacct_node_style(node: object, cost: object) -> dict[str, str]:
+        return {"fillcolor": "tomato", "color": "/blues9/5", "fontcolor": "#0969da"}
+
+    plugins = load()
+    plugins.register(
+        type("Module", (), {"graphacct_node_style": staticmethod(graphacct_node_style)}), "style", "a test"
+    )
+    assert "tomato" in svg(gpt2, plugins=plugins)
+    picture = svg(gpt2, plugins=plugins, grey=True)
+    assert not set(re.findall("tomato|blues|#6baed6|#ff6347|#0969da", picture))
+    assert grey("#ff6347") in picture
+    assert rgb("no such colour") == "#000000", "as Graphviz draws it"
 
 
 def test_fields_are_what_the_boxes_show(gpt2: Report) -> None:
@@ -89,6 +111,15 @@ def test_one_scope_is_drawn_with_what_comes_in_and_goes_out(gpt2: Report, scope:
     assert not any("lm_head" in text for text in lines)
     assert any(text.startswith("h.*  ×12") for text in lines)
     assert {"embed  [1, 1024, 768]", "output  [1, 1024, 768]"} <= lines
+
+
+def test_all_formats_show_the_same_picture() -> None:
+    """Whether boxes are narrow is decided by the SVG: a PNG in a narrower font has the same ones."""
+    llama = graphacct.account("llama-3-8b", quantities=["params", "flops"])
+    wide, high = size(svg(llama))
+    picture = png(llama)
+    ratio = int.from_bytes(picture[16:20]) / int.from_bytes(picture[20:24])
+    assert ratio == pytest.approx(wide / high, rel=0.1)
 
 
 def test_a_scope_has_a_depth_of_its_own(gpt2: Report) -> None:
@@ -134,6 +165,18 @@ def test_the_words_of_a_line_are_one_text(gpt2: Report) -> None:
     assert 'font-family="DejaVu Sans"' not in picture
     assert "<tspan" in picture
     assert not re.search(r'">(?: |&#160;)*</text>', picture)
+
+
+@pytest.mark.parametrize("space", ['xml:space="preserve" ', ""])
+def test_text_of_an_older_graphviz_is_put_together_too(space: str) -> None:
+    """It does not say that blanks are kept."""
+    look = 'font-family="DejaVu Sans" font-size="9.00"'
+    runs = [
+        f'<text {space}text-anchor="start" x="{x}" y="-5" {look}>{words}</text>' for x, words in enumerate(["a", " b"])
+    ]
+    (made,) = markup._lines(runs)
+    assert made.startswith('<text xml:space="preserve" text-anchor="start" x="0"')
+    assert made.endswith(">a b</text>")
 
 
 def test_shares_end_where_they_ended() -> None:

@@ -15,7 +15,7 @@ import pytest
 from graphacct import GraphacctError, Report, account
 from graphacct.errors import RenderError, WriteError
 from graphacct.render.picture import engine, render, svg
-from graphacct.render.picture.dot import PictureWarning
+from graphacct.render.picture.engine import PictureWarning
 
 PURE = engine.PURE
 BUNDLED = shutil.which(PURE, path=os.path.dirname(sys.executable))

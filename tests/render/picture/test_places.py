@@ -67,7 +67,7 @@ def test_what_all_repetitions_use_stands_above_the_block(llama: Report) -> None:
     """Beside it the rotary tables would make the picture wider."""
     at = names(svg(llama))
     assert at["rotary_emb"][1] < at["layers.*"][1]
-    width, height = markup.dimensions(svg(llama).encode(), "svg")
+    width, height = markup.dimensions(svg(llama))
     assert width < height
 
 
@@ -84,7 +84,7 @@ def test_an_encoder_and_its_decoder_stand_beside_each_other(t5: Report) -> None:
     assert at["encoder"][0] < at["decoder"][0]
     assert abs(at["encoder"][1] - at["decoder"][1]) < 1
     assert abs(at["input_ids"][1] - at["decoder_input_ids"][1]) < 1
-    width, height = markup.dimensions(picture.encode(), "svg")
+    width, height = markup.dimensions(picture)
     assert 9 * min(960 / width, 540 / height) > 6.5
 
 
