@@ -68,7 +68,7 @@ class Reading:
             sizes |= dict.fromkeys(self.units, UNIT)
             sizes |= {name: sizes[other] for name, other in self.tied.items()}
             self._both = Evaluation(self.trace, sizes), Evaluation(of_own, sizes)
-            self._both[1].decide_guards()
+            self._both[1].decide(of_own.decisions)
         return self._both
 
     def guards(self, everywhere: bool) -> tuple[Guard, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -46,9 +46,9 @@ class Evaluation:
         value = self.of_terms(guard.terms)
         return bool(value == 0 if guard.kind == "==" else value < 0) == guard.holds
 
-    def decide_guards(self) -> None:
+    def decide(self, guards: Iterable[Guard]) -> None:
         """Lets the trace whose sizes are put in know what the guards of this one say, where they hold."""
-        for guard in self.trace.decisions:
+        for guard in guards:
             self.holds(guard)
 
     def atom(self, place: int) -> Any:
