@@ -181,7 +181,7 @@ def _nodes(report: Report) -> list[tuple[str, str]]:
 def _points(symbols: Sequence[Symbol]) -> Iterator[Mapping[str, int]]:
     """Yields sizes near the model's own: first with several sequences and shorter ones, whose formulas hold for most
     sizes, these, and each of the two alone; then with each length of 1, and twice as long; then with each key of the
-    configuration twice and half as large."""
+    configuration of 1, and twice and half as large."""
     own = {symbol.name: symbol.value for symbol in symbols}
     several = {"batch": 2 * own["batch"]} if "batch" in own else {}
     lengths = [name for name in own if name.endswith(LENGTH)]
@@ -194,5 +194,5 @@ def _points(symbols: Sequence[Symbol]) -> Iterator[Mapping[str, int]]:
                 yield {**own, **shorter, **batch, name: 2 * own[name] if size == 2 else 1}
     for symbol in symbols:
         if symbol.of_config:
-            for size in (2 * symbol.value, max(symbol.value // 2, 1)):
+            for size in (1, 2 * symbol.value, max(symbol.value // 2, 1)):
                 yield {**own, **shorter, **several, symbol.name: size}

@@ -86,7 +86,7 @@ def _names(item: LazyArchitecture) -> list[str]:
 
 
 def _has(words: Sequence[str], name: str, item: LazyArchitecture) -> bool:
-    """Whether each word is part of a name that a model is known by.
+    """Whether each word is part of a name that a model is known by, with or without hyphens: `u-net` and `unet`.
 
     A hub name counts for its preset alone: `llama-3` is no word of Llama 2.
     """
@@ -94,7 +94,11 @@ def _has(words: Sequence[str], name: str, item: LazyArchitecture) -> bool:
         return True
     hub: Mapping[str, str] = getattr(item.presets, "hub_names", {})
     known = [name, item.name, *item.model_types, *(full for full, preset in hub.items() if preset == name)]
-    return all(any(word.lower() in text.lower() for text in known) for word in words)
+    texts = [text.lower() for text in known]
+    return all(
+        any(word in text or word.replace("-", "") in text.replace("-", "") for text in texts)
+        for word in map(str.lower, words)
+    )
 
 
 def _configured(architecture: Architecture, name: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from graphacct.costs.quantities import Quantity, not_there
 from graphacct.dims import Dim, Figure
 from graphacct.display import display
 from graphacct.errors import ConfigError, unknown
+from graphacct.graph.paths import pattern
 from graphacct.phases import DECODE, GENERATE, PREFILL
 from graphacct.reports.rows import ParameterRow, Row, by_operator, by_parameter, by_scope
 
@@ -104,7 +105,11 @@ class Report:
         for row in self.by_scope:
             if row.path == path:
                 return row
-        raise unknown("path", path, (row.path for row in self.by_scope))
+        known = [row.path for row in self.by_scope]
+        end = pattern(path)
+        inside = [name for name in known if name == end or name.endswith(f".{end}")][:1]
+        way_out = f"{inside[0]!r} is the row of all of them" if inside else ""
+        raise unknown("path", path, () if inside else known, way_out)
 
     def quantity(self, name: str, kind: str = "quantity") -> Quantity:
         """Returns the quantity or ratio of a name.

@@ -72,7 +72,7 @@ def at_sizes(branch: Branch, point: Mapping[str, int]) -> list[list]:
 
 
 def test_one_sequence_and_several_have_one_table() -> None:
-    """GPT-2's formulas are the same for a batch or a length of 1, and so are kept once."""
+    """GPT-2's formulas are the same for a batch or a length of 1, and for one head, and so are kept once."""
     found = branches_of("gpt2", quantities=FEW)
     (branch,) = found.branches
     assert [dict(region.held) for region in branch.regions] == [
@@ -80,6 +80,7 @@ def test_one_sequence_and_several_have_one_table() -> None:
         {"batch": 1},
         {"seq_len": 1},
         {"batch": 1, "seq_len": 1},
+        {"n_head": 1},
     ]
 
 

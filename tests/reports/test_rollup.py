@@ -134,6 +134,8 @@ def test_a_path_finds_its_row() -> None:
     message = r"^unknown path 'transformer\.h\.\*\.atn'; did you mean 'transformer\.h\.\*\.attn'\?$"
     with pytest.raises(UnknownNameError, match=message):
         report["transformer.h.*.atn"]
+    with pytest.raises(UnknownNameError, match=r"'transformer\.h\.\*' is the row of all of them"):
+        report["h.0"]
 
 
 @attrs.frozen

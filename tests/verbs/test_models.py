@@ -117,6 +117,8 @@ def test_models_are_listed_by_words() -> None:
     """As `graphacct list` does; nothing found is an error."""
     assert graphacct.list_models("GPT2", "xl") == ["gpt2-xl"]
     assert {"gpt2", "llama-3-8b"} <= {*graphacct.list_models()}
+    assert graphacct.list_models("gpt-2", "XL") == ["gpt2-xl"]
+    assert graphacct.list_models("u-net") == graphacct.list_models("unet")
     with pytest.raises(graphacct.GraphacctError, match="nosuch"):
         graphacct.list_models("nosuch")
 

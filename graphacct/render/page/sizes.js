@@ -78,10 +78,13 @@ function changed() {
   writeLink();
 }
 
-// The command that computes what this page has no formula for.
+// The command that computes what this page has no formula for. The model's own length may follow from its configuration,
+// so that one that is not its own names the sizes of the workload too.
 function commandNow() {
+  const isOwn = (size, place) => state.sizes[place] === BigInt(size.value);
+  const other = SIZES.some((size, place) => size.config && !isOwn(size, place));
   const given = SIZES.flatMap((size, place) => {
-    if (state.sizes[place] === BigInt(size.value) && !size.given) return [];
+    if (isOwn(size, place) && !size.given && (size.config || size.fixed || !other)) return [];
     const value = state.sizes[place];
     if (size.config) return [`--set ${size.name}=${value}`];
     return [`--${size.name.replaceAll("_", "-")} ${value}`, ...(size.key ? [`--set ${size.key}=${value},${value}`] : [])];

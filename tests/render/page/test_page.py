@@ -128,6 +128,8 @@ def test_formulas_of_nodes_are_proven_for_each_branch() -> None:
     explained = found["explained"][linear["explained"]]
     assert explained["formulas"]["matmul_flops"] == ["2 · batch · k · n"]
     assert set(explained["names"]) >= {"batch", "k", "n"}
-    assert [len(regions) for regions in found["regions"]] == [6]  # one sequence or several; all, fewer, one position
+    assert [len(regions) for regions in found["regions"]] == [
+        7
+    ]  # a sequence or several; all, fewer, one position; a head
     shown = sum(len(found["explained"][part["explained"]]["formulas"]) for part in nodes)
     assert shown >= 6 * len(nodes) * 0.9

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from graphacct import account
-from graphacct.render.picture import clearance, layout
+from graphacct.render.picture import clearance, layout, markup
 from graphacct.render.picture.clearance import cleared
 from graphacct.render.picture.dot import drawn
 from graphacct.render.picture.engine import laid_out
@@ -98,6 +98,6 @@ def test_a_picture_with_very_many_arrows_stays_as_it_is(monkeypatch: pytest.Monk
 
 def test_what_is_moved_is_in_the_file(tmp_path: Path) -> None:
     """SVG and PDF are made of the cleared layout: a head over its arrow comes last, as one text."""
-    picture = layout(drawn(account("bert-base-uncased", quantities=["params", "flops"]), narrow=True).source, "svg")
-    last = picture.decode().split('class="edge"')[-1]
+    picture = layout(drawn(account("bert-base-uncased", quantities=["params", "flops"]), narrow=True).source)
+    last = markup.ready(picture).split('class="edge"')[-1]
     assert re.search(r'<polygon fill="#f\w{5}" stroke="none" points="[^"]+"/>\n<text [^>]*>(<tspan|\w)', last)
