@@ -114,6 +114,7 @@ class _Tracing:
         """Returns the report with all but some sizes traced, and but those that turn out to have to stay numbers."""
         kept = dict(held_before)
         as_values = True  # so that nodes named after a size have the names of a report
+        asked = False
         while True:
             trace = Trace(as_values)
             try:
@@ -128,6 +129,9 @@ class _Tracing:
                 left = [name for name in self._names if name not in kept]
                 if not left:
                     raise
+                if not asked and self.own == self.sizes:
+                    self._plain(kept)  # raises where the model refuses these sizes, as numbers too
+                    asked = True
                 named = _named(str(error), left, {symbol.name for symbol in self.symbols if symbol.given})
                 if not named and as_values:
                     as_values = False  # so that the message names the size, whose value it would have

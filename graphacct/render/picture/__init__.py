@@ -71,6 +71,7 @@ def dot_source(report: Report, **options: Any) -> str:
 def _laid_out(report: Report, form: str, **options: Any) -> bytes:
     from graphacct.render.picture.dot import drawn
 
+    options = {**options, "tried": {}}
     return _narrowed(drawn(report, **options), form, report, options)[1]
 
 
@@ -152,6 +153,7 @@ def render(report: Report, path: str | os.PathLike[str], **options: Any) -> grap
     from graphacct.render.picture.dot import drawn
 
     form = FORMATS[suffix]
+    options = {**options, "tried": {}}
     picture = drawn(report, **options)
     if form == "dot":
         write(target, picture.source)

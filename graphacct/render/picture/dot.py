@@ -6,7 +6,7 @@ The same report gives the same bytes. Identifiers are numbered, so that no name 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from graphacct.errors import RenderError
@@ -19,7 +19,7 @@ from graphacct.render.picture.look import TOP_DOWN, Look
 from graphacct.render.picture.painter import TOO_MANY, Painter
 from graphacct.render.picture.part import of_one_repetition, part
 from graphacct.render.picture.reentered import parted
-from graphacct.render.picture.scene import Scene
+from graphacct.render.picture.scene import Chain, Scene
 from graphacct.render.picture.stage import scene
 from graphacct.render.picture.tooltips import Formula
 from graphacct.reports.report import Report
@@ -55,6 +55,7 @@ def drawn(
     width_cm: float | None = None,
     narrow: bool = False,
     most: int = MOST,
+    tried: MutableMapping[frozenset[Chain], Scene] | None = None,
 ) -> DotSource:
     """Returns the picture of a report.
 
@@ -77,6 +78,7 @@ def drawn(
         width_cm: The width of the picture.
         narrow: Whether boxes have more lines, and are narrower.
         most: The most boxes without a `depth`.
+        tried: What remembers scenes from one call to the next, of the same report and views.
 
     Raises UnknownNameError for an unknown quantity, ConfigError for one of another phase and for a depth below 1,
     GraphError if a block to unroll repeats a symbolic number of times, RenderError if the unrolled graph is too large
@@ -95,7 +97,7 @@ def drawn(
             report = unrolled(report, plugins)
         picture = part(report, plugins, scope, depth, views)
     else:
-        picture = scene(report, plugins, depth, views, most=most)
+        picture = scene(report, plugins, depth, views, most=most, tried=tried)
         if unroll:
             _check_unrolled(report)
             report = unrolled(report, plugins)

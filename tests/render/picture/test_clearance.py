@@ -89,6 +89,16 @@ def test_no_head_has_an_arrow_through_it(name: str) -> None:
             assert not clearance._crossed((left, top, left + clearance.NARROWEST * (right - left), bottom), paths)
 
 
+def test_a_shape_left_of_its_arrow_ends_there() -> None:
+    """In whatever font."""
+    shape = HEAD.format(x=90, y=50, words="[1, 2]")
+    box = item("node", 3, '<polygon fill="#ffffff" points="32,-10 32,110 80,110 80,-10 32,-10"/>')
+    made = cleared(svg(arrow(30, shape), box))
+    found = re.search(r'text-anchor="end" x="([-\d.]+)"[^>]*>\[1, 2\]<', made)
+    assert found
+    assert 30 - clearance.NEAR < float(found[1]) < 30
+
+
 def test_a_picture_with_very_many_arrows_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """It would take long, and nobody reads all of its shapes."""
     given = svg(frame(80), arrow(30))
