@@ -12,7 +12,7 @@ import click
 
 COMMANDS = {
     "report": "What a model costs, by scope, operator or parameter.",
-    "draw": "A picture of a model: SVG, PNG, PDF or DOT.",
+    "draw": "A picture (SVG, PNG, PDF, DOT) or a page to explore (HTML).",
     "explain": "Where the numbers of one node come from.",
     "formula": "The closed formula of a figure, in the model's own sizes.",
     "compare": "Models side by side, or one at several sizes, with shares.",

@@ -42,7 +42,11 @@ OWN = ("model", "output", "color_by", "depth", "unroll", "views", *LOOK)
 @click.option("--depth", type=SIZE, metavar="N", help="Levels of scopes to open.  [default: what fits a screen]")
 @click.option("--unroll", is_flag=True, help="Draw every repetition of a block.")
 @click.option("--views", is_flag=True, help="Draw views too (reshapes, transposes), which cost nothing.")
-@click.option("--scope", metavar="GLOB", help="Draw one scope only, as `model.layers.*`.")
+@click.option(
+    "--scope",
+    metavar="GLOB",
+    help="Draw one scope only, as 'model.layers.*' (repetitions summed) or layers.0 (one of them).",
+)
 @click.option(
     "--fields", metavar="QUANTITIES", help="What the boxes show, as params,read_bytes.  [default: params,flops]"
 )

@@ -34,7 +34,7 @@ EXAMPLES: Mapping[str, Sequence[tuple[str, str]]] = {
     ),
     "explain": (
         ("Where one figure comes from", "explain gpt2-xl lm_head --quantity flops"),
-        ("All figures of a node", "explain llama-3-8b model.layers.*.mlp.gate_proj"),
+        ("All figures of a node", "explain llama-3-8b 'model.layers.*.mlp.gate_proj'"),
         ("What a training step keeps of it", "explain gpt2 mlp.act --phase train --quantity saved_bytes"),
     ),
     "formula": (

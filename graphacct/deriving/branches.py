@@ -8,6 +8,7 @@ region to it: then both have one table of formulas.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -129,19 +130,25 @@ def branches(
     held: dict[str, Held] = {}
     most = [most for count, most in AT_MOST if len(nodes) <= count and report.annotated.training is None]
     left = most[0] if most else NEAREST
-    for point in islice(_points(symbols), None if most else NEAREST):
-        if not left:
-            break
+    stuck: dict[str, Held] = {}
+    points = deque(islice(_points(symbols), None if most else NEAREST))
+    while points and left:
+        point = {**points.popleft(), **{name: own[name] for name in stuck}}
         if any(branch.holds(point) for branch in traced):
             continue
         left -= 1
         before = {each.name: each for each in held.values() if each.name in keys}  # a family takes these as numbers
         before |= {name: Held(name, 1, HELD) for name in _ones(traced, point)}
         try:
-            new = traced_report(account, options, symbols, point, point, (), [*before.values()])
+            new = traced_report(account, options, symbols, point, point, (), [*(before | stuck).values()])
         except FAILURES:  # the model refuses this size
             continue
         held |= {each.name: each for each in new.held if each.name not in held}
+        fixed = {each.name: each for each in new.held if point[each.name] not in (own[each.name], 1)}
+        if fixed:  # of its own or of none: the others are moved alone
+            stuck |= fixed
+            points.appendleft(point)
+            continue
         region = Region(new.trace, {name: size for name, size in point.items() if name not in new.trace.sizes})
         if region.holds(point) and _nodes(new.report) == nodes:
             _add(traced, Branch(new.report, (region,)), plugins)

@@ -114,6 +114,7 @@ class _Tracing:
         """Returns the report with all but some sizes traced, and but those that turn out to have to stay numbers."""
         kept = dict(held_before)
         as_values = True  # so that nodes named after a size have the names of a report
+        asked = False
         while True:
             trace = Trace(as_values)
             try:
@@ -128,6 +129,9 @@ class _Tracing:
                 left = [name for name in self._names if name not in kept]
                 if not left:
                     raise
+                if not asked and self.own == self.sizes:
+                    self._plain(kept)  # raises where the model refuses these sizes, as numbers too
+                    asked = True
                 named = _named(str(error), left, {symbol.name for symbol in self.symbols if symbol.given})
                 if not named and as_values:
                     as_values = False  # so that the message names the size, whose value it would have
@@ -193,15 +197,18 @@ class _Tracing:
         return found
 
     def groups(self, kept: Set[str]) -> Iterator[Sequence[str]]:
-        """Yields sizes to leave numbers together: those of one part, images and the like, the batch too, more, all."""
+        """Yields sizes to leave numbers together: what there is one of, which as a number of blocks has no first and
+        last one; those of one part, images and the like, the batch too, more, all."""
         left = [symbol for symbol in self.symbols if symbol.name not in kept]
         parts = dict.fromkeys(symbol.name.rpartition(".")[0] for symbol in left if "." in symbol.name)
         of_parts = [symbol.name for symbol in left if "." in symbol.name]
         of_workload = [symbol.name for symbol in left if not symbol.of_config]
         further = [name for name in of_workload if name not in ("batch", "seq_len")]
         batches = [name for name in of_workload if name != "seq_len"]
+        ones = [symbol.name for symbol in left if symbol.of_config and self.sizes[symbol.name] == 1]
         each = [[symbol.name for symbol in left if symbol.name.rpartition(".")[0] == part] for part in parts]
         groups = [
+            ones,
             *each,
             further,
             batches,

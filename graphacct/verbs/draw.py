@@ -54,7 +54,8 @@ def draw(
         font_size: The points of the text in the boxes, before `width_cm` scales the picture.
         grey: Whether greys stand for the colours.
         fields: The quantities in the boxes; parameters, FLOPs and `color_by` unless given.
-        scope: The only scope that is drawn: its path, the end of it, or a glob, such as `model.layers.*`.
+        scope: The only scope that is drawn: its path, the end of it, or a glob, such as `model.layers.*`, repetitions
+            summed; with an index, as `layers.0`, one repetition.
         width_cm: The width of the picture; its own unless given.
         plugins: Those in use; all that are installed unless given.
         options: As for `account`, of a model.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy
@@ -13,6 +14,7 @@ from graphacct import Builder, ConfigError, Report, account, explain, memory
 from graphacct.decisions import condition_text
 from graphacct.hooks.manager import default
 from graphacct.render.memory import to_dict
+from graphacct.testing.numbers import Numbers
 
 batch, seq, heads, width, depth = sympy.symbols("batch seq heads width depth", positive=True, integer=True)
 POINTS = tuple({batch: b, seq: s} for b, s in ((1, 1), (1, 2), (2, 1), (2, 3), (3, 64), (2, 5000), (3, 9000)))
@@ -40,13 +42,15 @@ TRAINED: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+numbers = lru_cache(maxsize=8)(lambda point: Numbers(dict(point)))
+"""The numbers of a point: formulas of its rows share what their parts are worth."""
+
+
 def at(value: Any, point: Mapping[Any, int]) -> Any:
     """A value with numbers for its symbols: for all of them at once, so that no formula of the others is simplified."""
     if isinstance(value, dict):
         return {name: at(item, point) for name, item in value.items()}
-    numbers = {symbol: sympy.Integer(number) for symbol, number in point.items()}
-    found = value.xreplace(numbers) if isinstance(value, sympy.Basic) else value
-    return int(found) if isinstance(found, sympy.Integer) else found
+    return numbers(tuple(point.items())).of(value) if isinstance(value, sympy.Basic) else value
 
 
 def held(symbolic: Report, model: str, options: dict[str, Any], points: Any) -> int:

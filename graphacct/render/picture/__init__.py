@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -71,38 +71,37 @@ def dot_source(report: Report, **options: Any) -> str:
 def _laid_out(report: Report, form: str, **options: Any) -> bytes:
     from graphacct.render.picture.dot import drawn
 
+    options = {**options, "tried": {}}
     return _narrowed(drawn(report, **options), form, report, options)[1]
 
 
 def _narrowed(picture: DotSource, form: str, report: Report, options: Mapping[str, Any]) -> tuple[DotSource, bytes]:
-    """Returns a picture and its file; one that is small on a slide and a page has narrower boxes, if that helps. What
-    helps is seen in its SVG, so that all formats show the same picture."""
+    """Returns a picture and its file; one that is small on a slide and a page has narrower boxes, if that helps.
+
+    The SVG decides, whatever the format, so that all formats show the same boxes.
+    """
     from graphacct.render.picture.dot import drawn
 
-    drawing = _svg(picture)
-    size = _size(drawing, options)
+    found = layout(picture.source)
+    size = _size(found, options)
     if size < LARGE and picture.source.count(" -> ") < MANY:  # more take seconds to lay out, each time
         narrow = drawn(report, **options, narrow=True)
-        other = _svg(narrow)
+        other = layout(narrow.source)
         if _size(other, options) > size:
-            picture, drawing = narrow, other
+            picture, found = narrow, other
     chosen = all(options.get(name) is None for name in ("depth", "scope", "width_cm"))
     for most in FEWER if chosen and not options.get("unroll") else ():
-        size = _size(drawing, options)
+        size = fitting(*markup.dimensions(found))
         if size >= LEGIBLE:
             break
         fewer = drawn(report, **options, narrow=True, most=most)
         if _opens(fewer) and KEPT * len(picture.paths) <= len(fewer.paths) < len(picture.paths):
-            other = _svg(fewer)
-            if _size(other, options) > size:
-                picture, drawing = fewer, other
+            other = layout(fewer.source)
+            if fitting(*markup.dimensions(other)) > size:
+                picture, found = fewer, other
     if options.get("width_cm") is not None:
-        _check_legible(drawing, options)
-    return picture, drawing.encode("utf-8") if form == "svg" else layout(picture.source, form)
-
-
-def _svg(picture: DotSource) -> str:
-    return layout(picture.source, "svg").decode("utf-8")
+        _check_legible(found, picture.smaller, options)
+    return picture, written(picture.source, found, form)
 
 
 def _opens(picture: DotSource) -> bool:
@@ -110,25 +109,24 @@ def _opens(picture: DotSource) -> bool:
     return picture.source.count("subgraph") > 1
 
 
-def _size(drawing: str, options: Mapping[str, Any]) -> float:
-    """Returns how large an SVG is, by its size: in the asked-for width, or on a slide or a page."""
-    if options.get("width_cm") is None:
-        return fitting(*markup.dimensions(drawing))
-    return markup.scale(drawing)
+def _size(svg: str, options: Mapping[str, Any]) -> float:
+    """Returns how large a picture is, by its size: in the asked-for width, or on a slide or a page."""
+    return markup.scale(svg) if options.get("width_cm") is not None else fitting(*markup.dimensions(svg))
 
 
-def _check_legible(picture: str, options: Mapping[str, Any]) -> None:
-    """Warns with PictureWarning of text that is too small in print."""
+def _check_legible(svg: str, smaller: Sequence[str], options: Mapping[str, Any]) -> None:
+    """Warns with PictureWarning of text that is too small in print, with what would make the picture smaller."""
     import warnings
 
     from graphacct.render.picture.engine import PictureWarning
     from graphacct.render.picture.labels import TEXT_SIZE
 
-    printed: float = options.get("font_size", TEXT_SIZE) * markup.scale(picture)
+    printed: float = options.get("font_size", TEXT_SIZE) * markup.scale(svg)
     if printed < markup.SMALLEST:
+        *ways, last = [*smaller, "make it wider"]
         warnings.warn(
-            f"the text of this picture is {printed:.1f} points in print at {options['width_cm']:g} cm: open fewer "
-            "scopes with depth=1, draw one scope only, or make it wider",
+            f"the text of this picture is {printed:.1f} points in print at {options['width_cm']:g} cm: "
+            f"{', '.join(ways)}{', or ' if ways else ''}{last}",
             PictureWarning,
             stacklevel=4,
         )
@@ -155,6 +153,7 @@ def render(report: Report, path: str | os.PathLike[str], **options: Any) -> grap
     from graphacct.render.picture.dot import drawn
 
     form = FORMATS[suffix]
+    options = {**options, "tried": {}}
     picture = drawn(report, **options)
     if form == "dot":
         write(target, picture.source)
@@ -164,19 +163,28 @@ def render(report: Report, path: str | os.PathLike[str], **options: Any) -> grap
     return picture.digraph()
 
 
-def layout(source: str, form: str) -> bytes:
-    """Returns DOT source laid out and drawn as `svg`, `png` or `pdf`.
+def layout(source: str) -> str:
+    """Returns DOT source laid out, as an SVG in the font that it is laid out for.
 
-    Raises what `graphacct.render.picture.engine.laid_out` raises, and RenderError for PDF without its libraries.
+    Raises what `graphacct.render.picture.engine.laid_out` raises.
     """
     from graphacct.render.picture.clearance import cleared
     from graphacct.render.picture.engine import laid_out
 
+    return markup.inside(cleared(laid_out(source, "svg").decode("utf-8")))
+
+
+def written(source: str, svg: str, form: str) -> bytes:
+    """Returns the file of DOT source and its layout, as `svg`, `png` or `pdf`.
+
+    The layout program draws a PNG itself, with letters of its own. Raises RenderError for PDF without its libraries.
+    """
     if form == "png":
+        from graphacct.render.picture.engine import laid_out
+
         return laid_out(source, form)
-    drawn = cleared(laid_out(source, "svg").decode("utf-8"))
     if form == "pdf":
         from graphacct.render.picture.paper import pdf_of
 
-        return pdf_of(markup.inside(drawn))
-    return markup.ready(drawn).encode("utf-8")
+        return pdf_of(svg)
+    return markup.ready(svg).encode("utf-8")

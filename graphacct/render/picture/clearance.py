@@ -79,7 +79,11 @@ def cleared(svg: str) -> str:
             taken.remove(place)
             by = _at_arrow(place, item, taken, paths)
             _move(lines, item.texts, *by)
-            taken.append(_moved(place, *by))
+            place = _moved(place, *by)
+            taken.append(place)
+            beside = [x for x, y in item.points if place[1] - NEAR < y < place[3] + NEAR]
+            if len(item.texts) == 1 and beside and place[2] < min(beside):
+                _end_at(lines, next(iter(item.texts)), place[2])
     end = max((number for number, line in enumerate(lines) if line == "</g>"), default=len(lines))
     return "\n".join([*lines[:end], *above, *lines[end:]])
 
@@ -218,3 +222,9 @@ def _move(lines: list[str], texts: Iterable[int], right: float, down: float) -> 
                 lines[number],
                 count=1,
             )
+
+
+def _end_at(lines: list[str], number: int, right: float) -> None:
+    """Sets a text from its end, so that it stays at an arrow to its right in a narrower font."""
+    end = f'text-anchor="end" x="{right:.2f}"'
+    lines[number] = re.sub(r'text-anchor="start" x="[-\d.]+"', end, lines[number], count=1)

@@ -15,7 +15,7 @@ from graphacct.graph.paths import last, pattern
 from graphacct.hooks.manager import Plugins, default
 from graphacct.render.diff import difference_text, relative
 from graphacct.render.notes import terms, workload_text
-from graphacct.render.picture import FORMATS, boxes, labels, layout, palette, tooltips
+from graphacct.render.picture import FORMATS, boxes, labels, layout, palette, tooltips, written
 from graphacct.render.picture.difference import SAME, Arrow, Difference, Pair, difference
 from graphacct.render.picture.lines import DotSource
 from graphacct.render.picture.look import Look
@@ -73,7 +73,8 @@ def draw_diff(
         raise RenderError(f"{os.fspath(path)!r}: a picture's suffix says its format; known: {known}")
     picture = draw_diff(found, None, depth, plugins)
     form = FORMATS[suffix]
-    write(path, picture.source if form == "dot" else layout(picture.source, form))
+    source = picture.source
+    write(path, source if form == "dot" else written(source, "" if form == "png" else layout(source), form))
     return picture
 
 

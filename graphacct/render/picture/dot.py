@@ -6,7 +6,7 @@ The same report gives the same bytes. Identifiers are numbered, so that no name 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from graphacct.errors import RenderError
@@ -17,9 +17,9 @@ from graphacct.render.picture.engine import PictureWarning
 from graphacct.render.picture.lines import DotSource
 from graphacct.render.picture.look import TOP_DOWN, Look
 from graphacct.render.picture.painter import TOO_MANY, Painter
-from graphacct.render.picture.part import part
+from graphacct.render.picture.part import of_one_repetition, part
 from graphacct.render.picture.reentered import parted
-from graphacct.render.picture.scene import Scene
+from graphacct.render.picture.scene import Chain, Scene
 from graphacct.render.picture.stage import scene
 from graphacct.render.picture.tooltips import Formula
 from graphacct.reports.report import Report
@@ -55,6 +55,7 @@ def drawn(
     width_cm: float | None = None,
     narrow: bool = False,
     most: int = MOST,
+    tried: MutableMapping[frozenset[Chain], Scene] | None = None,
 ) -> DotSource:
     """Returns the picture of a report.
 
@@ -72,10 +73,12 @@ def drawn(
         font_size: The size in points of the text in the boxes.
         grey: Whether greys stand for the colours.
         fields: The quantities in the boxes; parameters, FLOPs and `color_by` unless given.
-        scope: The only scope that is drawn: its path, or a glob of it, such as `model.layers.*`.
+        scope: The only scope that is drawn: its path, or a glob of it, such as `model.layers.*`, with its repetitions
+            summed; an index, as in `layers.0`, is one repetition with its own figures.
         width_cm: The width of the picture.
         narrow: Whether boxes have more lines, and are narrower.
         most: The most boxes without a `depth`.
+        tried: What remembers scenes from one call to the next, of the same report and views.
 
     Raises UnknownNameError for an unknown quantity, ConfigError for one of another phase and for a depth below 1,
     GraphError if a block to unroll repeats a symbolic number of times, RenderError if the unrolled graph is too large
@@ -89,12 +92,12 @@ def drawn(
     for name in fields or ():
         report.quantity(name)
     if scope is not None:
-        if unroll:
+        if unroll or of_one_repetition(report, scope):
             _check_unrolled(report)
             report = unrolled(report, plugins)
         picture = part(report, plugins, scope, depth, views)
     else:
-        picture = scene(report, plugins, depth, views, most=most)
+        picture = scene(report, plugins, depth, views, most=most, tried=tried)
         if unroll:
             _check_unrolled(report)
             report = unrolled(report, plugins)
@@ -103,7 +106,20 @@ def drawn(
     if len(picture.boxes) > TOO_MANY:
         _warn(picture, unroll)
     formula = formula or tooltips.formulas_of(plugins, report)
-    return Painter(report, quantity, picture, plugins, formula, look, scope).paint()
+    dot = Painter(report, quantity, picture, plugins, formula, look, scope).paint()
+    dot.smaller = smaller(picture, scope, unroll)
+    return dot
+
+
+def smaller(picture: Scene, scope: str | None, unroll: bool) -> tuple[str, ...]:
+    """Returns in words what would make a picture smaller and is not done yet."""
+    frames = len(picture.scopes) > 0 if scope is None else any(len(chain) > 1 for chain in picture.scopes)
+    ways = ["open fewer scopes with depth=1"] if frames else []
+    if scope is None:
+        ways.append("draw one scope only")
+    elif frames or any(box.kind == "scope" for box in picture.boxes):
+        ways.append(f"draw a scope inside {scope}")
+    return (*ways, *(["draw repeated blocks once, without unroll=True"] if unroll else []))
 
 
 def _check_unrolled(report: Report) -> None:

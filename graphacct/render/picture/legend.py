@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from graphacct.costs.quantities import Quantity
-from graphacct.dims import same
+from graphacct.dims import Dim, same
 from graphacct.render.notes import mask_note, workload_text
 from graphacct.render.picture.amounts import Amounts
 from graphacct.render.picture.labels import TEXT_SIZE, cell, clean, escape, font, numeric, row, table
 from graphacct.render.picture.palette import ALARM, INK, MUTED, RESIDUAL, heat
-from graphacct.render.picture.scene import Scene
+from graphacct.render.picture.scene import Scene, Scope
 from graphacct.render.units import human, params
 from graphacct.reports.report import Report
 
@@ -22,23 +22,28 @@ BLANK = 8
 SEPARATOR = " · "
 
 
-def title(report: Report, quantity: Quantity, scope: str | None = None) -> str:
-    """Returns the model's name, the scope if only one is drawn, and the model's totals, as a label."""
-    total = report.total
+def title(report: Report, quantity: Quantity, scope: str | None = None, drawn: Scope | None = None) -> str:
+    """Returns the model's name and its totals as a label; if only one scope is `drawn`, with its name, how often it
+    runs and its own totals."""
+    total: Mapping[str, Dim] = report.total
+    if drawn is not None:
+        total = dict(zip((item.name for item in report.quantities), drawn.figures, strict=True))
     parts = []
     if "params" in total:
         parts.append(f"{params(total['params'])} parameters")
     for name in dict.fromkeys(("flops", quantity.name)):
-        whole = report.figure(name) if name in {*total, quantity.name} else None
+        whole = report.figure(name, total) if name in {*total, quantity.name} else None
         if whole is not None and name != "params":
             noun = "" if name == "flops" else f" {name}"
             parts.append(f"{human(whole, report.quantity(name).unit)}{noun}")
-    if report.coverage.uncosted:
-        count = len(report.coverage.uncosted)
+    count = len(report.coverage.uncosted) if drawn is None else drawn.uncosted
+    if count:
         parts.append(f"{count} node{'s' if count > 1 else ''} in no total")
     name = font(escape(report.model, 80), TITLE_SIZE, INK, bold=True)
     if scope is not None:
         name += font(f"  {escape(scope, 80)}", TITLE_SIZE, INK)
+    if drawn is not None and not same(drawn.repeat, 1):
+        name += font(f"  {escape(f'×{drawn.repeat}', 30)}", TITLE_SIZE, INK)
     line = font(f"    {escape(' · '.join(parts), 400)}", TEXT_SIZE + 2, INK)
     return f"<{table([row(cell(f'{name}{line}', ''))])}>"
 
@@ -62,6 +67,8 @@ def facts(report: Report, scene: Scene, quantity: Quantity) -> list[str]:
     if not all(same(repeat, 1) for repeat in repeats):
         largest = quantity.combine == "max"
         parts.append(f"repetitions summed{f', of {quantity.name} the largest' if largest else ''}")
+    if scene.part is not None and quantity.adds_up:
+        parts.append("shares of the whole model")
     lines = [SEPARATOR.join(filter(None, parts))]
     if coverage.uncosted:
         lines.append(f"Not counted, in no total: {clean(coverage.missing, 400)}")

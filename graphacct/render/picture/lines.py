@@ -39,6 +39,7 @@ class DotSource:
         defaults: The attributes of the graph, of its nodes and of its edges.
         body: The lines between the braces, without those of the defaults.
         paths: What nodes stand for, by their names: paths of a model's nodes and scopes.
+        smaller: What whoever asks for it could do to make it smaller, in words.
     """
 
     def __init__(self, name: str, graph: Mapping[str, str], node: Mapping[str, str], edge: Mapping[str, str]) -> None:
@@ -46,6 +47,7 @@ class DotSource:
         self.defaults = {"graph": dict(graph), "node": dict(node), "edge": dict(edge)}
         self.body: list[str] = []
         self.paths: dict[str, str] = {}
+        self.smaller: tuple[str, ...] = ()
         self._depth = 1
 
     def attr(self, **attributes: str) -> None:

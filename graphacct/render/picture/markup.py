@@ -1,4 +1,4 @@
-"""The SVG of a layout made ready to be shown: text that keeps its distances in every font, and edges inside.
+"""The SVG of a layout made ready to be shown: edges inside, and text that keeps its distances in every font.
 
 The boxes are laid out for DejaVu Sans, the widest of the fonts that programs take where Helvetica is missing, so that
 text fits in any. A layout has a `text` for each run of words in one font, at a place computed for that font; here the
@@ -40,14 +40,16 @@ _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
 def ready(svg: str) -> str:
-    """Returns a layout's SVG with a `text` for each line, in fonts that every machine has, and its edges inside."""
-    return inside("\n".join(_lines(svg.splitlines()))) + "\n"
+    """Returns a layout's SVG with a `text` for each line, in fonts that every machine has."""
+    return "\n".join(_lines(svg.splitlines())) + "\n"
 
 
 def scale(svg: str) -> float:
     """Returns how large what is drawn in an SVG is, by the size that its layout has."""
-    shift = _SHIFT.search(svg)
-    return float(shift[1]) if shift else 1.0
+    size, shift = _SIZE.search(svg), _SHIFT.search(svg)
+    if size is None or shift is None:
+        return 1.0
+    return float(shift[1]) * float(size[1]) / float(size[3].split()[2])
 
 
 def dimensions(svg: str) -> tuple[float, float]:

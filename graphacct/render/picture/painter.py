@@ -68,7 +68,7 @@ class Painter:
         together = {"newrank": "true"} if len(self.scene.boxes) <= TOO_MANY or not self.rows else {}
         dot = DotSource("graphacct", {**GRAPH, **together, **self.look.graph()}, NODE, EDGE)
         dot.attr(
-            label=legend.title(self.report, self.amounts.quantity, self.scope),
+            label=legend.title(self.report, self.amounts.quantity, self.scope, self.scene.part),
             tooltip=labels.tooltip([self.report.model]),
         )
         longest = legend.NARROW_LINE if self.narrow and len(self.scene.boxes) <= FEW else legend.LONGEST_LINE

@@ -26,9 +26,10 @@ def pdf_of(svg: str) -> bytes:
     import reportlab
 
     logging.getLogger("svglib").setLevel(logging.ERROR)
-    for weight, file in FONTS:
-        register_font(WIDE, font_path=f"{reportlab.__path__[0]}/fonts/{file}", weight=weight)
+    folder = f"{reportlab.__path__[0]}/fonts"
+    names = [register_font(WIDE, font_path=f"{folder}/{file}", weight=weight)[0] for weight, file in FONTS]
     drawing = svg2rlg(io.BytesIO(svg.encode("utf-8")))
     if drawing is None:
         raise RenderError("svglib cannot read the picture; write .svg")
+    drawing.initialFontName = names[0]  # else each page begins in Helvetica, which is not in the file
     return renderPDF.drawToString(drawing, invariant=True)  # no date: the same picture is the same file

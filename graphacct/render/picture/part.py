@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 import attrs
 
+from graphacct.dims import Dim, same
 from graphacct.errors import ConfigError, brief, suggest
 from graphacct.graph.paths import last, pattern
 from graphacct.hooks.manager import Plugins
 from graphacct.render.picture.chosen import DEEPEST, LONGEST, MOST
 from graphacct.render.picture.content import Content, check_depth
-from graphacct.render.picture.scene import Box, Chain, Edge, Scene
+from graphacct.render.picture.scene import Box, Chain, Edge, Scene, Scope
 from graphacct.render.picture.stage import scene
 from graphacct.reports.report import Report
 
@@ -25,6 +27,11 @@ def part(report: Report, plugins: Plugins, scope: str, depth: int | None = None,
     check_depth(depth)
     content = Content(report)
     found = _named(content, scope)
+    if not found:
+        paths = list(dict.fromkeys(path for chain in content.chains for path in chain[:-1]))
+        alike = [path for path in paths if f".{pattern(path)}".endswith(f".{pattern(scope)}")]
+        known = f"; there are {len(alike)}, {alike[0]} to {alike[-1]}" if len(alike) > 1 else suggest(scope, paths)
+        raise ConfigError(f"no scope of this model is {brief(scope)}{known}")
     if depth is not None:
         return _inside(report, plugins, content, found, min(depth, DEEPEST), views)
     best = _inside(report, plugins, content, found, 1, views)
@@ -34,6 +41,15 @@ def part(report: Report, plugins: Plugins, scope: str, depth: int | None = None,
             break
         best = trial
     return best
+
+
+def of_one_repetition(report: Report, scope: str) -> bool:
+    """Returns whether a scope is one repetition of a block that the report has folded, or in one, as `layers.0`."""
+    general = pattern(scope)
+    if general == scope:
+        return False
+    content = Content(report, summed=False)
+    return not _named(content, scope) and bool(_named(content, general))
 
 
 def _named(content: Content, scope: str) -> dict[Chain, int]:
@@ -46,8 +62,7 @@ def _named(content: Content, scope: str) -> dict[Chain, int]:
                 found[chain] = level
         if found:
             return found
-    paths = list(dict.fromkeys(path for chain in content.chains for path in chain[:-1]))
-    raise ConfigError(f"no scope of this model is {brief(scope)}{suggest(scope, paths)}")
+    return {}
 
 
 def _is(path: str, glob: str) -> bool:
@@ -60,7 +75,7 @@ def _inside(
     """Returns the scene with a number of levels open in the named scopes, and all else left out."""
     opened = {path for chain, level in found.items() for path in chain[: level + depth]}
     whole = scene(report, plugins, DEEPEST, views, lambda path: path not in opened)
-    named = {chain[: level + 1] for chain, level in found.items()}
+    named = {chain[: level + 1]: _runs(content, chain[: level + 1]) for chain, level in found.items()}
     boxes: dict[str, Box] = {}
     for box in whole.boxes:
         level = next((at for at in range(len(box.scopes)) if box.scopes[: at + 1] in named), None)
@@ -93,5 +108,26 @@ def _inside(
     for chain, one in whole.scopes.items():
         level = next((at for at in range(len(chain)) if chain[: at + 1] in named), None)
         if level is not None:
-            scopes[chain[level:]] = attrs.evolve(one, chain=chain[level:])
-    return Scene((*inputs, *boxes.values(), *outputs), tuple(edges), scopes, depth, content.levels)
+            scopes[chain[level:]] = attrs.evolve(one, chain=chain[level:], repeat=named.get(chain, one.repeat))
+    return Scene(
+        (*inputs, *boxes.values(), *outputs), tuple(edges), scopes, depth, content.levels, part=_sum(content, named)
+    )
+
+
+def _runs(content: Content, chain: Chain) -> Dim:
+    """Returns how often a scope runs: the product of how often it and the blocks around it repeat."""
+    times: Dim = 1
+    for level in range(1, len(chain) + 1):
+        block = content.blocks.get(chain[:level])
+        times = times if block is None else times * block.repeat
+    return times
+
+
+def _sum(content: Content, named: Mapping[Chain, Dim]) -> Scope:
+    """Returns the sums over some scopes, and how often they run if all run as often."""
+    first, *others = named
+    figures, uncosted, times = content.sums[first], content.uncosted[first], named[first]
+    for chain in others:
+        figures, uncosted = content.add(figures, content.sums[chain]), uncosted + content.uncosted[chain]
+        times = times if same(times, named[chain]) else 1
+    return Scope(first, figures, uncosted, times)

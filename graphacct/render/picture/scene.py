@@ -91,7 +91,7 @@ class Scope:
         chain: Its path with the scopes around it.
         figures: The sums over everything in it.
         uncosted: How many nodes in it have no cost.
-        repeat: For a block, how often it repeats; else 1.
+        repeat: For a block, how often it repeats; for the one scope that is drawn, how often it runs; else 1.
         visit: If it is entered more than once, the how manyth time this is, and of how many.
     """
 
@@ -119,6 +119,7 @@ class Scene:
         levels: The depth at which nothing is collapsed.
         opened: The paths of the open scopes, if they were chosen by their cost; None for a depth.
         collapsed: The paths of the others that are shown.
+        part: The sums over what is drawn, and how often it runs, if only one scope is.
     """
 
     boxes: tuple[Box, ...]
@@ -128,6 +129,7 @@ class Scene:
     levels: int
     opened: frozenset[str] | None = None
     collapsed: frozenset[str] = frozenset()
+    part: Scope | None = None
 
     @property
     def closed(self) -> Callable[[str], bool] | None:

@@ -9,7 +9,7 @@ picture add up to its total.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, MutableMapping, Set
 
 import attrs
 
@@ -37,24 +37,29 @@ def scene(
     closed: Callable[[str], bool] | None = None,
     kept: Collection[str] = (),
     most: int = MOST,
+    tried: MutableMapping[frozenset[Chain], Scene] | None = None,
 ) -> Scene:
     """Returns the content of a report's picture.
 
     `closed` says of the path of a scope whether it is one box, whatever the depth; `kept` nodes have a box also if they
     are free views. Without `depth` and `closed` the scopes with the largest shares of the work are open, as many as fit
-    a screen (`largest_open`), at most `most` boxes.
+    a screen (`largest_open`), at most `most` boxes. `tried` remembers the scenes that this sets, for another call with
+    the same report and views.
     Raises ConfigError when `depth` is below 1.
     """
     check_depth(depth)
     content = Content(report)
     if depth is not None or closed is not None:
         return _Stage(report, plugins, content, min(depth or DEEPEST, DEEPEST), views, kept, closed).scene()
-    return largest_open(
-        content,
-        Sizes(report),
-        lambda opened: _Stage(report, plugins, content, DEEPEST, views, kept, opened=opened).scene(),
-        most,
-    )
+    known = {} if tried is None else tried
+
+    def set_(opened: Set[Chain]) -> Scene:
+        key = frozenset(opened)
+        if key not in known:
+            known[key] = _Stage(report, plugins, content, DEEPEST, views, kept, opened=key).scene()
+        return known[key]
+
+    return largest_open(content, Sizes(report), set_, most)
 
 
 def all_open(report: Report, plugins: Plugins, views: bool, kept: Collection[str]) -> Scene:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from graphacct import account
-from graphacct.render.picture import clearance, layout
+from graphacct.render.picture import clearance, layout, markup
 from graphacct.render.picture.clearance import cleared
 from graphacct.render.picture.dot import drawn
 from graphacct.render.picture.engine import laid_out
@@ -89,6 +89,16 @@ def test_no_head_has_an_arrow_through_it(name: str) -> None:
             assert not clearance._crossed((left, top, left + clearance.NARROWEST * (right - left), bottom), paths)
 
 
+def test_a_shape_left_of_its_arrow_ends_there() -> None:
+    """In whatever font."""
+    shape = HEAD.format(x=90, y=50, words="[1, 2]")
+    box = item("node", 3, '<polygon fill="#ffffff" points="32,-10 32,110 80,110 80,-10 32,-10"/>')
+    made = cleared(svg(arrow(30, shape), box))
+    found = re.search(r'text-anchor="end" x="([-\d.]+)"[^>]*>\[1, 2\]<', made)
+    assert found
+    assert 30 - clearance.NEAR < float(found[1]) < 30
+
+
 def test_a_picture_with_very_many_arrows_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """It would take long, and nobody reads all of its shapes."""
     given = svg(frame(80), arrow(30))
@@ -98,6 +108,6 @@ def test_a_picture_with_very_many_arrows_stays_as_it_is(monkeypatch: pytest.Monk
 
 def test_what_is_moved_is_in_the_file(tmp_path: Path) -> None:
     """SVG and PDF are made of the cleared layout: a head over its arrow comes last, as one text."""
-    picture = layout(drawn(account("bert-base-uncased", quantities=["params", "flops"]), narrow=True).source, "svg")
-    last = picture.decode().split('class="edge"')[-1]
+    picture = layout(drawn(account("bert-base-uncased", quantities=["params", "flops"]), narrow=True).source)
+    last = markup.ready(picture).split('class="edge"')[-1]
     assert re.search(r'<polygon fill="#f\w{5}" stroke="none" points="[^"]+"/>\n<text [^>]*>(<tspan|\w)', last)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import pytest
 from graphacct import GraphacctError, Report, account
 from graphacct.errors import RenderError, WriteError
 from graphacct.render.picture import engine, render, svg
+from graphacct.render.picture.dot import draw
 from graphacct.render.picture.engine import PictureWarning
 
 PURE = engine.PURE
@@ -76,6 +78,23 @@ def test_pdf_needs_no_graphviz(gpt2: Report, tmp_path: Path) -> None:
     content = drawn(gpt2, tmp_path / "gpt2.pdf").read_bytes()
     assert content.startswith(b"%PDF")
     assert b"/FontFile2" in content
+    assert b"/BaseFont /Helvetica" not in content  # reportlab's first font, which is in no file
+
+
+def test_a_width_gives_one_layout_in_every_format(gpt2: Report, tmp_path: Path) -> None:
+    """The narrower boxes of a small picture too, and the word about its text."""
+    formats = ["svg", "png", "pdf"] if importlib.util.find_spec("svglib") else ["svg", "png"]
+    shown: list[str] = []
+    said: set[str] = set()
+    for form in formats:
+        with pytest.warns(PictureWarning) as warned:
+            shown.append(render(gpt2, tmp_path / f"a.{form}", depth=1, width_cm=4).source)
+        said.update(str(one.message) for one in warned)
+    assert shown == shown[:1] * len(formats)
+    assert shown[0] == draw(gpt2, depth=1, width_cm=4, narrow=True).source
+    assert len(said) == 1
+    png = (tmp_path / "a.png").read_bytes()
+    assert int.from_bytes(png[16:20]) == pytest.approx(4 / 2.54 * 150, abs=2)
 
 
 def test_pdf_without_its_libraries_says_what_to_install(
