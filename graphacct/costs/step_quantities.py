@@ -154,6 +154,11 @@ def needs_memory(names: Iterable[str], known: Mapping[str, Quantity]) -> bool:
     return any(known[name].analysis == MEMORY or known[name].of_row is not None for name in names if name in known)
 
 
+def only_memory(names: Iterable[str], known: Mapping[str, Quantity]) -> bool:
+    """Returns whether nothing but the memory of a training step is asked for: its work need not be known."""
+    return all(name in known and known[name].analysis == MEMORY for name in names)
+
+
 def memory_columns(names: Iterable[str] | None, known: Mapping[str, Quantity]) -> tuple[str, ...]:
     """Returns which columns of a step's memory these quantities read; all for None, and for one that may read any."""
     asked = [name for name in COLUMNS if names is None or name in names]

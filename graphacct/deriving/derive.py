@@ -38,6 +38,7 @@ Rows = Sequence[tuple[NodeCost, tuple[Any, ...]]]
 
 def derive(
     account: Callable[..., Report],
+    again: Callable[..., Report],
     completed: Callable[[Report], Report],
     found: Any,
     options: Mapping[str, Any],
@@ -48,8 +49,9 @@ def derive(
     symbols: Sequence[str] | None = None,
     operators: Mapping[str, Operator] | None = None,
 ) -> tuple[Formula, ...]:
-    """Returns the formula of each quantity. `account` returns the report of the model for some options, and `completed`
-    that report with all quantities: those that take long may be left out of it at first.
+    """Returns the formula of each quantity. `account` returns the report of the model for some options, `again` does so
+    for a model that it returned one of already, and `completed` returns that report with all quantities: those that
+    take long may be left out of it at first.
 
     Raises what `account` raises; ConfigError for a model without sizes, and for a size that cannot be a symbol;
     UnknownNameError for a node, a quantity or a size that the model has not.
@@ -69,7 +71,7 @@ def derive(
     asked = tuple(symbol.name for symbol in chosen(found, symbols, known)) if symbols is not None else ()
     traced = [symbol for symbol in known if symbols is None or symbol.name in asked]
     with not_collecting():
-        derivation = _Derivation(account, completed, found.architecture.aliases, options, traced, asked)
+        derivation = _Derivation(again, completed, found.architecture.aliases, options, traced, asked)
         return tuple(derivation.formula(name, node, by, depth, operators or {}) for name in quantities)
 
 

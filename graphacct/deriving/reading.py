@@ -17,7 +17,7 @@ from graphacct.deriving.traced_report import HELD, Held, TracedReport, traced_re
 from graphacct.formulas.conditions import names_in, told
 from graphacct.formulas.evaluate import Evaluation
 from graphacct.formulas.guards import Guard
-from graphacct.formulas.terms import added
+from graphacct.formulas.terms import added, scaled
 from graphacct.formulas.trace import Trace
 from graphacct.formulas.traced_size import TracedSize
 from graphacct.reports.report import Report
@@ -47,6 +47,7 @@ class Reading:
         at = Evaluation(found.trace, own)
         self.failing = [guard for guard in self.decisions if not at.holds(guard)]
         self.at_own: TracedReport | None = None
+        self._both: tuple[Evaluation, Evaluation] | None = None
         self._told: dict[bool, tuple[Guard, ...]] = {}
 
     def holds_at_own(self, figure: Figure) -> bool:
@@ -55,12 +56,20 @@ class Reading:
             return True
         if self.at_own is None or not all(map(Evaluation(self.trace, self.own).holds, self.guards(True))):
             return False
-        common = Trace()
-        sizes: dict[str, Any] = {name: common.size(name, size) for name, size in self.own.items()}
-        sizes |= dict.fromkeys(self.units, UNIT)
-        sizes |= {name: sizes[other] for name, other in self.tied.items()}
-        ours = Evaluation(self.trace, sizes).of(figure(self.report))
-        return bool(_key(ours) == _key(Evaluation(self.at_own.trace, sizes).of(figure(self.at_own.report))))
+        ours, there = self._common(self.at_own.trace)
+        return bool(_key(ours.of(figure(self.report))) == _key(there.of(figure(self.at_own.report))))
+
+    def _common(self, of_own: Trace) -> tuple[Evaluation, Evaluation]:
+        """Returns this trace and that at the model's own sizes with the sizes of one trace put in: the own ones, where
+        the guards of the second hold."""
+        if self._both is None:
+            common = Trace()
+            sizes: dict[str, Any] = {name: common.size(name, size) for name, size in self.own.items()}
+            sizes |= dict.fromkeys(self.units, UNIT)
+            sizes |= {name: sizes[other] for name, other in self.tied.items()}
+            self._both = Evaluation(self.trace, sizes), Evaluation(of_own, sizes)
+            self._both[1].decide(of_own.decisions)
+        return self._both
 
     def guards(self, everywhere: bool) -> tuple[Guard, ...]:
         """Returns the guards that say something. Of a formula that holds `everywhere`, at the model's own sizes too,
@@ -69,7 +78,7 @@ class Reading:
             failing = self.failing if everywhere else []
             guards = [guard for guard in self.decisions if not any(guard is each for each in failing)]
             wider = [
-                Guard("<", added(guard.terms, {0: 1}, -1 if guard.holds else 1), guard.holds)
+                Guard("<", scaled(guard.terms, -1) if guard.holds else added(guard.terms, {0: 1}), False)
                 for guard in failing
                 if guard.kind == "<"
             ]

@@ -197,15 +197,18 @@ class _Tracing:
         return found
 
     def groups(self, kept: Set[str]) -> Iterator[Sequence[str]]:
-        """Yields sizes to leave numbers together: those of one part, images and the like, the batch too, more, all."""
+        """Yields sizes to leave numbers together: what there is one of, which as a number of blocks has no first and
+        last one; those of one part, images and the like, the batch too, more, all."""
         left = [symbol for symbol in self.symbols if symbol.name not in kept]
         parts = dict.fromkeys(symbol.name.rpartition(".")[0] for symbol in left if "." in symbol.name)
         of_parts = [symbol.name for symbol in left if "." in symbol.name]
         of_workload = [symbol.name for symbol in left if not symbol.of_config]
         further = [name for name in of_workload if name not in ("batch", "seq_len")]
         batches = [name for name in of_workload if name != "seq_len"]
+        ones = [symbol.name for symbol in left if symbol.of_config and self.sizes[symbol.name] == 1]
         each = [[symbol.name for symbol in left if symbol.name.rpartition(".")[0] == part] for part in parts]
         groups = [
+            ones,
             *each,
             further,
             batches,

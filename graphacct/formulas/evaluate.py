@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -45,6 +45,11 @@ class Evaluation:
         """Returns whether a guard is at these sizes as it was."""
         value = self.of_terms(guard.terms)
         return bool(value == 0 if guard.kind == "==" else value < 0) == guard.holds
+
+    def decide(self, guards: Iterable[Guard]) -> None:
+        """Lets the trace whose sizes are put in know what the guards of this one say, where they hold."""
+        for guard in guards:
+            self.holds(guard)
 
     def atom(self, place: int) -> Any:
         """Returns what an atom is at these sizes."""

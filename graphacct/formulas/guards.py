@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import attrs
 
 from graphacct.formulas.signs import Signs
-from graphacct.formulas.terms import BITS, Number, Terms, powers
+from graphacct.formulas.slack import Slack
+from graphacct.formulas.terms import BITS, Number, Terms, powers, scaled
 
 
 @attrs.frozen
@@ -30,12 +31,14 @@ class Guards:
     """The decisions of one computation.
 
     Attributes:
-        signs: What is known of signs after what was decided.
+        signs: What is known of signs after what was decided: of each atom by itself.
+        slack: What is known of sums.
         sizes: The value of each atom that is a size, by its place.
     """
 
     def __init__(self) -> None:
         self.signs = Signs()
+        self.slack = Slack()
         self.sizes: dict[int, int] = {}
         self._asked: set[tuple[str, frozenset[tuple[int, Number]]]] = set()
         self._found: dict[tuple[str, frozenset[tuple[int, Number]]], Guard] = {}
@@ -43,18 +46,25 @@ class Guards:
     @contextmanager
     def forgetting(self) -> Iterator[None]:
         """Keeps nothing of what is decided inside."""
-        signs, found = self.signs, dict(self._found)
+        signs, slack, found = self.signs, self.slack, dict(self._found)
         try:
             yield
         finally:
             signs.least.extend(self.signs.least[len(signs.least) :])  # of the atoms that came up
-            self.signs, self._found = signs, found
+            while len(slack.forms) < len(signs.least):
+                slack.add(None)
+            self.signs, self.slack, self._found = signs, slack, found
 
-    def add(self, least: int | None, size: int | None = None) -> None:
-        """Adds an atom; `size` is its value if it is a size."""
+    def add(self, least: int | None, size: int | None = None, ratio: bool = False) -> None:
+        """Adds an atom; `size` is its value if it is a size, and `ratio` if it may be no whole number."""
         if size is not None:
             self.sizes[len(self.signs.least)] = size
         self.signs.add(least)
+        self.slack.add(least, size is not None, ratio)
+
+    def never_negative(self, terms: Terms) -> bool:
+        """Returns whether a formula is known to be 0 or more wherever the guards hold."""
+        return self.signs.never_negative(terms) or (self.slack.says_more and self.slack.never_negative(terms))
 
     @property
     def found(self) -> tuple[Guard, ...]:
@@ -81,10 +91,24 @@ class Guards:
         if self.signs.always(kind, terms) is not None:
             return truth
         key = (kind, frozenset(terms.items()))
-        if key in self._found or self._raised(kind, terms) or self._bound(kind, terms, truth):
+        if key in self._found or (self.slack.says_more and self.slack.always(kind, terms) is not None):
             return truth
-        self._found[key] = Guard(kind, terms, truth)
+        before = self.signs
+        if not self._raised(kind, terms) and not self._bound(kind, terms, truth):
+            self._found[key] = guard = self._bounded(Guard(kind, terms, truth))
+            self.slack = self.slack.decided(guard.kind, guard.terms, guard.holds)
+        for place in self.sizes if self.signs is not before else ():
+            least = self.signs.least[place]
+            if least is not None and least != before.least[place]:
+                self.slack = self.slack.learned({1 << (BITS * place): 1, 0: -least})
         return truth
+
+    def _bounded(self, guard: Guard) -> Guard:
+        """Returns a guard that a formula is not 0 as the one that it is above 0, if it is never below."""
+        for sign in (1, -1) if guard.kind == "==" and not guard.holds else ():
+            if self.slack.never_negative(scaled(guard.terms, sign)):
+                return Guard("<", scaled(guard.terms, -sign), True)
+        return guard
 
     def _raised(self, kind: str, terms: Terms) -> bool:
         """Decides a comparison by raising the least values of its sizes by one, those that are above it."""

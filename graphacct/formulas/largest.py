@@ -12,10 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from graphacct.formulas.guards import Guards
-from graphacct.formulas.samples import Samples
-from graphacct.formulas.signs import some_outgrows, without_shared
+from graphacct.formulas.packed import Packed
 from graphacct.formulas.terms import BITS, Number, Terms, added, powers
 from graphacct.formulas.traced_size import MAX, Part, Recorder, TracedSize, value_of
+
+FEW = 20
+"""Of more sizes than this those are left out first that have no more of any product: nearly all."""
 
 
 class LargestOf(TracedSize):
@@ -52,10 +54,6 @@ class Traced(Recorder, Protocol):
     def extremes(self) -> Mapping[str, Sequence[int]]:
         """The places of its atoms that are the largest of several, and of those that are the smallest."""
 
-    @property
-    def samples(self) -> Samples:
-        """About what its atoms are at a few sizes."""
-
     def worth(self, terms: Terms) -> Number:
         """Returns the value of a formula."""
 
@@ -68,19 +66,24 @@ class Extremes:
 
     def of(self, kind: str, parts: Iterable[Part]) -> list[Part]:
         """Returns those that count, flat: `max(a, max(b, c) + d)` is of a, b + d and c + d."""
-        each = [other for part in parts for other in self._alternatives(kind, part)]
+        different = {id(other): other for part in parts for other in self._alternatives(kind, part)}
+        each = [*different.values()]  # kernels that make and free nothing have the same size one after the other
+        each.sort(key=value_of, reverse=kind == MAX)  # the first ones cover most of the others
+        return self._uncovered(kind, self._uncovered(kind, each, False) if len(each) > FEW else each, True)
+
+    def _uncovered(self, kind: str, each: Sequence[Part], expanded: bool) -> list[Part]:
+        """Returns those that none before them stands for."""
+        packed = Packed([self.trace.terms_of(part) or {} for part in each], self.trace.guards.slack, expanded)
+        ints, signs = (packed.ints if kind == MAX else [-number for number in packed.ints]), packed.signs
         kept: list[Part] = []
-        tried: list[Part] = []  # the same ones: what stands for one stands for the next, most of the time
-        for new in sorted(each, key=value_of, reverse=kind == MAX):  # the first ones cover most of the others
-            old = self._has_more(kind, tried, new)
-            if old is None:
-                old = next((old for old in tried if self._covers(kind, old, new)), None)
-            if old is None:
-                old = new
+        tried: list[int] = []  # the same ones: what stands for one stands for the next, most of the time
+        for new, mine in zip(each, ints, strict=True):
+            found = next((place for place, old in enumerate(tried) if (old - mine) & signs == signs), None)
+            if found is None:
                 kept.append(new)
-            else:
-                tried = [each for each in tried if each is not old]
-            tried.insert(0, old)
+                tried.insert(0, mine + signs)
+            elif found:
+                tried.insert(0, tried.pop(found))
         return kept
 
     def _alternatives(self, kind: str, part: Part) -> Sequence[Part]:
@@ -99,30 +102,3 @@ class Extremes:
                     others = trace.made(rest, trace.worth(rest))
                     return [number * each + others for each in trace.atoms[place].parts]
         return (part,)
-
-    def _has_more(self, kind: str, kept: Sequence[Part], new: Part) -> Part | None:
-        """Returns one of those that count that has each product of a sum as often, or more: the same kernel of a later
-        layer. That is seen at a glance, and true of nearly all."""
-        if not self.trace.guards.signs.never_below_0:
-            return None
-        mine = self.trace.terms_of(new) or {}
-        for old in kept:
-            other = self.trace.terms_of(old) or {}
-            if _each_as_large(*((other, mine) if kind == MAX else (mine, other))):
-                return old
-        return None
-
-    def _covers(self, kind: str, one: Part, other: Part) -> bool:
-        """Returns whether one stands for both in a `max`: the other is never above it."""
-        high, low = (one, other) if kind == MAX else (other, one)
-        more = added(self.trace.terms_of(high) or {}, self.trace.terms_of(low) or {}, -1)
-        if some_outgrows(more) or any(sample < 0 for sample in self.trace.samples.of(more)):
-            return False
-        signs = self.trace.guards.signs
-        return signs.never_negative(without_shared(more) if signs.never_below_0 else more)
-
-
-def _each_as_large(high: Terms, low: Terms) -> bool:
-    return all(high.get(product, 0) >= number for product, number in low.items()) and all(
-        number >= 0 or product in low for product, number in high.items()
-    )

@@ -14,7 +14,6 @@ class Signs:
 
     Attributes:
         least: The least value of each atom; None for one that may be below 0.
-        never_below_0: Whether there is none of these.
 
     >>> signs, seq_len = Signs([1, 1]), 1 << 16  # batch and seq_len, from 1 on
     >>> signs.always("<", {1 + seq_len: 1, 0: 1}), signs.always("==", {1: 1, seq_len: -1})
@@ -23,27 +22,18 @@ class Signs:
 
     def __init__(self, least: Iterable[int | None] = ()) -> None:
         self.least = list(least)
-        self.never_below_0 = None not in self.least
         self._products: dict[int, Terms | None] = {}
 
     def add(self, least: int | None) -> None:
         """Adds an atom with its least value."""
         self.least.append(least)
-        self.never_below_0 = self.never_below_0 and least is not None
 
     def always(self, kind: str, terms: Mapping[int, Number]) -> bool | None:
         """Returns whether a formula is 0 (`==`) or below 0 (`<`) for all sizes; None if it is for some or not known."""
         if not terms:
             return kind == "=="
         above = self.above_least(terms)
-        if above is None:
-            return None
-        constant = above.get(0, 0)
-        if all(number >= 0 for number in above.values()):
-            return False if kind == "<" or constant else None
-        if constant and all(number <= 0 for number in above.values()):
-            return kind == "<"
-        return None
+        return None if above is None else never_changing(kind, above)
 
     def never_negative(self, terms: Mapping[int, Number]) -> bool:
         """Returns whether a formula is known to be 0 or more for all sizes."""
@@ -86,8 +76,23 @@ class Signs:
         share. `2 b s - 2 b` is `s - 1`."""
         cleared = without_divisors(terms)
         factor = product_of((place, power) for place, power in _shared(cleared).items() if self.least[place])
-        content = Fraction(_content(list(cleared.values())))
+        numbers = list(cleared.values())
+        if all(type(number) is int for number in numbers):
+            divisor = gcd(*numbers)  # type: ignore[arg-type]
+            return {product - factor: number // divisor for product, number in cleared.items()}
+        content = Fraction(_content(numbers))
         return {product - factor: whole(number / content) for product, number in cleared.items()}
+
+
+def never_changing(kind: str, above: Mapping[int, Number]) -> bool | None:
+    """Returns whether a formula in variables that are 0 or more is 0 (`==`) or below 0 (`<`) for all of them; None if
+    it is for some or not known."""
+    constant = above.get(0, 0)
+    if all(number >= 0 for number in above.values()):
+        return False if kind == "<" or constant else None
+    if constant and all(number <= 0 for number in above.values()):
+        return kind == "<"
+    return None
 
 
 def without_divisors(terms: Mapping[int, Number]) -> Mapping[int, Number]:
@@ -97,24 +102,6 @@ def without_divisors(terms: Mapping[int, Number]) -> Mapping[int, Number]:
         return terms
     factor = product_of((place, -power) for place, power in lowest.items())
     return {product + factor: number for product, number in terms.items()}
-
-
-def without_shared(terms: Mapping[int, Number]) -> Terms:
-    """Returns a formula without divisors, and without what its products share: of the same sign, where no atom is below
-    0."""
-    cleared = without_divisors(terms)
-    factor = product_of(_shared(cleared).items())
-    return {product - factor: number for product, number in cleared.items()}
-
-
-def some_outgrows(terms: Mapping[int, Number]) -> bool:
-    """Returns whether a formula has a product with a coefficient below 0 that no other one is a multiple of: if its
-    sizes are large enough, it is more than all others."""
-    positive = [product for product, number in terms.items() if number > 0]
-    return any(
-        number < 0 and not any(more >= product and not (more - product) & _NEGATIVE for more in positive)
-        for product, number in terms.items()
-    )
 
 
 def lowest_powers(terms: Iterable[int]) -> dict[int, int]:

@@ -59,7 +59,13 @@ def added(a: Mapping[int, Number], b: Mapping[int, Number], factor: Number = 1) 
 
 def scaled(a: Mapping[int, Number], factor: Number) -> Terms:
     """Returns factor · a."""
-    return {product: whole(number * factor) for product, number in a.items()} if factor else {}
+    if type(factor) is int:
+        if not factor:
+            return {}
+        return {
+            product: number * factor if type(number) is int else whole(number * factor) for product, number in a.items()
+        }
+    return {product: whole(number * factor) for product, number in a.items()}
 
 
 def multiplied(a: Mapping[int, Number], b: Mapping[int, Number]) -> Terms:
@@ -69,7 +75,7 @@ def multiplied(a: Mapping[int, Number], b: Mapping[int, Number]) -> Terms:
         for right, second in b.items():
             product = left + right
             found[product] = found.get(product, 0) + first * second
-    return {product: whole(number) for product, number in found.items() if number}
+    return {product: number if type(number) is int else whole(number) for product, number in found.items() if number}
 
 
 def divided(a: Mapping[int, Number], b: Mapping[int, Number]) -> Terms | None:
@@ -96,7 +102,10 @@ def divided(a: Mapping[int, Number], b: Mapping[int, Number]) -> Terms | None:
 
 
 def _quotient(a: Number, b: Number) -> Number:
-    return a // b if isinstance(a, int) and isinstance(b, int) and not a % b else whole(Fraction(a) / Fraction(b))
+    if type(a) is int and type(b) is int:
+        above, below = divmod(a, b)
+        return Fraction(a, b) if below else above
+    return whole(Fraction(a) / Fraction(b))
 
 
 def whole(number: Number) -> Number:

@@ -20,12 +20,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
-from math import ceil, floor
 from typing import Any
 
 from graphacct.formulas.guards import Guard, Guards
 from graphacct.formulas.largest import Extremes, LargestOf
-from graphacct.formulas.samples import Samples
 from graphacct.formulas.terms import (
     BITS,
     Number,
@@ -50,7 +48,6 @@ class Trace:
     Attributes:
         atoms: Sizes and operations in the order in which they came up: each has this place in every product.
         guards: The decisions.
-        samples: About what each atom is at a few sizes.
         extremes: The places of the atoms that are the largest of several, and of those that are the smallest.
     """
 
@@ -60,7 +57,6 @@ class Trace:
         self.atoms: list[Atom] = []
         self.guards = Guards()
         self._known: dict[Any, TracedSize] = {}
-        self.samples = Samples()
         self.extremes: dict[str, list[int]] = {MAX: [], MIN: []}
         self._extremes = Extremes(self)
         self._rests: dict[Any, Terms] = {}  # what a // b is if the rest is 0, by the formula of the rest
@@ -225,8 +221,14 @@ class Trace:
         key = (kind, *map(_key, parts))
         if kind in (MAX, MIN):
             key = (kind, frozenset(key[1:]))
-        positive = all(self.guards.signs.never_negative(self.terms_of(part) or {}) for part in parts)
-        return self._atom(key, Atom(kind, parts=tuple(parts), value=value), 0 if positive else None)
+        terms = [self.terms_of(part) or {} for part in parts]
+        positive = all(map(self.guards.never_negative, terms))
+        least = int(kind == CEIL and self.guards.never_negative(added(terms[0], {0: 1}, -1))) if positive else None
+        count = len(self.atoms)
+        found = self._atom(key, Atom(kind, parts=tuple(parts), value=value), least)
+        if kind == FLOOR and positive and type(parts[1]) is int and len(self.atoms) > count:
+            self.guards.slack = self.guards.slack.rounded_down(count, terms[0], parts[1])
+        return found
 
     def _atom(self, key: Any, atom: Atom, least: int | None) -> TracedSize:
         if key not in self._known:
@@ -234,12 +236,7 @@ class Trace:
             if atom.kind in self.extremes:
                 self.extremes[atom.kind].append(len(self.atoms))
             self.atoms.append(atom)
-            self.guards.add(least, int(atom.value) if atom.kind == SIZE else None)
-            if atom.kind == SIZE:
-                self.samples.add_size(int(atom.value))
-            else:
-                terms = [self.terms_of(part) or {} for part in atom.parts]
-                self.samples.add(_sampled(atom.kind, [*map(self.samples.of, terms)]))
+            self.guards.add(least, int(atom.value) if atom.kind == SIZE else None, atom.kind == RATIO)
         return self._known[key]
 
 
@@ -247,20 +244,12 @@ def _key(part: Part) -> Any:
     return part.key if isinstance(part, TracedSize) else part
 
 
-def _sampled(kind: str, parts: Sequence[Sequence[float]]) -> list[float]:
-    """Returns what an operation is at each of the sample's sizes."""
-    if kind in (MAX, MIN):
-        return [(max if kind == MAX else min)(values) for values in zip(*parts, strict=True)]
-    quotients = [a / b if b else 0.0 for a, b in zip(*parts, strict=True)]
-    return quotients if kind == RATIO else [float(floor(x) if kind == FLOOR else ceil(x)) for x in quotients]
-
-
 def _is_multiple(product: int, number: Number, quotient: Terms) -> bool:
     """Returns whether a product is a whole number of times a quotient that is one product."""
     if len(quotient) != 1:
         return False
     ((base, factor),) = quotient.items()
-    return type(whole(Fraction(number) / factor)) is int and _no_divisor(product - base)
+    return _no_divisor(product - base) and type(whole(Fraction(number) / factor)) is int
 
 
 def _no_divisor(product: int) -> bool:

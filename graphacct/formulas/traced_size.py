@@ -77,6 +77,8 @@ class TracedSize:
     _hash: int | None = attrs.field(default=None, init=False)
 
     def __add__(self, other: Any) -> Any:
+        if type(other) is int and not other:
+            return self
         terms = self.trace.terms_of(other)
         if terms is None:
             return NotImplemented
@@ -96,6 +98,8 @@ class TracedSize:
     def __mul__(self, other: Any) -> Any:
         if type(other) is float and _is_rounded(other):
             return float(self) * other
+        if type(other) is int:
+            return self.trace.made(scaled(self.terms, other), self.value * other)
         terms = self.trace.terms_of(other)
         if terms is None:
             return NotImplemented

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -21,13 +21,15 @@ from graphacct.footprint.activations import (
     saved_by_node,
 )
 from graphacct.footprint.activations_of import activations_of
+from graphacct.graph.graph import Graph, Parameter
 from graphacct.graph.ordinals import Ordinals
 from graphacct.hooks.manager import Plugins
 from graphacct.operators.cost import Cost, Work
+from graphacct.operators.operator import Operator
 from graphacct.training.gradient_flow import node_gradients, work_of
 from graphacct.training.gradients import GradientWork
 from graphacct.training.options import Training
-from graphacct.training.recompute import recompute_plan
+from graphacct.training.recompute import RecomputePlan, recompute_plan
 from graphacct.training.selection import check_stored, frozen, selected
 from graphacct.training.updates import update
 from graphacct.training.zero import check_ranks
@@ -39,9 +41,11 @@ def train(
     plugins: Plugins,
     unknown: str = "error",
     memory: Collection[str] = COLUMNS,
+    work: bool = True,
 ) -> AnnotatedGraph:
     """Returns the annotated graph with what a training step adds to each node: work and those columns of its `memory`,
-    saved bytes and peaks, which take most of the time to compute.
+    saved bytes and peaks, which take most of the time to compute. Without `work` it has the memory alone: for a graph
+    whose operators are known to state their gradients.
 
     Raises ConfigError for a glob of parameters or nodes that matches nothing, and OperatorError for an operator that
     states no gradient of an operand that needs one. If `unknown` is `report`, such a node is left out of every sum
@@ -53,7 +57,25 @@ def train(
     if graph is not annotated.graph:
         annotated = annotate(graph, annotated.convention, unknown=unknown, plugins=plugins)
     check_ranks(training.dp, training.zero)
-    operators = plugins.operators
+    costs = (
+        _with_work(annotated, graph, trained, training, plan, plugins.operators, unknown) if work else annotated.costs
+    )
+    run = activations_of(graph, plugins.operators, training.profile, trained, plan)
+    named = attrs.evolve(graph, workload={**graph.workload, **_terms(training)})
+    whole = tuple(with_memory(costs, run, memory) if memory else costs)
+    return attrs.evolve(annotated, graph=named, costs=whole, training=training, activations=run)
+
+
+def _with_work(
+    annotated: AnnotatedGraph,
+    graph: Graph,
+    trained: Callable[[Parameter], bool],
+    training: Training,
+    plan: RecomputePlan,
+    operators: Mapping[str, Operator],
+    unknown: str,
+) -> Sequence[NodeCost]:
+    """Returns the records with the work of each node's gradients and of its parameters' update."""
     work: dict[str, GradientWork] = {}
     lacking: set[str] = set()
     for name, record in node_gradients(graph, trained, operators).items():
@@ -96,10 +118,7 @@ def train(
                 ),
             )
         )
-    run = activations_of(graph, operators, training.profile, trained, plan)
-    named = attrs.evolve(graph, workload={**graph.workload, **_terms(training)})
-    whole = tuple(with_memory(costs, run, memory) if memory else costs)
-    return attrs.evolve(annotated, graph=named, costs=whole, training=training, activations=run)
+    return costs
 
 
 def _again(convention: Convention, record: NodeCost) -> Cost:

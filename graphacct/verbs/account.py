@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Unpack
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
 
 from graphacct.costs.annotate import annotate
 from graphacct.costs.conventions import Convention, find_convention
@@ -62,7 +62,21 @@ def account(
         own = {"convention": convention, "mask": mask, "unknown": unknown, "quantities": quantities}
         check_no_options(model, {**{name: own[name] for name in own if own[name] != DEFAULTS.get(name)}, **options})
         return model
-    plugins = plugins or default()
+    return accounted(model, convention, mask, unknown, quantities, plugins or default(), options)
+
+
+def accounted(
+    model: Model,
+    convention: str | Convention,
+    mask: str | None,
+    unknown: str,
+    quantities: Sequence[str] | None,
+    plugins: Plugins,
+    options: Mapping[str, Any],
+    work: bool = True,
+) -> Report:
+    """Returns the report of a model. Without `work` the figures of a training step are those of memory: of a
+    model that was accounted for in whole before."""
     for name in quantities or ():
         if name not in plugins.quantities:
             raise unknown_name("quantity", name, plugins.quantities)
@@ -86,7 +100,7 @@ def account(
         from graphacct.training.options import resolved
 
         memory = memory_columns(quantities, plugins.quantities)
-        annotated = train(annotated, resolved(asked, plugins), plugins, unknown, memory)
+        annotated = train(annotated, resolved(asked, plugins), plugins, unknown, memory, work)
     else:
         check_no_training(asked, untrainable(found))
     report = rollup(annotated, plugins, quantities)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
 from graphacct.costs.conventions import Convention
@@ -13,11 +14,12 @@ from graphacct.keywords import (
     checked,
 )
 from graphacct.models.find import find_model
-from graphacct.verbs.account import account
+from graphacct.verbs.account import accounted
 from graphacct.verbs.model import Model
 
 if TYPE_CHECKING:
     from graphacct.deriving.formula import Formula, Formulas
+    from graphacct.reports.report import Report
 
 
 @checked(AccountKeywords)
@@ -62,6 +64,7 @@ def formula(
     >>> found(n_layer=96)
     3033113600
     """
+    from graphacct.costs.step_quantities import only_memory
     from graphacct.deriving.derive import QUANTITIES, derive
     from graphacct.deriving.formula import Formulas
     from graphacct.reports.completed import completed, without_memory
@@ -69,11 +72,16 @@ def formula(
     plugins = plugins or default()
     quantities = [quantity] if isinstance(quantity, str) else QUANTITIES if quantity is None else list(quantity)
     names = symbols.split(",") if isinstance(symbols, str) else symbols
-    counted: Any = {"convention": convention, "mask": mask, "unknown": unknown, "plugins": plugins}
     given: dict[str, Any] = {**options}
     found = find_model(model, plugins, given.get("set") or {})
+    whole = unknown != "error" or bool(plugins.analyses) or not only_memory(quantities, plugins.quantities)
+
+    def report(work: bool, quantities: Sequence[str] | None = None, **sizes: Any) -> Report:
+        return accounted(found, convention, mask, unknown, quantities, plugins, sizes, work)
+
     formulas = derive(
-        lambda **sizes: account(found, **counted, **sizes),
+        partial(report, True),
+        partial(report, whole),
         lambda report: completed(report, quantities, plugins),
         found,
         {**given, "quantities": without_memory(quantities, plugins)},
