@@ -223,3 +223,8 @@ def dim_text(dim: Dim) -> str:
 def shape_text(shape: Iterable[Dim]) -> str:
     """Returns a shape as it is printed in messages and pictures: `[1, 1024, 1600]`."""
     return f"[{', '.join(map(dim_text, shape))}]"
+
+
+def digits(value: Any) -> str:
+    """Returns a figure with its digits in groups, `1,557,611,200`; a symbol's as text."""
+    return f"{value:,}" if isinstance(value, int) else str(value)

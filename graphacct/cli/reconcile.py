@@ -29,7 +29,10 @@ from graphacct.cli.output import FORMATS, format_of, give, give_sheet
 @format_option(*FORMATS)
 @OUTPUT
 def command(model: str, between: str, and_: str, format_: str | None, output: str | None, **options: Any) -> None:
-    """Why two conventions give a training step of MODEL different FLOPs: the terms sum to the difference."""
+    """Why two conventions give a training step of MODEL different FLOPs: the terms sum to the difference.
+
+    With --phase forward, why they give a forward pass different ones.
+    """
     from graphacct.render.reconciliation import records, sheet, to_dict
     from graphacct.verbs.reconcile import reconcile
 

@@ -79,7 +79,7 @@ def find_convention(
         name, colon, own = convention.partition(":")
         found = known.get(name)
         if found is None:
-            raise unknown("convention", name, known)
+            raise unknown("convention", name, known, "graphacct list conventions shows all")
         rule, mask = found, own if colon else mask
     if mask is None or counted_pairs(mask) == rule.mask:
         return rule

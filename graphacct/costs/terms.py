@@ -9,9 +9,10 @@ from graphacct.dims import Dim
 from graphacct.graph.graph import Node
 from graphacct.operators.cost import Work
 
-PRODUCTS, CORE, ELEMENTWISE, BIASES, EMBEDDINGS, POSITIONS, MASK, GRADIENTS, RECOMPUTE = (
-    *("products", ATTENTION, "element-wise", "biases", "embeddings", "positions", "mask", "gradients", "recompute"),
+PRODUCTS, CORE, ELEMENTWISE, BIASES, EMBEDDINGS, POSITIONS, MASK = (
+    *("products", ATTENTION, "element-wise", "biases", "embeddings", "positions", "mask"),
 )
+BACKWARD, GRADIENTS, RECOMPUTE = "backward", "gradients", "recompute"
 TERMS: Mapping[str, str] = {
     PRODUCTS: "products of activations with weights",
     CORE: "attention's scores and weighted values",
@@ -24,7 +25,8 @@ TERMS: Mapping[str, str] = {
     NORMS: "normalizations",
     BIASES: "biases",
     ELEMENTWISE: "element-wise arithmetic",
-    GRADIENTS: "input gradients that nothing needs",
+    BACKWARD: "the backward pass",
+    GRADIENTS: "gradients that nothing needs",
     RECOMPUTE: "layers that run again",
 }
 """Each term and what it is of, in the order in which a reconciliation lists them."""

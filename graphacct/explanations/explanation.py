@@ -79,6 +79,9 @@ class Explanation:
         """Returns plain values, for JSON."""
         return attrs.asdict(self, filter=attrs.filters.exclude("named"))  # code, of which the text is there
 
+    def __repr__(self) -> str:
+        return f"<Explanation {self.model}, {self.node}: {', '.join(line.quantity for line in self.lines)}>"
+
     def __str__(self) -> str:
         return str(display("explanation.text", self))
 

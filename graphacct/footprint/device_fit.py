@@ -8,9 +8,10 @@ from typing import Any
 import attrs
 
 from graphacct.devices.device import Device
+from graphacct.dims import digits
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Fit:
     """Whether a total fits.
 
@@ -21,6 +22,16 @@ class Fit:
 
     total: int
     capacity: int
+
+    def __repr__(self) -> str:
+        of = f" {self._of}" if self._of else ""
+        answer = "yes" if self.fits else "no"
+        return f"<{type(self).__name__}{of}: {answer}, {digits(self.total)} of {digits(self.capacity)} bytes>"
+
+    @property
+    def _of(self) -> str:
+        """What it is of, in its repr."""
+        return ""
 
     @property
     def fits(self) -> bool:
@@ -36,7 +47,7 @@ class Fit:
         return self.capacity - self.total
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class WayOut(Fit):
     """Other options for the same question, and what the model needs under them.
 
@@ -46,8 +57,12 @@ class WayOut(Fit):
 
     options: Mapping[str, Any]
 
+    @property
+    def _of(self) -> str:
+        return ", ".join(f"{name} {_text(value)}" for name, value in self.options.items())
 
-@attrs.frozen
+
+@attrs.frozen(repr=False)
 class DeviceFit(Fit):
     """A model on a device.
 
@@ -70,6 +85,10 @@ class DeviceFit(Fit):
     ways_out: tuple[WayOut, ...] = ()
 
     @property
+    def _of(self) -> str:
+        return self.name
+
+    @property
     def name(self) -> str:
         """The device's name."""
         return self.device.name
@@ -78,3 +97,7 @@ class DeviceFit(Fit):
     def nominal(self) -> bool:
         """Whether these are the bytes of the product's name and not what the device reports."""
         return self.device.nominal
+
+
+def _text(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

@@ -7,13 +7,14 @@ rounding and fragmentation, the CUDA context and the workspaces of libraries are
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from graphacct.costs.annotate import AnnotatedGraph, annotate
 from graphacct.costs.coverage import Coverage, coverage
-from graphacct.dims import Dim, Figure
+from graphacct.dims import Dim, Figure, digits
 from graphacct.display import display
 from graphacct.errors import ConfigError
 from graphacct.footprint.cache import cached_bytes, token_bytes
@@ -29,6 +30,7 @@ from graphacct.models.find import ModelChoice, find_model
 from graphacct.models.read_choice import ReadChoice
 from graphacct.phases import CACHING, PREFILL, TRAIN
 from graphacct.training.selection import selected
+from graphacct.training.zero import PARAMETERS as ZERO_PARAMETERS
 
 if TYPE_CHECKING:
     from graphacct.footprint.device_fit import DeviceFit
@@ -83,6 +85,11 @@ class Memory:
         inexact: What of a step's saved tensors is known not to equal the model's own code, a sentence each.
         devices: Whether it fits on the devices that were asked for (`on`), and what would fit.
         conditions: What the figures assume of symbols among the sizes, as sympy relations: `seq_len > 1`.
+        largest_gathered: Where ZeRO divides the parameters: the node that has the most bytes of them, and how many they
+            are whole. A rank has those beside its own while the node runs, and they are in no sum. None without ZeRO 3,
+            and if sizes are symbols.
+        positions: With `on`: the key of the configuration that says how long a text may be, and its value; None if
+            there is none.
     """
 
     model: str
@@ -119,6 +126,12 @@ class Memory:
     peak_cache_len: int | None = None
     devices: tuple[DeviceFit, ...] = ()
     conditions: tuple[Any, ...] = ()
+    largest_gathered: tuple[str, int] | None = None
+    positions: tuple[str, int] | None = None
+
+    def __repr__(self) -> str:
+        answers = "".join(f"; {item.name} {'yes' if item.fits else 'no'}" for item in self.devices)
+        return f"<Memory {self.model}: {digits(self.total)} bytes, phase {self.phase}{answers}>"
 
     def __str__(self) -> str:
         return str(display("memory.table", self))
@@ -209,7 +222,18 @@ def _memory(run: Run, per_token: Any, plugins: Plugins) -> Memory:
         coverage=coverage(run.annotated.costs, plugins.operators),
         config_keys=run.graph.config_keys,
         inexact=run.graph.inexact,
+        largest_gathered=_largest_gathered(run),
     )
+
+
+def _largest_gathered(run: Run) -> tuple[str, int] | None:
+    if run.how.zero < ZERO_PARAMETERS or run.how.dp == 1:
+        return None
+    sizes = {
+        record.node.name: sum(item.bytes for item in record.owned if not item.buffer) for record in run.annotated.costs
+    }
+    whole = {name: size for name, size in sizes.items() if type(size) is int and size}
+    return max(whole.items(), key=itemgetter(1)) if len(whole) == sum(1 for size in sizes.values() if size) else None
 
 
 def _per_token(

@@ -21,6 +21,7 @@ from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins
 from graphacct.models.find import ModelChoice, find_model
 from graphacct.models.read_choice import ReadChoice
+from graphacct.models.size import positions
 from graphacct.phases import DECODE, GENERATE
 
 SEQUENCE, PROMPT, CACHED = "seq_len", "prompt_len", "cache_len"
@@ -48,7 +49,8 @@ def memory_on(model: object, devices: Sequence[Device], *, unknown: str, plugins
     if options.get("cache_len") is not None:
         length = CACHED
     answers = (_fit(device, asked, batches, length, lengths, others) for device in devices)
-    return attrs.evolve(asked, devices=tuple(answers))
+    limit = None if lengths is None else positions(found, options.get("set") or {})
+    return attrs.evolve(asked, devices=tuple(answers), positions=limit)
 
 
 def on_devices(asked: Memory, devices: Sequence[Device]) -> Memory:

@@ -126,11 +126,19 @@ def _of_workload(found: object, name: str, keys: Mapping[str, Any]) -> Size:
     if name in ("batch", "dp") or not isinstance(found, ModelChoice):
         return Size(name, name, False, 1 if name in ("batch", "dp") else None)
     own = own_size(found, name, keys)
-    sizes = config_sizes(found, keys)
-    key = (POSITIONS if POSITIONS in sizes else other_spelling(POSITIONS, sizes)) if name == "seq_len" else ""
+    limit = positions(found, keys) if name == "seq_len" else None
     aliases = _aliases(found)
-    limit = (key, sizes[key]) if key and key not in {aliases.get(given, given) for given in keys} else None
+    if limit is not None and limit[0] in {aliases.get(given, given) for given in keys}:
+        limit = None
     return Size(name, name, False, own, limit)
+
+
+def positions(found: object, keys: Mapping[str, Any]) -> tuple[str, int] | None:
+    """Returns the key of a configuration that says how many positions a text has at most, and its value; None if there
+    is none."""
+    sizes = config_sizes(found, keys)
+    key = POSITIONS if POSITIONS in sizes else other_spelling(POSITIONS, sizes)
+    return (key, sizes[key]) if key else None
 
 
 def own_size(found: ModelChoice, name: str, keys: Mapping[str, Any]) -> int | None:

@@ -1,4 +1,4 @@
-"""Whether a model fits on devices, as tables: one of the devices, and one of the ways out."""
+"""Whether a model fits on devices, as tables: one of the devices, and one of the ways out; a memory as text."""
 
 from __future__ import annotations
 
@@ -7,13 +7,34 @@ from typing import Any
 
 from graphacct.footprint.device_fit import DeviceFit, WayOut
 from graphacct.footprint.memory import Memory
-from graphacct.phases import TRAIN
 from graphacct.render.listing import capacity
-from graphacct.render.memory import UNMODELLED, UNMODELLED_IN_INFERENCE, device_facts, terms
+from graphacct.render.memory import device_facts, sheet, terms, unmodelled
 from graphacct.render.notes import inexact_notes, key_notes
 from graphacct.render.printable import printable
 from graphacct.render.sheet_parts import Column, Line, Sheet
 from graphacct.render.units import bytes_
+
+NOMINAL = (
+    "nominal: the product's size in GB of 10⁹ bytes, not what the device reports, which is up to 7 % more where known"
+)
+
+
+def to_text(memory: Memory) -> str:
+    """Returns what `graphacct memory` prints: the parts, or the answer for the devices that were asked for."""
+    from graphacct.render.table import to_text as text
+
+    return "\n\n".join(map(text, _sheets(memory)))
+
+
+def to_html(memory: Memory) -> str:
+    """Returns the same as HTML, for a notebook."""
+    from graphacct.render.html import to_html as html
+
+    return "\n".join(map(html, _sheets(memory)))
+
+
+def _sheets(memory: Memory) -> list[Sheet]:
+    return sheets(memory) if memory.devices else [sheet(memory)]
 
 
 def rows(memory: Memory) -> list[dict[str, Any]]:
@@ -26,7 +47,9 @@ def sheets(memory: Memory, binary: bool = False) -> list[Sheet]:
     failing = [item for item in memory.devices if not item.fits]
     shown = [_devices(memory, binary)]
     if failing:
-        shown.append(_ways_out(max(failing, key=lambda item: item.capacity), binary))
+        largest = max(failing, key=lambda item: item.capacity)
+        others = [printable(item.name) for item in failing if item is not largest]
+        shown.append(_ways_out(largest, others, binary))
     return shown
 
 
@@ -76,10 +99,20 @@ def _notes(memory: Memory, sizes: bool, binary: bool) -> list[str]:
     limits = {_limit("no larger batch", item.batch_limit) for item in memory.devices if item.batch_limit}
     limits |= {_limit("no longer sequence", item.seq_len_limit) for item in memory.devices if item.seq_len_limit}
     notes += [printable(limit) for limit in sorted(limits)]
+    notes += _positions(memory)
     if any(item.nominal for item in memory.devices):
-        notes.append("nominal: the product's size in GB of 10⁹ bytes, not what the device reports")
-    not_in_it = UNMODELLED if memory.phase == TRAIN else UNMODELLED_IN_INFERENCE
-    return [*notes, not_in_it, *inexact_notes(memory.inexact), *key_notes(memory.config_keys)]
+        notes.append(NOMINAL)
+    return [*notes, unmodelled(memory, binary), *inexact_notes(memory.inexact), *key_notes(memory.config_keys)]
+
+
+def _positions(memory: Memory) -> list[str]:
+    """Returns what must be known of a longest sequence that is longer than the model is made for. Rotary positions have
+    no table that ends, so that any length can be computed."""
+    longest = max((item.longest_seq_len or 0 for item in memory.devices), default=0)
+    if memory.positions is None or longest <= memory.positions[1]:
+        return []
+    key, most = memory.positions
+    return [f"the model's configuration has {most:,} positions ({printable(key)}): a longer seq_len is beyond them"]
 
 
 def _answer(item: DeviceFit | WayOut, binary: bool) -> tuple[str, str]:
@@ -90,11 +123,13 @@ def _size(size: int | None) -> str:
     return "" if size is None else f"{size:,}" if size else "none"
 
 
-def _ways_out(item: DeviceFit, binary: bool) -> Sheet:
+def _ways_out(item: DeviceFit, others: list[str], binary: bool) -> Sheet:
     lines = [Line((_options(way), bytes_(way.total, binary), *_answer(way, binary))) for way in item.ways_out]
     notes = [] if lines else ["none was found that needs less"]
     if any("zero" in way.options for way in item.ways_out):
         notes.append("the batch is that of one rank")
+    if others:
+        notes.append(f"for the largest that is too small; ask for {', '.join(others)} alone to see the ways there")
     columns = (Column("With"), Column("Needs", True), Column("Fits"), Column("Headroom", True))
     title = f"ways out for {printable(item.name)}"
     return Sheet(title, capacity(item.capacity, item.nominal, binary), columns, tuple(lines), None, tuple(notes))

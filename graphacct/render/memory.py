@@ -139,20 +139,6 @@ def answer(fit: Fit) -> dict[str, Any]:
     return {"budget": fit.capacity, "fits": fit.fits, "headroom": fit.headroom_bytes}
 
 
-def to_text(memory: Memory) -> str:
-    """Returns the table in plain characters."""
-    from graphacct.render.table import to_text as sheet_text
-
-    return sheet_text(sheet(memory))
-
-
-def to_html(memory: Memory) -> str:
-    """Returns the table as HTML, for a notebook."""
-    from graphacct.render.html import to_html as sheet_html
-
-    return sheet_html(sheet(memory))
-
-
 def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> Sheet:
     """Returns the sheet of the memory, part by part, with the tensors alive at the peak."""
     training = memory.phase == TRAIN
@@ -201,7 +187,7 @@ def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> 
         (
             *notes,
             *_highest(memory),
-            UNMODELLED if training else UNMODELLED_IN_INFERENCE,
+            unmodelled(memory, binary),
             *inexact_notes(memory.inexact),
             *key_notes(memory.config_keys),
         ),
@@ -209,8 +195,18 @@ def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> 
     )
 
 
-UNMODELLED = "not in it: the optimizer's own temporaries, the allocator, the CUDA context, workspaces"
-UNMODELLED_IN_INFERENCE = "not in it: the allocator, the CUDA context, workspaces"
+UNMODELLED = ("the allocator", "the CUDA context", "workspaces")
+
+
+def unmodelled(memory: Memory, binary: bool = False) -> str:
+    """Returns what the total leaves out, in a line."""
+    left_out = list(UNMODELLED)
+    if memory.phase == TRAIN:
+        left_out.insert(0, "the optimizer's own temporaries")
+    if memory.largest_gathered is not None:
+        name, size = memory.largest_gathered
+        left_out.insert(0, f"parameters that ZeRO 3 gathers for a layer ({bytes_(size, binary)} of {printable(name)})")
+    return f"not in it: {', '.join(left_out)}"
 
 
 def _highest(memory: Memory) -> list[str]:

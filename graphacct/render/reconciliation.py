@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from graphacct.costs.terms import TERMS
+from graphacct.phases import TRAIN
 from graphacct.render.notes import workload_words
 from graphacct.render.printable import printable
 from graphacct.render.records import plain_value
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from graphacct.reports.reconcile import Reconciliation
 
 SCHEMA = "graphacct.reconcile/1"
+FORWARD_ALONE = "counts a forward pass alone; phase forward compares that pass alone"
 
 
 def to_dict(found: Reconciliation) -> dict[str, Any]:
@@ -27,10 +29,19 @@ def to_dict(found: Reconciliation) -> dict[str, Any]:
         "to": found.and_.partition(":")[0],
         "from_mask": found.masks[0],
         "to_mask": found.masks[1],
-        "from_step_flops": plain_value(found.from_flops, "from_step_flops"),
-        "to_step_flops": plain_value(found.to_flops, "to_step_flops"),
+        **{name: plain_value(value, name) for name, value in _figures(found).items()},
         "terms": [{"name": term.name, "flops": plain_value(term.flops, term.name)} for term in found.terms],
     }
+
+
+def _figures(found: Reconciliation) -> dict[str, Any]:
+    """Returns the two figures under the names of their quantity: a step's are its FLOPs forward and backward."""
+    quantity = "step_flops" if _trains(found) else "flops"
+    return {f"from_{quantity}": found.from_flops, f"to_{quantity}": found.to_flops}
+
+
+def _trains(found: Reconciliation) -> bool:
+    return found.workload.get("phase") == TRAIN
 
 
 def records(found: Reconciliation) -> list[dict[str, Any]]:
@@ -44,7 +55,7 @@ def sheet(found: Reconciliation) -> Sheet:
     lines = [_line(found.between, "", found.from_flops, found, "")]
     lines += [_line(f"  {term.name}", TERMS.get(term.name, ""), term.flops, found, "+") for term in found.terms]
     return Sheet(
-        f"{printable(found.model)}: FLOPs of a training step",
+        f"{printable(found.model)}: FLOPs of a {'training step' if _trains(found) else 'forward pass'}",
         workload_words(found.workload),
         (Column("Term"), Column("Of", rank=1), Column("FLOPs", True), Column("Share", True, rank=2)),
         tuple(lines),
@@ -52,6 +63,7 @@ def sheet(found: Reconciliation) -> Sheet:
         (
             f"shares are of the figure under {printable(found.between)}; each term is what {printable(found.and_)} has "
             "above it",
+            *(f"{printable(name)} {FORWARD_ALONE}" for name in found.forward_alone),
         ),
     )
 

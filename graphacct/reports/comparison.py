@@ -145,6 +145,10 @@ class Comparison:
         """Plots it to a .png, .svg or .pdf: the shares of roles, or the compared quantity `against` another one."""
         display("comparison.plot", self, path, against)
 
+    def __repr__(self) -> str:
+        of = f"{self.reports[0].model} " if self.over is not None else ""
+        return f"<Comparison {of}{', '.join(self.names)}: {self.quantity} by {self.by}>"
+
     def __str__(self) -> str:
         return str(display("comparison.table", self))
 

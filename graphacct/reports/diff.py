@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
-from graphacct.dims import Dim, same, same_shape
+from graphacct.dims import Dim, digits, same, same_shape
 from graphacct.display import display
 from graphacct.errors import ConfigError
 from graphacct.expressions.change import Condition
@@ -136,6 +136,11 @@ class Diff:
         readable unless given."""
         picture: graphviz.Digraph = display("diff.draw", self, path, depth, plugins)
         return picture
+
+    def __repr__(self) -> str:
+        before, after = self.total[self.quantity]
+        names = f"{self.first.model} and {self.other.model}"
+        return f"<Diff {names}: {self.quantity} {digits(before)} and {digits(after)}, {len(self.changes)} paths differ>"
 
     def __str__(self) -> str:
         return str(display("diff.table", self))

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from graphacct.dims import Dim
+from graphacct.dims import Dim, digits
 from graphacct.display import display
 from graphacct.errors import ConfigError
 from graphacct.expressions.expression import Expression
@@ -92,6 +92,9 @@ class Solution:
         """Returns the solution as plain values: see docs/json.md."""
         found: dict[str, Any] = display("solution.dict", self)
         return found
+
+    def __repr__(self) -> str:
+        return f"<Solution {self.model}: {self.name} {digits(self.size)}>"
 
     def __str__(self) -> str:
         return str(display("solution.table", self))

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Unpack
 
 from graphacct.costs.conventions import Convention, find_convention
-from graphacct.errors import ConfigError
+from graphacct.errors import ConfigError, brief
 from graphacct.hooks.manager import Plugins, default
 from graphacct.keywords import (
     DEFAULTS,
     AccountKeywords,
+    check_no_training,
     checked,
     separated,
 )
 from graphacct.models.build import build as build_graph
-from graphacct.phases import TRAIN
+from graphacct.phases import FORWARD, TRAIN
 from graphacct.verbs.model import Model
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def reconcile(
     plugins: Plugins | None = None,
     **options: Unpack[AccountKeywords],
 ) -> Reconciliation:
-    """Returns why two conventions give a training step of a model different FLOPs: terms that sum to the difference.
+    """Returns why two conventions give a training step of a model, or with `phase="forward"` a forward pass, different
+    FLOPs: terms that sum to the difference.
 
     Args:
         model: As for `build`.
@@ -54,8 +56,13 @@ def reconcile(
 
     plugins = plugins or default()
     asked, others = separated(options)
-    if others.pop("phase", None) not in (None, TRAIN):
-        raise ConfigError(f"phase {options['phase']!r}: the figures of a training step are reconciled")
-    graph = build_graph(model, plugins=plugins, **others, phase=TRAIN)
+    phase = others.pop("phase", None) or TRAIN
+    if phase not in (FORWARD, TRAIN):
+        raise ConfigError(
+            f'phase {brief(phase)}: figures of a training step are reconciled, or of a forward pass (phase="forward")'
+        )
+    graph = build_graph(model, plugins=plugins, **others, phase=phase)
+    if phase == FORWARD:
+        check_no_training(asked)
     first, other = (find_convention(convention, plugins.conventions, mask) for convention in (between, and_))
     return reconciled(graph, first, other, resolved(asked, plugins), plugins, unknown)

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from graphacct import memory
-from graphacct.render.memory import to_dict, to_text
+from graphacct.render.devices import to_text
+from graphacct.render.memory import to_dict
 from graphacct.render.units import bytes_
 
 SMALL = ["gpt2", "--seq-len", "16", "--set", "n_layer=3"]

@@ -70,6 +70,43 @@ def test_list_devices(run: Any) -> None:
     assert "3072 GB/s" in sxm["conflicts"]
 
 
+def test_python_shows_what_the_command_prints(run: Any) -> None:
+    """Each device with its answer, and the ways out; in a notebook too. The repr is a line."""
+    found = memory("gpt2", on="rtx-4090,t4,h100", batch=64, **OPTIONS)
+    assert str(found).split() == run("memory", *SMALL, "--batch", "64", "--on", "rtx-4090,t4,h100").stdout.split()
+    large = memory("gpt2-xl", on="rtx-4090,t4", seq_len=16)
+    for shown in (str(large), large._repr_html_()):
+        for words in ("Headroom", "Largest batch", "ways out for RTX-4090", "ask for T4 alone"):
+            assert words in shown
+    assert repr(large) == f"<Memory gpt2-xl: {large.total:,} bytes, phase train; RTX-4090 no; T4 no>"
+    device = large.devices[0]
+    assert repr(device) == f"<DeviceFit RTX-4090: no, {large.total:,} of 24,000,000,000 bytes>"
+    assert repr(device.ways_out[0]).startswith("<WayOut dtype bf16: no, ")
+    assert "ways out" not in str(memory("gpt2", **OPTIONS))
+
+
+def test_parameters_that_zero_3_gathers_are_left_out_by_name(run: Any) -> None:
+    """The largest are a table's, 50,257 · 768 of 4 bytes."""
+    sharded = run("memory", *SMALL, "--dp", "8", "--zero", "3", "--on", "rtx-4090").stdout
+    assert "parameters that ZeRO 3 gathers for a layer (154 MB of wte)" in sharded.replace("transformer.", "")
+    assert memory("gpt2", dp=8, zero=3, **OPTIONS).largest_gathered[1] == 50_257 * 768 * 4  # type: ignore[index]
+    assert "gathers" not in run("memory", *SMALL, "--dp", "8", "--zero", "2", "--on", "rtx-4090").stdout
+    assert "gathers" not in run("memory", *SMALL, "--dp", "1", "--zero", "3").stdout
+
+
+def test_a_sequence_beyond_the_configurations_positions_is_said(run: Any, tmp_path: Path) -> None:
+    """Rotary positions have no table that ends: the longest sequence that fits may be longer than the model's own."""
+    sizes = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 99}
+    file = tmp_path / "config.json"
+    for most, beyond in ((4096, True), (2**40, False)):
+        content = {"model_type": "llama", **sizes, "intermediate_size": 64, "max_position_embeddings": most}
+        file.write_text(json.dumps(content))
+        shown = run("memory", str(file), "--seq-len", "16", "--on", "t4").stdout
+        said = "configuration has 4,096 positions (max_position_embeddings): a longer seq_len is beyond them"
+        assert (said in " ".join(shown.split())) is beyond
+    assert "beyond n_positions 1024" in run("memory", *SMALL, "--on", "h100").stdout
+
+
 @pytest.mark.parametrize(
     ("options", "status", "words"),
     [

@@ -43,10 +43,18 @@ def test_mistakes_are_said(run: Any) -> None:
     assert unknown.exit_code == 1
     assert "unknown convention 'palm'" in unknown.stderr
     assert "palm-mfu" in unknown.stderr
+    for tool in ("deepspeed", "calflops"):
+        assert "graphacct list conventions shows all" in run("reconcile", "gpt2", "--and", tool).stderr
     assert run("reconcile", "gpt2").exit_code == 2
-    forward = run("reconcile", "gpt2", "--and", "6nd", "--phase", "forward")
-    assert forward.exit_code == 1
-    assert "phase 'forward': the figures of a training step are reconciled" in forward.stderr
+    decoding = run("reconcile", "gpt2", "--and", "6nd", "--phase", "decode")
+    assert decoding.exit_code == 1
+    assert "figures of a training step are reconciled, or of a forward pass (--phase forward)" in decoding.stderr
     images = run("reconcile", "resnet-50", "--and", "6nd")
     assert images.exit_code == 1
     assert "has no seq_len" in images.stderr
+
+
+def test_a_forward_pass(run: Any) -> None:
+    found = json.loads(run("reconcile", "gpt2", "--and", "fvcore", "--phase", "forward", "--format", "json").stdout)
+    assert found["schema"] == "graphacct.reconcile/1"
+    assert found["to_flops"] - found["from_flops"] == sum(term["flops"] for term in found["terms"])

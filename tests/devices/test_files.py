@@ -26,6 +26,19 @@ def test_the_table_has_a_source_for_every_device() -> None:
     assert "conflict" in by_name["B300-SXM"].conflicts
 
 
+def test_a_nominal_capacity_is_no_more_than_devices_report() -> None:
+    """Where both are known, the report has 0.1 to 7.4 % more than the name's gigabytes: GiB at most. So nominal figures
+    are of 10^9 bytes: one in GiB would be too large for some (L40S: 45.0 GiB of 48)."""
+    import tomllib
+
+    tables = tomllib.loads(TABLE.read_text())["device"]
+    known = {table["name"]: table["memory_bytes"] / table["memory_gb"] for table in tables if "memory_bytes" in table}
+    assert len(known) == 14
+    assert all(1.001e9 < ratio <= 2**30 for ratio in known.values())
+    assert known["L40S"] / 1e9 < 1.007
+    assert {name for name, ratio in known.items() if ratio == 2**30} >= {"L4", "A30", "H100-SXM", "Arc-Pro-B60"}
+
+
 def test_a_file_of_ones_own(tmp_path: Path) -> None:
     """All its devices are taken; beside registered ones too."""
     file = tmp_path / "mine.toml"

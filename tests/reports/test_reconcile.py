@@ -94,9 +94,45 @@ def test_what_the_models_own_code_runs_again_is_no_part_of_a_formula() -> None:
     assert {term.name: term.flops for term in found.terms}["recompute"] == -2 * 64 * 4
 
 
-def test_the_phase_is_a_training_step() -> None:
-    with pytest.raises(graphacct.ConfigError, match="the figures of a training step are reconciled"):
+def test_the_phase_is_a_training_step_or_a_forward_pass() -> None:
+    with pytest.raises(graphacct.ConfigError, match="of a training step are reconciled, or of a forward pass"):
         graphacct.reconcile("gpt2", and_="6nd", phase="decode")
+    with pytest.raises(graphacct.ConfigError, match="optimizer: of a training step alone"):
+        graphacct.reconcile("gpt2", and_="6nd", phase="forward", optimizer="sgd")
+
+
+@pytest.mark.parametrize("convention", sorted(default().conventions))
+def test_a_forward_pass_under_every_convention(convention: str) -> None:
+    """The terms sum to the difference of what reports of a forward pass print; `terms` checks that they sum."""
+    found = graphacct.reconcile("mixtral-8x7b", and_=convention, phase="forward", seq_len=8)
+    report = graphacct.account("mixtral-8x7b", convention=convention, quantities=["flops"], seq_len=8)
+    assert found.to_flops == report.total["flops"]
+    assert found.difference == sum(term.flops for term in found.terms)
+    assert "backward" not in {term.name for term in found.terms}
+    assert not found.forward_alone
+
+
+def test_what_counts_a_forward_pass_alone_lacks_the_backward_pass() -> None:
+    """fvcore counts no backward pass: what the step has of it is one term, and the others are the forward pass's."""
+    options = {"between": "exact", "and_": "fvcore", "seq_len": 64}
+    step = graphacct.reconcile("gpt2", **options)  # type: ignore[arg-type]
+    forward = graphacct.reconcile("gpt2", **options, phase="forward")  # type: ignore[arg-type]
+    total = graphacct.account("gpt2", phase="train", seq_len=64).total
+    of_step = {term.name: term.flops for term in step.terms}
+    assert of_step.pop("backward") == total["forward_flops"] - total["step_flops"]
+    assert sum(of_step.values()) == step.to_flops - total["forward_flops"]
+    of_forward = {term.name: term.flops for term in forward.terms}
+    loss = "element-wise"  # a step computes it too
+    assert {**of_step, loss: 0} == {**of_forward, loss: 0}
+    assert step.forward_alone == ("fvcore",)
+    assert "fvcore counts a forward pass alone" in str(step)
+    assert "a forward pass" in str(forward)
+
+
+def test_gradients_that_nothing_needs_are_of_frozen_weights_too() -> None:
+    """Formulas count two products backward for each forward; a frozen weight's own gradient is not computed."""
+    found = terms("gpt2", "megatron", "matmul", seq_len=64, freeze=["*.mlp.*"])  # type: ignore[arg-type]
+    assert found == {"gradients": -2 * 64 * 12 * 2 * 768 * 3072}
 
 
 def test_masks_of_one_convention() -> None:
