@@ -33,8 +33,7 @@ class Content:
         blocks: The blocks by chain.
         levels: The length of the longest chain: at this depth nothing is collapsed.
         sums: The quantities of each scope; empty unless they are `summed`.
-        members: The number of nodes in each scope.
-        uncosted: The number of those without a cost.
+        uncosted: The number of nodes in each scope without a cost.
     """
 
     def __init__(self, report: Report, summed: bool = True) -> None:
@@ -52,7 +51,6 @@ class Content:
         self.chains = [(*chain, chain[-1]) if chain in inner else chain for chain in self.chains]
         self.levels = max((len(chain) for chain in self.chains), default=1)
         self.sums: dict[Chain, Figures] = {}
-        self.members: dict[Chain, int] = {}
         self.uncosted: dict[Chain, int] = {}
         for chain, record, figures in zip(self.chains, self.records, self.figures, strict=True):
             for level in range(1, len(chain)):
@@ -60,7 +58,6 @@ class Content:
                 if summed:
                     known = self.sums.get(scope)
                     self.sums[scope] = figures if known is None else add(known, figures)
-                self.members[scope] = self.members.get(scope, 0) + 1
                 self.uncosted[scope] = self.uncosted.get(scope, 0) + (record.cost is None)
 
     def _walk(self, graph: Graph, within: Chain) -> None:

@@ -109,7 +109,8 @@ def box(
     rest = [row(cell(font(line, TEXT_SIZE, ink) + gap)) for line in lines]
     if rest:
         ending += f' ROWSPAN="{len(rest) + 1}"'
-    return f"<{table([row(cell(words + gap, left), cell(right, ending)), *rest])}>"
+    apart = font("   ", TEXT_SIZE) if share else gap  # between a long name and the share
+    return f"<{table([row(cell(words + apart, left), cell(right, ending)), *rest])}>"
 
 
 def numeric(value: Any) -> bool:

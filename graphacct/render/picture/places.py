@@ -26,7 +26,20 @@ def above(scene: Scene) -> list[tuple[str, str]]:
         scope = known[head].scopes[: _shared(known[tail].scopes, known[head].scopes) + 1]
         if scope and not _within(known[tail], scope) and (tail, head) not in across:
             found += [(tail, source.id) for source in sources if _within(source, scope)]
-    return list(dict.fromkeys([*found, *_before_blocks(scene), *_after_towers(scene)]))
+    return list(dict.fromkeys([*found, *_before_blocks(scene), *_after_towers(scene), *_before_alone(scene)]))
+
+
+def _before_alone(scene: Scene) -> Iterator[tuple[str, str]]:
+    """Yields what runs before a box without arrows, in its scope, and that box, such as a bias that is only stored: in
+    the first row its frame would reach up to there."""
+    flow = [edge for edge in scene.edges if edge.kind != "tied"]
+    joined = {edge.tail for edge in flow} | {edge.head for edge in flow}
+    before: dict[Chain, str] = {}
+    for box in scene.boxes:
+        if box.id in joined:
+            before |= {box.scopes[:level]: box.id for level in range(1, len(box.scopes) + 1)}
+        elif box.scopes in before:
+            yield before[box.scopes], box.id
 
 
 def _after_towers(scene: Scene) -> Iterator[tuple[str, str]]:

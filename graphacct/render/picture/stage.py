@@ -217,7 +217,6 @@ class _Stage:
                 chain[-1],
                 chain[:-1],
                 content.sums[chain],
-                members=content.members[chain],
                 uncosted=content.uncosted[chain],
                 repeat=1 if block is None else block.repeat,
             )

@@ -34,9 +34,11 @@ def part_visits(
     inside: Mapping[str, Sequence[int]],
     content: Content,
 ) -> None:
-    """Gives each box of a scope that is entered more than once its own nodes; one of a single node is that node."""
+    """Gives each box of a collapsed scope the number of nodes in it, without views that are in the arrows; if the scope
+    is entered more than once, their figures too. Then a box of a single node is that node."""
     for visits in collapsed:
         if len(visits) < 2:
+            boxes[visits[0]] = attrs.evolve(boxes[visits[0]], members=len(inside[visits[0]]))
             continue
         parts = [name for name in visits if len(inside[name]) > 1]
         for name in visits:

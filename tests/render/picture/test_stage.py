@@ -9,6 +9,7 @@ from graphacct.graph.graph import Node, Value
 from graphacct.hooks.manager import default
 from graphacct.render.picture.chosen import DEEPEST, HIGHEST, LONGEST, MOST
 from graphacct.render.picture.dot import draw
+from graphacct.render.picture.places import above
 from graphacct.render.picture.scene import Scene
 from graphacct.render.picture.stage import scene
 from graphacct.reports.unrolled import unrolled
@@ -253,3 +254,22 @@ def test_a_scope_that_is_entered_twice_makes_no_circle() -> None:
         ("node", "attention_residual", (1, 1)),
         ("node", "attention.output.LayerNorm", (1, 1)),
     ]
+
+
+@pytest.mark.parametrize("name", ["llama-3-8b", "bert-base-uncased"])
+def test_a_closed_scope_has_as_many_nodes_as_boxes_when_it_is_open(name: str) -> None:
+    """Views that are in the arrows are no nodes for a reader; a page counts so too."""
+    report = account(name, quantities=["params", "flops"])
+    closed, opened = scene(report, default(), 1), scene(report, default(), 50)
+    for box in closed.boxes:
+        if box.kind == "scope":
+            assert box.members == sum(one.kind == "node" and one.scopes[:1] == (box.path,) for one in opened.boxes)
+
+
+def test_what_is_only_stored_is_in_its_scope() -> None:
+    """BERT's bias for words stands in its head, after what runs before it, and not beside the picture."""
+    report = account("bert-base-uncased", quantities=["params", "flops"])
+    assert {box.path for box in scene(report, default(), 1).boxes if box.kind == "node"} == set()
+    opened = scene(report, default(), 50)
+    paths = {box.id: box.path.rpartition(".")[2] for box in opened.boxes}
+    assert ("LayerNorm", "stored_bias") in [(paths[upper], paths[lower]) for upper, lower in above(opened)]

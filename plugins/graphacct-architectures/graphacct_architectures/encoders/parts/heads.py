@@ -39,7 +39,8 @@ def predicted(e: Encoder, head: Head, b: Builder, x: Value) -> Value:
     tied = words if head.tied and not e.head_owns else ""
     weight = b.parameter(f"{head.decoder}.weight", (head.outputs, y.spec.shape[-1]), tied_to=tied)
     if head.bias and not head.added:  # stored under its own name and the projection's
-        b.apply("reshape", b.parameter(head.bias, (head.outputs,)), name="stored_bias", shape=(head.outputs,))
+        name = f"{head.bias.rpartition('.')[0]}.stored_bias".removeprefix(".")
+        b.apply("reshape", b.parameter(head.bias, (head.outputs,)), name=name, shape=(head.outputs,))
     if head.added:  # a bias of the head, and no projection's
         y = b.apply("linear", y, weight, name=head.decoder)
         return b.apply("add", y, b.parameter(head.bias, (head.outputs,)), name="logits")
