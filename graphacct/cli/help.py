@@ -108,7 +108,11 @@ EXAMPLES: Mapping[str, Sequence[tuple[str, str]]] = {
 
 
 class Command(click.Command):
-    """A command of the core: its help has options in groups, and examples."""
+    """A command of the core: its help has options in groups, and examples. An option takes no option for its value."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        check_values(self, ctx, args)
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         write_options(self, ctx, formatter)
@@ -122,6 +126,23 @@ class Group(click.Group):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         write_examples(self.name or "", formatter)
+
+
+def check_values(command: click.Command, ctx: click.Context, args: Sequence[str]) -> None:
+    """Raises a UsageError for an option whose value is one of the command's options: click would take that one."""
+    options = {flag: item for item in command.get_params(ctx) if isinstance(item, click.Option) for flag in item.opts}
+    position = 0
+    while position < len(args) and args[position] != "--":
+        item = options.get(args[position])
+        if item is None or item.is_flag or item.count:
+            position += 1
+            continue
+        following = args[position + 1 : position + 2]
+        if following and following[0].partition("=")[0] in options:
+            record = item.get_help_record(ctx)
+            said = f": {' '.join(record[1].split()).partition(' [default')[0]}" if record else ""
+            raise click.UsageError(f"{args[position]} has no value: {following[0]} is an option{said}", ctx)
+        position += 2
 
 
 def write_options(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:

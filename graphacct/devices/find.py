@@ -71,6 +71,13 @@ def find_device(name: str, known: Mapping[str, Device]) -> Device:
     found = [device for device in known.values() if wanted in {_joined(_words(own)) for own in names(device)}]
     if len(found) == 1:
         return found[0]
+    count = _counted(name, known)
+    if count is not None:
+        device, ranks = count
+        raise UnknownNameError(
+            f"device {brief(name)} is {device.name!r} and a number: each rank has one device, so name the device, and "
+            f"divide training over ranks with dp={ranks} and zero=3"
+        )
     close = found or [device for device in known.values() if any(_part(name, own) for own in names(device))]
     close = close or [device for device in known.values() if any(_beginning(name, own) for own in names(device))]
     if len(close) > 1:
@@ -82,6 +89,16 @@ def find_device(name: str, known: Mapping[str, Device]) -> Device:
 
 
 WAY_OUT = "graphacct list devices shows them, and a TOML file adds others: docs/memory.md"
+
+
+def _counted(name: str, known: Mapping[str, Device]) -> tuple[Device, int] | None:
+    """Returns the device and the number of a text such as `2xh100`, `h100x2` or `8 h100`; None for another text."""
+    found = re.fullmatch(r"(?:([0-9]{1,4})\s*[x×*\s]\s*)?(.+?)(?:\s*[x×*:]\s*([0-9]{1,4}))?", name.strip().lower())
+    if found is None or (found[1] is None) == (found[3] is None):
+        return None
+    wanted, number = _joined(_words(found[2])), int(found[1] or found[3])
+    devices = [device for device in known.values() if wanted in {_joined(_words(own)) for own in names(device)}]
+    return (devices[0], number) if len(devices) == 1 and number > 1 else None
 
 
 def names(device: Device) -> tuple[str, ...]:

@@ -22,23 +22,35 @@ class Signs:
 
     def __init__(self, least: Iterable[int | None] = ()) -> None:
         self.least = list(least)
+        self._below_0 = None in self.least
         self._products: dict[int, Terms | None] = {}
 
     def add(self, least: int | None) -> None:
         """Adds an atom with its least value."""
         self.least.append(least)
+        self._below_0 = self._below_0 or least is None
 
     def always(self, kind: str, terms: Mapping[int, Number]) -> bool | None:
         """Returns whether a formula is 0 (`==`) or below 0 (`<`) for all sizes; None if it is for some or not known."""
         if not terms:
             return kind == "=="
+        if kind == "<" and self._is_sum(terms):
+            return False
         above = self.above_least(terms)
         return None if above is None else never_changing(kind, above)
 
     def never_negative(self, terms: Mapping[int, Number]) -> bool:
         """Returns whether a formula is known to be 0 or more for all sizes."""
+        if self._is_sum(terms):
+            return True
         above = self.above_least(terms)
         return above is not None and all(number >= 0 for number in above.values())
+
+    def _is_sum(self, terms: Mapping[int, Number]) -> bool:
+        """Returns whether a formula adds and never subtracts: that is seen at a glance."""
+        if any(number < 0 for number in terms.values()):
+            return False
+        return not self._below_0 or not any(self.least[place] is None for each in terms for place, _ in powers(each))
 
     def above_least(self, terms: Mapping[int, Number]) -> Terms | None:
         """Returns a formula in what each atom has above its least value: b s is (1 + p) (1 + q), which is 1 + p + q +

@@ -18,6 +18,11 @@ from graphacct.transforms.transform import TYPES, Option
 
 SHORT = {"float64": "fp64", "float32": "fp32", "float16": "fp16", "bfloat16": "bf16", "float8_e4m3fn": "fp8"}
 """Other names of formats, and the name that each stands for."""
+BY_WIDTH = {
+    **dict.fromkeys(("4bit", "4-bit", "load_in_4bit", "qlora"), "of 4 bits: nf4, int4, mxfp4; QLoRA's is nf4"),
+    **dict.fromkeys(("8bit", "8-bit", "load_in_8bit"), "of 8 bits: int8, fp8"),
+}
+"""What others say for a width alone, which several formats have."""
 MIXTURES = ("_k_s", "_k_m", "_k_l", "_k_xl")
 """Endings of llama.cpp's mixtures, in which each tensor has a block type of its own."""
 
@@ -97,6 +102,8 @@ def weight_format(text: object, kinds: Mapping[str, WeightFormatKind]) -> Weight
                 f"weights {brief(text)} is a mixture of block types, in which every tensor has its own: give the type "
                 f"of most of them, {block!r}"
             )
+        if name in BY_WIDTH:
+            raise unknown("weight format", head, [], f"{BY_WIDTH[name]}; graphacct list weight-formats shows all")
         raise unknown("weight format", head, kinds, "graphacct list weight-formats shows all")
     return kind.format(**_options(kind, rest, text))
 
