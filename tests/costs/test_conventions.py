@@ -92,7 +92,10 @@ def test_a_report_states_its_convention() -> None:
 
 def test_an_unknown_convention() -> None:
     """The closest name is suggested."""
-    with pytest.raises(UnknownNameError, match=r"^unknown convention 'matmull'; did you mean 'matmul'\?$"):
+    with pytest.raises(
+        UnknownNameError,
+        match=r"^unknown convention 'matmull'; did you mean 'matmul'\? \(graphacct list conventions shows all\)$",
+    ):
         graphacct.account("gpt2", convention="matmull")
 
 
