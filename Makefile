@@ -93,8 +93,11 @@ $(INSTALLED): pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -e .
 	touch $@
 
+# uv installs the same in a tenth of the time. Where it cannot be had, or cannot reach what pip can, pip does it.
 $(INSTALLED_FOR_TESTS): pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -e '.[dev]'
+	($(BIN)/python -m pip install --quiet --only-binary :all: --disable-pip-version-check uv \
+		&& $(BIN)/uv pip install --quiet --no-cache --python $(BIN)/python -e '.[dev]') \
+		|| $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -e '.[dev]'
 	$(BIN)/python -m compileall -q -j 0 -x '/(tests?|pip|mypyc?)/' $(VENV)/lib graphacct plugins
 	touch $(INSTALLED) $@
 

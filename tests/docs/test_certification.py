@@ -16,6 +16,7 @@ ROW = re.compile(
 )
 FIGURES = ("params", "forward_matmul_flops", "step_matmul_flops")
 ROWS = {row[1]: row for row in ROW.finditer(PAGE)}
+PRESETS = presets()
 ELSEWHERE = (
     *("transformer-lm", "resnet", "baichuan", "chatglm", "dots_ocr", "exaone", "internlm2", "internlm3", "kimi_vl"),
     *("mimo", "minicpm", "qwen", "blip-2", "detr", "encodec", "idefics2", "idefics3", "mimi", "smolvlm"),
@@ -29,7 +30,7 @@ def test_every_preset_is_on_the_page() -> None:
     """A family that is new, or a preset, is measured before it is published."""
     published = {
         name
-        for name, architecture in presets().items()
+        for name, architecture in PRESETS.items()
         if name in architecture.presets and architecture.name not in ELSEWHERE
     }
     assert set(ROWS) == published
@@ -39,7 +40,7 @@ def test_every_preset_is_on_the_page() -> None:
 def test_the_page_has_todays_figures(name: str) -> None:
     """Parameters and FLOPs, forward and of a training step, at the length of the row, which are those of the class."""
     row = ROWS[name]
-    architecture = presets()[name].load()
+    architecture = PRESETS[name].load()
     sizes = ("seq_len", "samples", "frames", "image_size")
     size = {next(size for size in sizes if size in architecture.sizes): int(row[2])}
     attention = "eager" if "eager" in architecture.attention else None
