@@ -8,6 +8,7 @@ that alternate, and a layer that is written out may have blocks in it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from operator import index
 
 from graphacct.decisions import less
 from graphacct.dims import Dim, is_symbol, is_traced
@@ -60,8 +61,10 @@ class Regions:
         if id(block) in self.starting:
             return one_by_one(block, "makes a tensor with a gradient of its own", "ask for a forward report")
         counts = repetitions(block)
-        if is_symbol(block.repeat) or is_traced(block.repeat):  # a block that repeats less often has no such ends
-            less(len(counts) - 1, block.repeat, assumed=True)
+        if (is_symbol(block.repeat) or is_traced(block.repeat)) and not less(
+            len(counts) - 1, block.repeat, assumed=True
+        ):
+            return [1] * index(block.repeat)  # so few have no middle: their number holds, as that of an int
         return counts
 
 

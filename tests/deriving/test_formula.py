@@ -255,3 +255,10 @@ def test_latex_has_paths_as_they_are_and_values_in_comments() -> None:
     assert r"\texttt{transformer.h.*.attn.c\_attn}" in text
     assert "% params(transformer.h.*.attn.c_attn) of gpt2: 21,261,312 (parameter)" in text  # 12 · (3 · 768² + 3 · 768)
     assert text.splitlines()[-1] == "% with n_embd 768, n_layer 12"
+
+
+def test_few_layers_have_no_middle_that_stands_for_more() -> None:
+    """The peak of a step walks a block's ends one by one: of three layers their number holds, of 12 it is a symbol."""
+    found = graphacct.formula("decision_transformer", phase="train", quantity="peak_bytes")
+    assert {held.name: held.value for held in found.held}["n_layer"] == 3
+    assert graphacct.formula("gpt2", phase="train", quantity="peak_bytes").conditions.count("n_layer > 5") == 1
