@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 from graphacct.deriving.agreement import agrees
-from graphacct.deriving.symbols import Symbol, symbols_of, with_image_key
+from graphacct.deriving.symbols import Symbol, by_cache, symbols_of, with_image_key
 from graphacct.deriving.traced_report import FAILURES, HELD, Held, traced_report
 from graphacct.errors import ConfigError
 from graphacct.formulas.conditions import names_in
@@ -118,6 +118,7 @@ def branches(
         report: Its report.
         plugins: Those in use.
     """
+    options = by_cache(options, report.workload)
     try:
         symbols = symbols_of(found, options, report.workload)
     except ConfigError:  # a finished graph

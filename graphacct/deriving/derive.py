@@ -16,7 +16,7 @@ from graphacct.deriving.collecting import not_collecting
 from graphacct.deriving.formula import TOTAL, Formula
 from graphacct.deriving.reading import readings
 from graphacct.deriving.scopes import scopes
-from graphacct.deriving.symbols import Symbol, chosen, symbols_of
+from graphacct.deriving.symbols import Symbol, by_cache, chosen, symbols_of
 from graphacct.errors import ConfigError, UnknownNameError, brief, suggest
 from graphacct.explanations.lookup import resolve
 from graphacct.formulas.conditions import condition_text, names_in
@@ -65,8 +65,8 @@ def derive(
     plain = account(**{**options, "quantities": ("params",)})
     plain.check_one_step("a formula")
     known = symbols_of(found, options, plain.workload)
-    if plain.workload.get("phase") == DECODE:  # its one new token is no size: what is before it is
-        options = {**options, "seq_len": None, "cache_len": plain.workload["cache_len"]}
+    options = by_cache(options, plain.workload)
+    if plain.workload.get("phase") == DECODE:
         known = tuple(symbol for symbol in known if symbol.name != "seq_len")
     asked = tuple(symbol.name for symbol in chosen(found, symbols, known)) if symbols is not None else ()
     traced = [symbol for symbol in known if symbols is None or symbol.name in asked]

@@ -12,6 +12,7 @@ from graphacct.errors import ConfigError, brief
 from graphacct.graph.graph import Graph
 from graphacct.models.find import ModelChoice
 from graphacct.models.size import config_sizes, find_size, pair_keys, workload_sizes
+from graphacct.phases import DECODE
 
 IMAGE = "image_size"
 """The one size of a workload that is two: height and width, of a square one symbol."""
@@ -59,6 +60,14 @@ def symbols_of(found: object, options: Mapping[str, Any], workload: Mapping[str,
         *(Symbol(name, value, False, options.get(name) is not None) for name, value in sizes.items()),
         *(Symbol(name, value, True, name in keys) for name, value in config_sizes(found, keys).items() if value > 0),
     )
+
+
+def by_cache(options: Mapping[str, Any], workload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns the options of a decoding step with its length as `cache_len`, which is a size of it, and not as
+    `seq_len`, of which a step has 1; those of another phase as they are."""
+    if workload.get("phase") != DECODE:
+        return options
+    return {**options, "seq_len": None, "cache_len": workload["cache_len"]}
 
 
 def chosen(found: Any, names: Iterable[str], symbols: Iterable[Symbol]) -> tuple[Symbol, ...]:

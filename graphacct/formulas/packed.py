@@ -24,7 +24,8 @@ class Packed:
     """
 
     def __init__(self, formulas: Sequence[Terms], slack: Slack, expanded: bool = True) -> None:
-        """`expanded` compares in the variables of the slack; without it each product is a variable, which is faster."""
+        """`expanded` compares in the variables of the slack; without it each product is a variable, which is faster and
+        finds fewer. One may follow the other: what stands for a sum stands for all that the sum stood for."""
         products = [*dict.fromkeys(product for terms in formulas for product in terms)]
         if expanded:
             divisors = [item for item in lowest_powers(products).items() if slack.is_never_below_0(item[0])]

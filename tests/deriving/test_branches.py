@@ -97,5 +97,7 @@ def test_an_image_has_another_size_together_with_the_learned_positions() -> None
     (size,) = [symbol for symbol in found.symbols if symbol.name == "image_size"]
     assert size.key == "vision_config.image_size"
     assert "image_size" not in found.fixed
-    decoding = branches_of("gpt2", phase="decode", quantities=FEW)
-    assert decoding.fixed == {"seq_len": "a decoding step has one new token; cache_len says how many are before it"}
+    for asked in ({}, {"seq_len": 64}, {"cache_len": 63}):
+        decoding = branches_of("gpt2", phase="decode", quantities=FEW, **asked)
+        assert decoding.fixed == {"seq_len": "a decoding step has one new token; cache_len says how many are before it"}
+        assert decoding.branches

@@ -19,6 +19,7 @@ from graphacct.render.picture import FORMATS, boxes, labels, layout, palette, to
 from graphacct.render.picture.difference import SAME, Arrow, Difference, Pair, difference
 from graphacct.render.picture.lines import DotSource
 from graphacct.render.picture.look import Look
+from graphacct.render.picture.nesting import nested
 from graphacct.render.picture.scene import Box, Chain, Scope
 from graphacct.render.picture.styles import EDGE, EDGES, GRAPH, NODE
 from graphacct.render.units import human
@@ -102,14 +103,7 @@ class _Painter:
 
     def _fill(self, frame: DotSource) -> None:
         """Adds the boxes, each in the cluster of its scope. A cluster is added with its first box."""
-        content: dict[Chain, list[Pair | Chain]] = {(): []}
-        for pair in self.shown.pairs:
-            for level in range(1, len(pair.scopes) + 1):
-                chain = pair.scopes[:level]
-                if chain not in content:
-                    content[chain] = []
-                    content[chain[:-1]].append(chain)
-            content[pair.scopes].append(pair)
+        content = nested(self.shown.pairs)
 
         def fill(chain: Chain, into: DotSource) -> None:
             for item in content[chain]:

@@ -16,6 +16,7 @@ from graphacct.render.picture.amounts import Amounts
 from graphacct.render.picture.bundles import Bundle, bundled
 from graphacct.render.picture.lines import DotSource
 from graphacct.render.picture.look import Look
+from graphacct.render.picture.nesting import nested
 from graphacct.render.picture.places import above, leftmost, towers
 from graphacct.render.picture.scene import STRAIGHT, Box, Chain, Scene
 from graphacct.render.picture.styles import EDGE, EDGES, GRAPH, NODE
@@ -89,14 +90,7 @@ class Painter:
 
     def _fill(self, frame: DotSource) -> None:
         """Adds the boxes, each in the cluster of its scope. A cluster is added with its first box."""
-        content: dict[Chain, list[Box | Chain]] = {(): []}
-        for box in self.scene.boxes:
-            for level in range(1, len(box.scopes) + 1):
-                chain = box.scopes[:level]
-                if chain not in content:
-                    content[chain] = []
-                    content[chain[:-1]].append(chain)
-            content[box.scopes].append(box)
+        content = nested(self.scene.boxes)
 
         def fill(chain: Chain, into: DotSource) -> None:
             for item in content[chain]:
