@@ -47,6 +47,15 @@ def test_projections_of_one_value_stand_in_a_row_in_their_order(llama: Report) -
     assert all("ROWSPAN" in line for line in lines if re.search("<B>[qkv]_proj</B>", line)), "of 2.5 % and of 0.6 %"
 
 
+def test_rows_are_in_order_where_arrows_then_cross(llama: Report) -> None:
+    """With rotary tables open, or an encoder beside its decoder, fewer arrows would cross in another order."""
+    at = names(svg(llama, depth=4))
+    t5 = names(svg(account("t5-small", quantities=["params", "flops"]), depth=5))
+    for row in (["q_proj", "k_proj", "v_proj"], ["cos", "sin"], ["q_rope", "k_rope"]):
+        assert sorted(row, key=lambda name: at[name]) == row
+    assert t5["q"] < t5["k"] < t5["v"]
+
+
 def test_rows_make_no_circle() -> None:
     """a and b, of the input, would be a row, and c and d too; but c comes after a, and b after d."""
     builder = Builder("crossed")
