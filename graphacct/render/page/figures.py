@@ -81,7 +81,7 @@ class Figures:
         collectors = [Collector(branch.trace.atoms) for branch in self.branches]
         found = {}
         for place in numbers:
-            row = zip(collectors, self.rows[place], strict=True)
+            row = zip(collectors, self.rows[place], strict=False)  # a page of fixed sizes has no branches
             each = [_written(collector, part) for collector, part in row if isinstance(part, TracedSize)]
             if each:
                 found[place] = each[:1] if len(set(each)) == 1 else each
