@@ -152,10 +152,10 @@ class Collector:
     def _size(self, term: Term) -> Any:
         """Returns what orders the terms of a sum: those of the highest degree first, and then the largest."""
         each, number = term
-        value = abs(number)
+        value: Any = abs(number)
         for place, power in each.items():
             base = self.atoms[place].value or 1
-            value *= base**power if power > 0 else Fraction(base) ** power
+            value = value * (base**power if power > 0 else Fraction(base) ** power)
         return number > 0, sum(each.values()), value
 
     def _product(self, number: Number, each: Mapping[int, int], inner: Form | None = None) -> Form:
