@@ -131,7 +131,7 @@ class _Stage:
             scope = self._around(chain[:-1])
             arriving = [(value, source) for value in node.values for source in sources[value.name]]
             is_shown = self.views or node.name in self.kept
-            if arriving and not is_shown and free_view(self.operators, record, self._summed(figures)):
+            if arriving and not is_shown and self._is_free(self.index - 1):
                 passed = {(source.box, source.name): source for _, source in arriving}.values()
                 for value in node.outputs:
                     sources[value.name] = tuple(source.viewed(node.name, value.spec, scope) for source in passed)
@@ -186,8 +186,14 @@ class _Stage:
             deep = next((level for level in levels if level == deep or self.closed(chain[level - 1])), 0)
         return chain[:deep]
 
-    def _summed(self, figures: Figures) -> Iterator[Dim]:
-        return (figures[index] for index in self.summed)
+    def _is_free(self, index: int) -> bool:
+        """Returns whether a node is a view that costs nothing."""
+        free = self.content.free
+        if index not in free:
+            figures = self.content.figures[index]
+            summed = [figures[place] for place in self.summed]
+            free[index] = free_view(self.operators, self.content.records[index], summed)
+        return free[index]
 
     def _new(
         self,
