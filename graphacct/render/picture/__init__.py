@@ -97,7 +97,8 @@ def _narrowed(picture: DotSource, form: str, report: Report, options: Mapping[st
         if size >= LEGIBLE:
             break
         fewer = drawn(report, **options, narrow=True, most=most)
-        if (_opens(fewer) or len(fewer.paths) >= SAYS_MUCH) and KEPT * len(picture.paths) <= len(fewer.paths) < len(picture.paths):
+        count, before = len(fewer.paths), len(picture.paths)
+        if (count >= SAYS_MUCH or _opens(fewer)) and KEPT * before <= count < before:
             other = layout(fewer.source)
             if fitting(*markup.dimensions(other)) > size:
                 picture, found = fewer, other

@@ -153,7 +153,8 @@ class Scene:
     def height(self) -> int:
         """The most boxes one after the other, with the frames that they are in."""
         known = {box.id: box.scopes for box in self.boxes}
-        frames = {known[name][:level] for name in self._path(self._counts()) for level in range(1, len(known[name]) + 1)}
+        path = self._path(self._counts())
+        frames = {known[name][:level] for name in path for level in range(1, len(known[name]) + 1)}
         return self.length + len(frames)
 
     def spine(self) -> list[str]:
