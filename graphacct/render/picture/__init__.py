@@ -171,10 +171,11 @@ def layout(source: str) -> str:
 
     Raises what `graphacct.render.picture.engine.laid_out` raises.
     """
+    from graphacct.render.picture.across import redrawn
     from graphacct.render.picture.clearance import cleared
     from graphacct.render.picture.engine import laid_out
 
-    return markup.inside(cleared(laid_out(source, "svg").decode("utf-8")))
+    return markup.inside(cleared(redrawn(laid_out(source, "svg").decode("utf-8"))))
 
 
 def written(source: str, svg: str, form: str) -> bytes:

@@ -27,6 +27,11 @@ class Bundle:
     weight: int
     index: int
 
+    @property
+    def ends(self) -> tuple[str, str]:
+        """The boxes at its ends."""
+        return self.edges[0].tail, self.edges[0].head
+
 
 def bundled(scene: Scene) -> tuple[list[Bundle], dict[str, list[str]]]:
     """Returns the arrows of a picture, and for each box the boxes whose values it says that it uses.

@@ -12,6 +12,7 @@ from graphacct.errors import ConfigError, brief, suggest
 from graphacct.render.picture.labels import TEXT_SIZE
 from graphacct.render.picture.lines import DotSource
 from graphacct.render.picture.palette import grey
+from graphacct.render.picture.shapes import CLASS
 
 TOP_DOWN, LEFT_RIGHT = "top-down", "left-right"
 DIRECTIONS: Mapping[str, Mapping[str, str]] = {
@@ -90,7 +91,7 @@ class Look:
 
     def beside(self) -> dict[str, str]:
         """Returns the attributes of an edge to what stands beside its box."""
-        return {} if self.orientation == LEFT_RIGHT else {"tailport": "e", "headport": "w"}
+        return {} if self.orientation == LEFT_RIGHT else {"tailport": "e", "headport": "w", "class": CLASS}
 
     def styled(self, given: Mapping[str, str]) -> dict[str, str]:
         """Returns a plugin's attributes; for grey with the values of colours that have names, which `dress` greys."""

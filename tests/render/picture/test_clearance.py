@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from graphacct import account
-from graphacct.render.picture import clearance, layout, markup
+from graphacct.render.picture import clearance, layout, markup, shapes
 from graphacct.render.picture.clearance import cleared
 from graphacct.render.picture.dot import drawn
 from graphacct.render.picture.engine import laid_out
@@ -81,12 +81,12 @@ def test_no_head_has_an_arrow_through_it(name: str) -> None:
     layout_ = cleared(
         laid_out(drawn(account(name, quantities=["params", "flops"]), narrow=True).source, "svg").decode()
     )
-    items = [*clearance._items(layout_.split("\n"))]
+    items = [*shapes.items_of(layout_.split("\n"))]
     paths = [(one.around(), one.points) for one in items if one.kind == "edge" and one.points]
     for one in items:
         if one.kind == "cluster" and one.points and one.texts:
-            left, top, right, bottom = clearance._around(one.texts.values())
-            assert not clearance._crossed((left, top, left + clearance.NARROWEST * (right - left), bottom), paths)
+            left, top, right, bottom = shapes.enclosing(one.texts.values())
+            assert not shapes.crossed((left, top, left + clearance.NARROWEST * (right - left), bottom), paths)
 
 
 def test_a_shape_left_of_its_arrow_ends_there() -> None:

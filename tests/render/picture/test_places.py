@@ -11,7 +11,8 @@ from graphacct import Builder, Report, account
 from graphacct.hooks.manager import default
 from graphacct.render.picture import legend, markup, svg
 from graphacct.render.picture.dot import drawn
-from graphacct.render.picture.places import towers
+from graphacct.render.picture.places import columns, towers
+from graphacct.render.picture.scene import STRAIGHT
 from graphacct.render.picture.stage import scene
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -101,6 +102,23 @@ def test_an_encoder_and_its_decoder_stand_beside_each_other(t5: Report) -> None:
     assert abs(at["input_ids"][1] - at["decoder_input_ids"][1]) < 1
     width, height = markup.dimensions(picture)
     assert 9 * min(960 / width, 540 / height) > 6.5
+
+
+def test_a_decoder_is_a_column_as_its_encoder_is() -> None:
+    """Though the main path comes in from the encoder."""
+    found = scene(account("whisper-small", quantities=["params", "flops"]), default(), 3)
+    known = {box.id: box.path.removeprefix("model.") for box in found.boxes}
+    weights = {tuple(known[end] for end in ends): weight for ends, weight in columns(found, towers(found)).items()}
+    assert weights["encoder.conv1", "encoder.conv1_act"] == weights["decoder.embed_tokens", "decoder.embed"] == STRAIGHT
+    assert weights["decoder_input_ids", "decoder.embed_tokens"] > STRAIGHT, "or the decoder could hang lower"
+
+
+def test_a_bias_that_is_only_stored_stands_beside_what_runs_next() -> None:
+    """Below it BERT's output would have to go around it."""
+    for depth in (None, 3, 4):
+        at = names(svg(account("bert-base-uncased", quantities=["params", "flops"]), depth=depth))
+        assert abs(at["stored_bias"][1] - at["decoder"][1]) < 20
+        assert at["stored_bias"][0] > at["decoder"][0]
 
 
 def test_stages_that_follow_each_other_are_no_towers() -> None:
