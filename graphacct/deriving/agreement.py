@@ -18,6 +18,8 @@ from graphacct.formulas.traced_size import TracedSize
 from graphacct.hooks.manager import Plugins
 from graphacct.reports.report import Report
 
+PLAIN = {int, str, bool, type(None), float}
+
 
 def agrees(
     report: Report, trace: Trace, other: Report, of_other: Trace, sizes: Mapping[str, int], plugins: Plugins
@@ -57,6 +59,8 @@ class _Keys:
         self._known: dict[Any, Any] = {}
 
     def of(self, value: Any) -> Any:
+        if type(value) in PLAIN:
+            return value
         if isinstance(value, TracedSize):
             key = value.key
             if key not in self._known:

@@ -17,7 +17,7 @@ import attrs
 
 from graphacct.deriving.agreement import agrees
 from graphacct.deriving.symbols import Symbol, by_cache, symbols_of, with_image_key
-from graphacct.deriving.traced_report import FAILURES, HELD, Held, traced_report
+from graphacct.deriving.traced_report import FAILURES, HELD, OWN, Held, traced_report
 from graphacct.errors import ConfigError
 from graphacct.formulas.conditions import names_in
 from graphacct.formulas.evaluate import Evaluation
@@ -132,6 +132,7 @@ def branches(
     most = [most for count, most in AT_MOST if len(nodes) <= count and report.annotated.training is None]
     left = most[0] if most else NEAREST
     stuck: dict[str, Held] = {}
+    plain: dict[Any, Report] = {OWN: report}
     points = deque(islice(_points(symbols), None if most else NEAREST))
     while points and left:
         point = {**points.popleft(), **{name: own[name] for name in stuck}}
@@ -141,7 +142,7 @@ def branches(
         before = {each.name: each for each in held.values() if each.name in keys}  # a family takes these as numbers
         before |= {name: Held(name, 1, HELD) for name in _ones(traced, point)}
         try:
-            new = traced_report(account, options, symbols, point, point, (), [*(before | stuck).values()])
+            new = traced_report(account, options, symbols, point, point, (), [*(before | stuck).values()], plain=plain)
         except FAILURES:  # the model refuses this size
             continue
         held |= {each.name: each for each in new.held if each.name not in held}

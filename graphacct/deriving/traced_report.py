@@ -24,6 +24,8 @@ BUILT = "the model is built from its value"
 FEW = 4
 """With fewer symbols than this, each size that stays a number together with others is tried alone: that takes a while.
 """
+OWN: frozenset[tuple[str, int]] = frozenset()
+"""The key of the report at the model's own sizes."""
 ASKED = re.compile(
     r"give a number(?: up to [\d,]*\d)?(?:, (?P<after>[^:;]+))?|: (?P<before>[^:;]+?),? so give a number"
 )
@@ -75,6 +77,7 @@ def traced_report(
     asked: Sequence[str] = (),
     held_before: Sequence[Held] = (),
     completed: Callable[[Report], Report] = lambda report: report,
+    plain: dict[Any, Report] | None = None,
 ) -> TracedReport:
     """Returns the report of a model at some sizes, as many of the symbols traced as it allows.
 
@@ -87,8 +90,9 @@ def traced_report(
         asked: Names of those that must be traced. Raises ConfigError if one of them cannot be.
         held_before: The sizes that are known to have to stay numbers.
         completed: What adds to a report the quantities that take long: only one that is exact so far gets them.
+        plain: Reports of plain numbers by their sizes, OWN of the model's, to which those that are made here are added.
     """
-    tracing = _Tracing(account, completed, options, symbols, own, sizes, asked)
+    tracing = _Tracing(account, completed, options, symbols, own, sizes, asked, {} if plain is None else plain)
     found = tracing.traced({each.name: each for each in held_before})
     if found.exact:
         return found
@@ -109,6 +113,7 @@ class _Tracing:
     own: Mapping[str, int]
     sizes: Mapping[str, int]
     asked: Sequence[str]
+    plain: dict[Any, Report]
 
     def traced(self, held_before: Mapping[str, Held]) -> TracedReport:
         """Returns the report with all but some sizes traced, and but those that turn out to have to stay numbers."""
@@ -180,7 +185,11 @@ class _Tracing:
             for symbol in self.symbols
             if symbol.name not in kept or self._given(symbol)
         }
-        return self.account(**with_sizes(self.options, sizes, self.symbols))
+        own = {symbol.name: symbol.value for symbol in self.symbols}
+        key = OWN if sizes.items() <= own.items() else frozenset(sizes.items())
+        if key not in self.plain:
+            self.plain[key] = self.account(**with_sizes(self.options, sizes, self.symbols))
+        return self.plain[key]
 
     def _given(self, symbol: Symbol) -> bool:
         """Returns whether a size that stays a number is given. One of the workload that is as the model, or the user,

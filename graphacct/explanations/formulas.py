@@ -6,7 +6,7 @@ No formula is written twice, so the formula shown cannot differ from the one tha
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,7 @@ def ratio_formula(report: Report, name: str, figures: Mapping[str, Dim]) -> tupl
         except (TypeError, GraphacctError):
             return "", ""
         if is_traced(found) and (exact or not trace.decisions):
-            return _shown(trace, text(found), figures)
+            return _shown(trace, told(trace, trace.decisions), text(found), figures)
     return "", ""
 
 
@@ -87,12 +87,14 @@ def figures_of(
             sizes = Sizes(operator, record, collapse)
             figures = evaluated(sizes)
             branches = Branches(sizes.trace, partial(_again, operator, record, collapse, evaluated))
+            guards = told(sizes.trace, sizes.trace.decisions)
             for name in names:
                 figure = getattr(figures, name)
                 if name not in found and value_of(figure) == getattr(exact, name):
                     as_text = partial(text, collected=not name.endswith("_bytes"))  # one term for each operand
-                    limits = partial(branches.limits, name=name, written=as_text, formula=as_text(figure))
-                    shown = _shown(sizes.trace, as_text(figure), sizes.values, limits)
+                    formula = as_text(figure)
+                    limits = partial(branches.limits, name=name, written=as_text, formula=formula)
+                    shown = _shown(sizes.trace, filter(limits, guards), formula, sizes.values)
                     found.add(name)
                     yield name, figure, sizes, shown
         except FAILURES:
@@ -218,13 +220,11 @@ def _again(
     return evaluated(Sizes(operator, record, collapse, changed))
 
 
-def _shown(
-    trace: Trace, formula: str, values: Mapping[str, Dim], limits: Callable[[Guard], bool] = lambda _: True
-) -> tuple[str, str]:
+def _shown(trace: Trace, guards: Iterable[Guard], formula: str, values: Mapping[str, Dim]) -> tuple[str, str]:
     """Returns a formula with the sizes for which it holds, if it does not for all, and the formula with values put
     in."""
-    guards = [condition_text(trace, guard) for guard in told(trace, trace.decisions) if limits(guard)]
-    branch = f" (for {', '.join(guards)})" if guards else ""
+    limits = ", ".join(condition_text(trace, guard) for guard in guards)
+    branch = f" (for {limits})" if limits else ""
     return formula + branch, NAME.sub(lambda name: number(values[name[0]]) if name[0] in values else name[0], formula)
 
 

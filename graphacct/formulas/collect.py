@@ -12,7 +12,7 @@ from math import gcd
 from typing import Any
 
 from graphacct.formulas.forms import Form, Name, Operation, Product, Sum, product
-from graphacct.formulas.terms import Number, Terms, powers, product_of, whole
+from graphacct.formulas.terms import Number, Terms, powers, product_of, quotient, whole
 from graphacct.formulas.traced_size import MAX, MIN, RATIO, SIZE, Atom, Part, TracedSize
 
 FLAT = 5
@@ -52,7 +52,9 @@ class Collector:
         if not found:
             return product(0)
         factor = _content([number for _, number in found])
-        return self._collected([(each, whole(Fraction(number) / factor)) for each, number in found], factor)
+        if factor != 1:
+            found = [(each, quotient(number, factor)) for each, number in found]
+        return self._collected(found, factor)
 
     def flat(self, terms: Mapping[int, Number]) -> Form:
         """Returns the form of a sum of products, with nothing collected."""
@@ -150,9 +152,10 @@ class Collector:
     def _size(self, term: Term) -> Any:
         """Returns what orders the terms of a sum: those of the highest degree first, and then the largest."""
         each, number = term
-        value = abs(Fraction(number))
+        value: Any = abs(number)
         for place, power in each.items():
-            value *= Fraction(self.atoms[place].value or 1) ** power
+            base = self.atoms[place].value or 1
+            value = value * (base**power if power > 0 else Fraction(base) ** power)
         return number > 0, sum(each.values()), value
 
     def _product(self, number: Number, each: Mapping[int, int], inner: Form | None = None) -> Form:

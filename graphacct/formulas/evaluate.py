@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from graphacct.formulas.guards import Guard
-from graphacct.formulas.terms import Number, powers, whole
+from graphacct.formulas.terms import Number, Terms, powers, whole
 from graphacct.formulas.traced_size import CEIL, FLOOR, MAX, RATIO, SIZE, Part, Recorder, TracedSize
 
 
@@ -21,6 +21,7 @@ class Evaluation:
     def __init__(self, trace: Recorder, sizes: Mapping[str, Any]) -> None:
         self.trace, self.sizes = trace, sizes
         self._atoms: dict[int, Any] = {}
+        self._products: dict[int, Any] = {}
 
     def of(self, part: Part) -> Any:
         """Returns what a figure is at these sizes: an int if it is whole, or else a Fraction; a traced size if they
@@ -29,17 +30,36 @@ class Evaluation:
 
     def of_terms(self, terms: Mapping[int, Number]) -> Any:
         """Returns what a sum of products is at these sizes."""
-        found: Any = 0
+        known = self._products
+        plain: Any = 0
+        value: Any = 0
+        sums: Terms = {}  # in one go: to add one traced size after the other copies the sum each time
+        trace = None
         for product, number in terms.items():
-            above: Any = number
-            below: Any = 1
-            for place, power in powers(product):
-                if power > 0:
-                    above = above * self.atom(place) ** power
-                else:
-                    below = below * self.atom(place) ** -power
-            found = found + (above if type(below) is int and below == 1 else _quotient(above, below))
-        return whole(found) if isinstance(found, Fraction) else found
+            each = known[product] if product in known else self._product(product)
+            if isinstance(each, TracedSize):
+                trace = each.trace
+                value += number * each.value
+                for other, factor in each.terms.items():
+                    sums[other] = sums.get(other, 0) + number * factor
+            else:
+                plain += number * each
+        if trace is None:
+            return whole(plain) if isinstance(plain, Fraction) else plain
+        sums[0] = sums.get(0, 0) + plain
+        return trace.made({other: whole(number) for other, number in sums.items() if number}, value + plain)
+
+    def _product(self, product: int) -> Any:
+        """Returns what a product is at these sizes: many formulas have the same ones."""
+        above: Any = 1
+        below: Any = 1
+        for place, power in powers(product):
+            if power > 0:
+                above = above * self.atom(place) ** power
+            else:
+                below = below * self.atom(place) ** -power
+        self._products[product] = found = above if type(below) is int and below == 1 else _quotient(above, below)
+        return found
 
     def holds(self, guard: Guard) -> bool:
         """Returns whether a guard is at these sizes as it was."""

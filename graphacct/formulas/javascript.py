@@ -131,8 +131,11 @@ class JavaScript(Nested):
         if that is shorter: what is alive at one kernel is nearly what is alive at the next one."""
         if len(terms) < LONG:
             return self.sum(terms)
-        steps = [(added(terms, other, -1), place) for place, other in self._sums]
-        rest, place = min(steps, key=lambda each: len(each[0]), default=(terms, 0))
+        if self._sums:
+            place, other = min(self._sums, key=lambda each: _apart(terms, each[1]))
+            rest = added(terms, other, -1)
+        else:
+            place, rest = 0, terms
         if not rest:
             return self._variables[place]
         near = 2 * len(rest) < len(terms)
@@ -158,6 +161,11 @@ class JavaScript(Nested):
     def _new(self, name: str) -> int:
         self._variables.append(name)
         return len(self._variables) - 1
+
+
+def _apart(one: Terms, other: Terms) -> int:
+    """Returns how many products two sums have not in common."""
+    return len({product for product, _ in one.items() ^ other.items()})
 
 
 def body(trace: Recorder, figures: Iterable[Part]) -> str:

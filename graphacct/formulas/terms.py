@@ -7,8 +7,9 @@ be below 0: d_model / n_head is a product too. Python's order of these ints agre
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from functools import lru_cache
 from typing import TypeAlias
 
 Number: TypeAlias = int | Fraction
@@ -23,25 +24,28 @@ STEPS = 64
 """The most terms that an exact quotient of two sums may have."""
 
 
-def powers(product: int) -> Iterator[tuple[int, int]]:
-    """Yields the number of each atom in a product, and its power.
+@lru_cache(maxsize=1 << 16)
+def powers(product: int) -> tuple[tuple[int, int], ...]:
+    """Returns the number of each atom in a product, and its power.
 
-    >>> list(powers(1 + (2 << 32))), list(powers((1 << 16) - 1))
-    ([(0, 1), (2, 2)], [(0, -1), (1, 1)])
+    >>> powers(1 + (2 << 32)), powers((1 << 16) - 1)
+    (((0, 1), (2, 2)), ((0, -1), (1, 1)))
     """
+    found = []
     place = 0
     while product:
         low = product & _LOW
         if low:
             power = low - (1 << BITS) if low >= _HALF else low
-            yield place, power
+            found.append((place, power))
             product -= power
         product >>= BITS
         place += 1
+    return tuple(found)
 
 
 def product_of(found: Iterable[tuple[int, int]]) -> int:
-    """Returns the product of powers, given as `powers` yields them."""
+    """Returns the product of powers, given as `powers` returns them."""
     return sum(power << (BITS * place) for place, power in found)
 
 
@@ -87,13 +91,13 @@ def divided(a: Mapping[int, Number], b: Mapping[int, Number]) -> Terms | None:
     """
     lead = max(b)
     if len(b) == 1:
-        return {product - lead: _quotient(number, b[lead]) for product, number in a.items()}
+        return {product - lead: quotient(number, b[lead]) for product, number in a.items()}
     left, found = dict(a), Terms()
     for _ in range(STEPS):
         if not left:
             return found
         first = max(left)
-        product, number = first - lead, _quotient(left[first], b[lead])
+        product, number = first - lead, quotient(left[first], b[lead])
         if any(power < 0 for _, power in powers(product)):
             return None
         found[product] = number
@@ -101,7 +105,8 @@ def divided(a: Mapping[int, Number], b: Mapping[int, Number]) -> Terms | None:
     return None
 
 
-def _quotient(a: Number, b: Number) -> Number:
+def quotient(a: Number, b: Number) -> Number:
+    """Returns a / b, an int if it is one."""
     if type(a) is int and type(b) is int:
         above, below = divmod(a, b)
         return Fraction(a, b) if below else above

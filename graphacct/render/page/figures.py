@@ -10,10 +10,11 @@ import attrs
 
 from graphacct.deriving.branches import Branch, Region
 from graphacct.errors import RenderError, brief
+from graphacct.formulas.collect import Collector
 from graphacct.formulas.conditions import condition_text
 from graphacct.formulas.javascript import JavaScript, literal, variable_of
 from graphacct.formulas.terms import powers, whole
-from graphacct.formulas.text import text
+from graphacct.formulas.text import written
 from graphacct.formulas.trace import Trace
 from graphacct.formulas.traced_size import Part, TracedSize
 
@@ -77,17 +78,19 @@ class Figures:
     def texts(self, numbers: Sequence[int]) -> Mapping[int, list[str | int]]:
         """Returns how some formulas are written in each branch: one text if it is the same in all. Of a formula that
         nobody reads, how many products it is the sum of."""
+        collectors = [Collector(branch.trace.atoms) for branch in self.branches]
         found = {}
         for place in numbers:
-            each = [_written(part) for part in self.rows[place] if isinstance(part, TracedSize)]
+            row = zip(collectors, self.rows[place], strict=False)  # a page of fixed sizes has no branches
+            each = [_written(collector, part) for collector, part in row if isinstance(part, TracedSize)]
             if each:
                 found[place] = each[:1] if len(set(each)) == 1 else each
         return found
 
 
-def _written(part: TracedSize) -> str | int:
+def _written(collector: Collector, part: TracedSize) -> str | int:
     count = _products(part)
-    return text(part) if count <= MOST_PRODUCTS else count
+    return written(collector.of(part)) if count <= MOST_PRODUCTS else count
 
 
 def _products(part: Part) -> int:

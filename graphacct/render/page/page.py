@@ -143,7 +143,7 @@ def _picture(report: Report, **options: Any) -> str:
     from graphacct.render.picture import svg
 
     try:
-        text = svg(report, **options)
+        text = svg(report, **options, formula=lambda _: ())
     except RenderError as error:  # no program to lay it out
         return f"<p>This page needs JavaScript; there is no picture without it: {html.escape(str(error))}</p>\n"
     return _TIP.sub("", _DECLARATION.sub("", text, count=1))

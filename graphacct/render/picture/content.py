@@ -34,6 +34,7 @@ class Content:
         levels: The length of the longest chain: at this depth nothing is collapsed.
         sums: The quantities of each scope; empty unless they are `summed`.
         uncosted: The number of nodes in each scope without a cost.
+        free: Of nodes that a scene has asked for: whether they are views that cost nothing.
     """
 
     def __init__(self, report: Report, summed: bool = True) -> None:
@@ -52,6 +53,7 @@ class Content:
         self.levels = max((len(chain) for chain in self.chains), default=1)
         self.sums: dict[Chain, Figures] = {}
         self.uncosted: dict[Chain, int] = {}
+        self.free: dict[int, bool] = {}
         for chain, record, figures in zip(self.chains, self.records, self.figures, strict=True):
             for level in range(1, len(chain)):
                 scope = chain[:level]

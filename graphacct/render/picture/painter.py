@@ -28,6 +28,9 @@ TOO_MANY = 200
 FEW = 8
 """The number of boxes up to which the caption would be wider than they are."""
 
+KEPT_ORDER = {"remincross": "false"}
+"""Without a second search for fewer crossings over all scopes, which would swap the boxes of a row."""
+
 
 class Painter:
     """The state of writing one picture as Graphviz source."""
@@ -66,8 +69,10 @@ class Painter:
 
     def paint(self) -> DotSource:
         # Ranked together, scopes are more compact, but it takes long.
-        together = {"newrank": "true"} if len(self.scene.boxes) <= TOO_MANY or not self.rows else {}
-        dot = DotSource("graphacct", {**GRAPH, **together, **self.look.graph()}, NODE, EDGE)
+        few = len(self.scene.boxes) <= TOO_MANY
+        together = {"newrank": "true"} if few or not self.rows else {}
+        order = KEPT_ORDER if few and self.rows else {}
+        dot = DotSource("graphacct", {**GRAPH, **together, **order, **self.look.graph()}, NODE, EDGE)
         dot.attr(
             label=legend.title(self.report, self.amounts.quantity, self.scope, self.scene.part),
             tooltip=labels.tooltip([self.report.model]),

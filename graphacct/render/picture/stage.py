@@ -82,7 +82,7 @@ class _Stage:
         closed: Callable[[str], bool] | None = None,
         opened: Set[Chain] | None = None,
     ) -> None:
-        self.graph = report.annotated.graph
+        self.report, self.graph = report, report.annotated.graph
         self.operators = plugins.operators
         self.summed = [index for index, item in enumerate(report.quantities) if item.combine == "sum"]
         self.content = content
@@ -117,7 +117,8 @@ class _Stage:
             depth = max(map(len, scopes), default=0) + 1
             paths = frozenset(chain[-1] for chain in self.opened if chain)
         closed = frozenset(box.path for box in boxes if box.kind == "scope")
-        return Scene(boxes, (*edges, *self._ties()), scopes, depth, self.content.levels, paths, closed)
+        joined, levels = (*edges, *self._ties()), self.content.levels
+        return Scene(boxes, joined, scopes, depth, levels, paths, closed, work=Sizes(self.report).share)
 
     def _visit(self, graph: Graph, within: Chain, sources: Sources) -> None:
         for node in graph.nodes:
@@ -130,7 +131,7 @@ class _Stage:
             scope = self._around(chain[:-1])
             arriving = [(value, source) for value in node.values for source in sources[value.name]]
             is_shown = self.views or node.name in self.kept
-            if arriving and not is_shown and free_view(self.operators, record, self._summed(figures)):
+            if arriving and not is_shown and self._is_free(self.index - 1):
                 passed = {(source.box, source.name): source for _, source in arriving}.values()
                 for value in node.outputs:
                     sources[value.name] = tuple(source.viewed(node.name, value.spec, scope) for source in passed)
@@ -185,8 +186,14 @@ class _Stage:
             deep = next((level for level in levels if level == deep or self.closed(chain[level - 1])), 0)
         return chain[:deep]
 
-    def _summed(self, figures: Figures) -> Iterator[Dim]:
-        return (figures[index] for index in self.summed)
+    def _is_free(self, index: int) -> bool:
+        """Returns whether a node is a view that costs nothing."""
+        free = self.content.free
+        if index not in free:
+            figures = self.content.figures[index]
+            summed = [figures[place] for place in self.summed]
+            free[index] = free_view(self.operators, self.content.records[index], summed)
+        return free[index]
 
     def _new(
         self,

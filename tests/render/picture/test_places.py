@@ -47,6 +47,13 @@ def test_projections_of_one_value_stand_in_a_row_in_their_order(llama: Report) -
     assert all("ROWSPAN" in line for line in lines if re.search("<B>[qkv]_proj</B>", line)), "of 2.5 % and of 0.6 %"
 
 
+def test_rows_are_in_order_where_arrows_then_cross(llama: Report) -> None:
+    """With rotary tables open, fewer arrows would cross in another order."""
+    at = names(svg(llama, depth=4))
+    for row in (["q_proj", "k_proj", "v_proj"], ["cos", "sin"], ["q_rope", "k_rope"]):
+        assert sorted(row, key=lambda name: at[name]) == row
+
+
 def test_rows_make_no_circle() -> None:
     """a and b, of the input, would be a row, and c and d too; but c comes after a, and b after d."""
     builder = Builder("crossed")
@@ -69,6 +76,14 @@ def test_what_all_repetitions_use_stands_above_the_block(llama: Report) -> None:
     assert at["rotary_emb"][1] < at["layers.*"][1]
     width, height = markup.dimensions(svg(llama))
     assert width < height
+
+
+def test_the_main_path_is_the_one_with_the_most_work() -> None:
+    """A U-Net's is that of its sample, though its step goes through more boxes; of two as long the one with more."""
+    for name, first in (("stable-diffusion-v1-5-unet", "conv_in"), ("zamba2-1.2b", "model.layers.*")):
+        found = scene(account(name, quantities=["params", "flops"]), default(), 2)
+        known = {box.id: box.path for box in found.boxes}
+        assert first in [known[name] for name in found.spine()]
 
 
 def test_an_encoder_and_its_decoder_stand_beside_each_other(t5: Report) -> None:
