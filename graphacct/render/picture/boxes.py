@@ -43,7 +43,7 @@ def entry(box: Box) -> dict[str, Any]:
     }
 
 
-def node(box: Box, amounts: Amounts, tip: Any, tied: str, said: str, tall: bool, narrow: bool) -> dict[str, Any]:
+def node(box: Box, amounts: Amounts, tip: Any, tied: str, said: str, tall: bool, narrow: int) -> dict[str, Any]:
     """Returns the attributes of a node: two lines if it is `tall`, dashed if it has no cost; `tied` says with what it
     shares a weight, `said` what it uses that has no arrow."""
     assert box.record is not None
@@ -66,7 +66,7 @@ def node(box: Box, amounts: Amounts, tip: Any, tied: str, said: str, tall: bool,
     return {"label": label, "fillcolor": fill, "tooltip": tip}
 
 
-def _small(name: str, kind: str, tied: str, given: str, said: str, narrow: bool) -> dict[str, str]:
+def _small(name: str, kind: str, tied: str, given: str, said: str, narrow: int) -> dict[str, str]:
     """Returns the label of a node that costs nothing: one line, or if that is long and the box `narrow` two."""
     text = labels.font(name, labels.TEXT_SIZE, palette.INK) + labels.font(f"  {kind}" if kind else " ")
     tie = _tie(tied, palette.PAPER, palette.INK)
@@ -79,7 +79,7 @@ def _small(name: str, kind: str, tied: str, given: str, said: str, narrow: bool)
     return {"label": f"<{labels.table(rows)}>", "margin": "0.06,0.03"}
 
 
-def collapsed(box: Box, amounts: Amounts, tip: Any, tied: str, said: str, narrow: bool) -> dict[str, Any]:
+def collapsed(box: Box, amounts: Amounts, tip: Any, tied: str, said: str, narrow: int) -> dict[str, Any]:
     """Returns the attributes of a scope as one box, with its rolled-up figures; `tied` and `said` as for a node."""
     fill, ink = amounts.colours(box.figures)
     kind = labels.escape(f"{box.members} nodes" if box.members > 1 else "1 node")

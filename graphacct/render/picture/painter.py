@@ -48,7 +48,7 @@ class Painter:
         scope: str | None,
     ) -> None:
         self.scope, self.labelled = scope, False
-        self.look, self.narrow = look, look.narrow
+        self.look, self.narrow = look, look.narrowness
         self.report = report
         self.scene = picture
         self.plugins = plugins
