@@ -3,7 +3,6 @@
 const CONTENT = JSON.parse(document.getElementById("content").textContent);
 const { parts: PARTS, quantities: QUANTITIES, sizes: SIZES } = CONTENT;
 const ROOT = 0;
-for (const part of PARTS) Object.assign(part, CONTENT.explained[part.explained]); // alike nodes have one explanation
 const state = {
   sizes: SIZES.map((size) => BigInt(size.value)),
   color: CONTENT.color,

@@ -161,6 +161,22 @@ def test_a_node_says_where_its_numbers_come_from(browser: Any, pages: dict[str, 
     assert page.faults == []
 
 
+def test_each_tensor_has_its_name(browser: Any, pages: dict[str, Path]) -> None:
+    """A page writes once what nodes share, and the beginnings of names; the script puts each node together again."""
+    for model, path in pages.items():
+        page = Opened(browser, path)
+        found = page(
+            "PARTS.filter((part) => part.figures).map(({ path, operands = [], gives = [] }) => "
+            "[path, operands.map((each) => each[1]), gives.map((each) => each[1])])"
+        )
+        names = {}
+        for record in graphacct.account(model, **OPTIONS[model]).annotated.costs:
+            node = record.node
+            names[node.name] = [[each.name for each in node.inputs], [each.name for each in node.outputs]]
+        assert len(found) > 10
+        assert {path: tensors for path, *tensors in found} == {path: names[path] for path, *_ in found}
+
+
 def test_a_training_step_says_what_it_adds(browser: Any, pages: dict[str, Path]) -> None:
     """The parts of a gradient with their formulas, and the tensors that are kept with their bytes."""
     page = Opened(browser, pages["bert-base-uncased"])
