@@ -130,7 +130,7 @@ class _Writer:
             "quantities": [
                 {
                     "name": item.name,
-                    "title": item.title or item.name,
+                    "title": item.title or f"{item.words[:1].upper()}{item.words[1:]}" or item.name,
                     "unit": item.unit,
                     "doc": item.doc,
                     **({"max": True} if item.combine == "max" else {}),

@@ -98,7 +98,7 @@ class _Sharing:
             found = self.explained[part["explained"]]
             kind["formulas"] = self.formulas.place(found["formulas"])
             kind["names"] = found["names"]
-        itself = {key: part[key] for key in ("name", "path", "in", "mark") if key in part}
+        itself: Json = {key: part[key] for key in ("name", "path", "in", "mark") if key in part}
         return {**itself, "of": self.kinds.place(kind), **({"from": elsewhere} if elsewhere else {})}
 
     def _elsewhere(self, name: str) -> Any:

@@ -90,6 +90,20 @@ function quotient(value, whole) {
   return c === 0n ? null : Number((a * d * 10n ** 15n) / (b * c)) / 1e15;
 }
 
+// How often a scope is run, together with those around it: its numbers are sums over all of that. 1n for what is once.
+function repetitionsOf(number) {
+  const repeats = state.figures ? [number, ...scopesAround(number)].map((each) => PARTS[each].repeat) : [];
+  return repeats.reduce((product, figure) => (figure === undefined ? product : product * state.figures[figure]), 1n);
+}
+
+// What a quantity of a part is over its repetitions, in words.
+function overRepetitions(number, quantity) {
+  const { runs } = PARTS[number];
+  const count = isScope(number) ? repetitionsOf(number) : runs === undefined || !state.figures ? 1n : state.figures[runs];
+  const { max: isLargest, ratio } = QUANTITIES[quantity];
+  return count === 1n || ratio ? "" : `${isLargest ? "the largest of" : "summed over"} ${exact(count)} ${isScope(number) ? "repetitions" : "runs"}`;
+}
+
 function scopesAround(number) {
   const found = [];
   while (number !== ROOT) found.push((number = PARTS[number].in));

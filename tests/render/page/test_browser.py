@@ -177,6 +177,27 @@ def test_each_tensor_has_its_name(browser: Any, pages: dict[str, Path]) -> None:
         assert {path: tensors for path, *tensors in found} == {path: names[path] for path, *_ in found}
 
 
+def test_numbers_of_repetitions_say_that_they_are_sums(browser: Any, pages: dict[str, Path]) -> None:
+    """In the panel, in the tip and in the legend: a part of a block that repeats has the numbers of all repetitions."""
+    page = Opened(browser, pages["llama-3-8b"])
+    assert "repetitions summed" in page.tab.locator("#legend").inner_text()
+    for path, told in {
+        "model": "29 nodes",
+        "model.layers.*": "16 nodes · summed over 32 repetitions",
+        "model.layers.*.mlp": "5 nodes · summed over 32 repetitions",
+        "model.layers.*.mlp.up_proj": "linear · summed over 32 runs",
+        "lm_head": "linear",
+    }.items():
+        page(f"select({page.part(path)})")
+        assert page.tab.locator("#details .kind").inner_text() == told
+    page(f"reveal({page.part('model.layers.*.mlp.up_proj')})")
+    page.tab.locator(f"#part-{page.part('model.layers.*.mlp.up_proj')}").hover()
+    assert "summed over 32 runs" in page.tab.locator("#tip").inner_text()
+    training = Opened(browser, pages["bert-base-uncased"])
+    training("recolour('peak_bytes')")
+    assert "largest of the repetitions" in training.tab.locator("#legend").inner_text()
+
+
 def test_a_training_step_says_what_it_adds(browser: Any, pages: dict[str, Path]) -> None:
     """The parts of a gradient with their formulas, and the tensors that are kept with their bytes."""
     page = Opened(browser, pages["bert-base-uncased"])
