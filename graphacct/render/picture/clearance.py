@@ -15,8 +15,8 @@ MOST = 400
 """The number of arrows above which words stay where they are: nobody reads them all."""
 NEAR, GAP, STEP = 16.0, 3.0, 6.0
 """How far a shape may be from its arrow, how near heads may come to one, and how finely a free place is looked for."""
-GAPS = (3.0, 7.0, 12.0, 18.0)
-"""How near shapes come to their arrows, the more the flatter these are."""
+GAPS, FLAT = (3.0, 7.0, 12.0, 18.0), 12.0
+"""How near shapes come to their arrows, the more the flatter these are; and what is tried last."""
 NARROWEST = 0.9
 """The width of Helvetica by the widest font's: what is not under words in any font stays as it is."""
 
@@ -110,12 +110,13 @@ def _at_arrow(
     spots = []
     for x, y in arrow.points[2:-2]:
         for gap in GAPS:
-            spots += [(x + gap - left, y - middle), (x - gap - width - left, y - middle)]
+            ways = ((x + gap - left, y - middle), (x - gap - width - left, y - middle))
+            spots += [(gap > FLAT, right**2 + down**2, (right, down)) for right, down in ways]
     near = any(abs(x - left) < NEAR and abs(y - middle) < NEAR for x, y in arrow.points)
-    ways = [(0.0, 0.0)] if near else []
-    ways += sorted(spots, key=lambda spot: spot[0] ** 2 + spot[1] ** 2)
+    tried = [(0.0, 0.0)] if near else []
+    tried += [by for _, _, by in sorted(spots)]
     found = None
-    for by in ways:
+    for by in tried:
         if free(_moved(place, *by)):
             if not _on_border(_moved(place, *by), frames):
                 return by
