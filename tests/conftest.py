@@ -19,6 +19,7 @@ settings.register_profile("same", deadline=None, suppress_health_check=HEALTH, d
 settings.register_profile("random", deadline=None, suppress_health_check=HEALTH)
 settings.load_profile(os.environ.get("EXAMPLES", "same"))  # make fuzz asks for random ones
 os.environ.pop("COLUMNS", None)  # a table is as wide as where no terminal says otherwise, whoever runs the tests
+os.environ.setdefault("SYMPY_CACHE_SIZE", "None")  # the same sizes come again and again: its usual 1,000 are too few
 gc.set_threshold(100_000, 50, 100)  # the collector's usual 700, 10, 10 take a tenth of the tests' time
 sys.path.insert(0, str(HERE / "fuzz"))  # cases.py too
 sys.path.insert(0, str(HERE))  # runs.py and strategies.py are imported by name

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from graphacct.classes import evolve
 from graphacct.dims import Dim
 from graphacct.errors import ConfigError, OperatorError, PluginError, brief, failure, unknown
 from graphacct.graph.graph import Node
-from graphacct.operators.cost import Cost, sound
+from graphacct.operators.cost import Cost, are_counts, sound
 from graphacct.operators.mask import FULL, counted_pairs
 
 if TYPE_CHECKING:
@@ -94,14 +93,15 @@ def adjusted(convention: Convention, node: Node, cost: Cost, ordinal: int, backw
     adjust = (convention.backward or convention.adjust) if backward else convention.adjust
     if adjust is None:
         return cost
-    who = f"convention {convention.name!r} on node {node.name!r}, operator {node.operator!r},"
     try:
         result: object = adjust(node, cost, ordinal)
     except Exception as error:
-        raise PluginError(failure(who, error)) from error
+        raise PluginError(failure(_who(convention, node), error)) from error
     if not isinstance(result, Cost):
-        raise PluginError(f"{who} returned {brief(result)}, which is no Cost")
-    return checked_cost(node, result, f"{who} returned a Cost with")
+        raise PluginError(f"{_who(convention, node)} returned {brief(result)}, which is no Cost")
+    if are_counts(result):
+        return result
+    return checked_cost(node, result, f"{_who(convention, node)} returned a Cost with")
 
 
 def by_formula(convention: Convention, counted: CountedNode) -> Mapping[str, Dim]:
@@ -111,7 +111,7 @@ def by_formula(convention: Convention, counted: CountedNode) -> Mapping[str, Dim
     """
     assert convention.formula is not None
     node = counted.node
-    who = f"convention {convention.name!r} on node {node.name!r}, operator {node.operator!r},"
+    who = _who(convention, node)
     try:
         terms: object = convention.formula(counted)
     except ConfigError:
@@ -121,6 +121,10 @@ def by_formula(convention: Convention, counted: CountedNode) -> Mapping[str, Dim
     if not isinstance(terms, Mapping):
         raise PluginError(f"{who} returned {brief(terms)}, which is no mapping from terms to FLOPs")
     return terms
+
+
+def _who(convention: Convention, node: Node) -> str:
+    return f"convention {convention.name!r} on node {node.name!r}, operator {node.operator!r},"
 
 
 def checked_cost(node: Node, cost: Cost, who: str) -> Cost:
@@ -133,7 +137,7 @@ def checked_cost(node: Node, cost: Cost, who: str) -> Cost:
 
 def matmul_only(node: Node, cost: Cost, ordinal: int) -> Cost:
     """Contractions only, as torch.utils.flop_counter counts: no vector work, no transcendentals."""
-    return evolve(cost, vector_flops=0, transcendentals=0)
+    return Cost(cost.matmul_flops, 0, 0, cost.read_bytes, cost.write_bytes, cost.activation_bytes)
 
 
 EXACT = Convention("exact", "Everything counted: contractions and all other arithmetic, at the documented factors.")

@@ -142,7 +142,20 @@ def sound(cost: Cost, specs: Iterable[TensorSpec], who: str) -> Cost:
 
     Raises OperatorError, whose message begins with `who`, for a figure that is negative or not a whole number.
     """
-    figures = (
+    if are_counts(cost):
+        return cost
+    whole = all(has_value(dim) for spec in specs for dim in spec.shape)
+    return Cost(*[_count(value, whole, who) for value in _figures(cost)])
+
+
+def are_counts(cost: Cost) -> bool:
+    """Returns whether each figure of a cost is a plain int, 0 or more, as most are."""
+    figures = _figures(cost)
+    return {*map(type, figures)} == {int} and bool(min(figures) >= 0)
+
+
+def _figures(cost: Cost) -> tuple[Dim, ...]:
+    return (
         cost.matmul_flops,
         cost.vector_flops,
         cost.transcendentals,
@@ -150,13 +163,6 @@ def sound(cost: Cost, specs: Iterable[TensorSpec], who: str) -> Cost:
         cost.write_bytes,
         cost.activation_bytes,
     )
-    for value in figures:
-        if type(value) is not int or value < 0:
-            break
-    else:
-        return cost
-    whole = all(has_value(dim) for spec in specs for dim in spec.shape)
-    return Cost(*[_count(value, whole, who) for value in figures])
 
 
 def _count(value: Any, whole: bool, who: str) -> Dim:

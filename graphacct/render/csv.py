@@ -19,6 +19,8 @@ from graphacct.render.records import ratios_among, records, workload_texts
 if TYPE_CHECKING:
     from graphacct.reports.report import Report
 
+PLAIN = (int, float)
+"""Types of numbers, which stand in a field as they are."""
 _FORMULA = re.compile(r" *[=+\-@＝＋－＠﹦﹢﹣﹫]")
 """What makes a spreadsheet take a text for a formula: one of four signs, also in their wide forms (in East Asian
 locales), and behind blanks, which some trim."""
@@ -50,7 +52,7 @@ def table(
     `1x1024`. Each row `ends` with the same fields."""
     last = {key: cell(value) for key, value in (ends or {}).items()}
     cells = [
-        {**{key: value if type(value) is int else cell(value) for key, value in row.items()}, **last} for row in rows
+        {**{key: value if type(value) in PLAIN else cell(value) for key, value in row.items()}, **last} for row in rows
     ]
     names = list(columns or (cells[0] if cells else ()))
     known = {*names}
@@ -76,13 +78,15 @@ def cell(value: Any) -> Any:
     if not isinstance(value, (list, tuple)):
         return value
     text = _joined(value)
-    return f"'{text}" if _FORMULA.match(text) and any(isinstance(item, str) for item in value) else text
+    return f"'{text}" if any(isinstance(item, str) for item in value) and _FORMULA.match(text) else text
 
 
 def _joined(value: Any) -> str:
     """Returns a shape as `1x1024`, several shapes separated by `;`, and other lists by blanks."""
     if not isinstance(value, (list, tuple)):
         return printable(value)
+    if {*map(type, value)} == {int}:  # most are
+        return "x".join(map(str, value))
     nested = any(isinstance(item, (list, tuple)) for item in value)
     sizes = all(isinstance(item, int) for item in value)
     return (";" if nested else "x" if sizes else " ").join(map(_joined, value))

@@ -32,6 +32,8 @@ MANY = 200
 LEGIBLE, FEWER, KEPT = 0.55, (28, 20), 0.6
 """How much of its size a picture keeps at least if graphacct chooses what is open; the most boxes that are then tried,
 and how many of them it keeps."""
+SAYS_MUCH = 12
+"""The number of boxes from which on a picture shows how a model is built though all its scopes are closed."""
 
 
 def svg(report: Report, **options: Any) -> str:
@@ -95,7 +97,8 @@ def _narrowed(picture: DotSource, form: str, report: Report, options: Mapping[st
         if size >= LEGIBLE:
             break
         fewer = drawn(report, **options, narrow=True, most=most)
-        if _opens(fewer) and KEPT * len(picture.paths) <= len(fewer.paths) < len(picture.paths):
+        count, before = len(fewer.paths), len(picture.paths)
+        if (count >= SAYS_MUCH or _opens(fewer)) and KEPT * before <= count < before:
             other = layout(fewer.source)
             if fitting(*markup.dimensions(other)) > size:
                 picture, found = fewer, other
@@ -168,10 +171,11 @@ def layout(source: str) -> str:
 
     Raises what `graphacct.render.picture.engine.laid_out` raises.
     """
+    from graphacct.render.picture.across import redrawn
     from graphacct.render.picture.clearance import cleared
     from graphacct.render.picture.engine import laid_out
 
-    return markup.inside(cleared(laid_out(source, "svg").decode("utf-8")))
+    return markup.inside(cleared(redrawn(laid_out(source, "svg").decode("utf-8"))))
 
 
 def written(source: str, svg: str, form: str) -> bytes:

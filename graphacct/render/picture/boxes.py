@@ -11,6 +11,8 @@ from graphacct.render.picture.amounts import Amounts
 from graphacct.render.picture.scene import Box, Scope
 from graphacct.reports.report import Report
 
+LONG = 44
+"""The most characters in a line of a narrow box of a node without cost."""
 LEGIBLE = 4.5
 """The contrast of text that WCAG 2 asks for."""
 
@@ -41,7 +43,7 @@ def entry(box: Box) -> dict[str, Any]:
     }
 
 
-def node(box: Box, amounts: Amounts, tip: Any, tied: str, said: str, tall: bool, narrow: bool) -> dict[str, Any]:
+def node(box: Box, amounts: Amounts, tip: Any, tied: str, said: str, tall: bool, narrow: int) -> dict[str, Any]:
     """Returns the attributes of a node: two lines if it is `tall`, dashed if it has no cost; `tied` says with what it
     shares a weight, `said` what it uses that has no arrow."""
     assert box.record is not None
@@ -55,11 +57,7 @@ def node(box: Box, amounts: Amounts, tip: Any, tied: str, said: str, tall: bool,
         label = labels.box(name, kind, text, "no cost", "", palette.ALARM, narrow=narrow, said=words)
         return {"label": label, "style": "rounded,dashed", "color": palette.ALARM, "penwidth": "1.4", "tooltip": tip}
     if amounts.nothing(box.figures):
-        text = labels.font(name, labels.TEXT_SIZE, palette.INK) + labels.font(f"  {kind}" if kind else " ")
-        text += _tie(tied, palette.PAPER, palette.INK)
-        more = f"  {given}  {said}" if said else f"  {given}"
-        text += labels.font(labels.escape(more, 2 * labels.LONGEST_SHAPE), labels.TEXT_SIZE, palette.MUTED)
-        return {"label": f"<{text}>", "color": palette.FAINT, "margin": "0.06,0.01", "tooltip": tip}
+        return {**_small(name, kind, tied, given, said, narrow), "color": palette.FAINT, "tooltip": tip}
     fill, ink = amounts.colours(box.figures)
     runs = (labels.font(f"  {kind}", labels.TEXT_SIZE, ink) if kind else "") + _tie(tied, fill, ink)
     shown, figures = _texts(given, amounts.words(box.figures))
@@ -68,7 +66,20 @@ def node(box: Box, amounts: Amounts, tip: Any, tied: str, said: str, tall: bool,
     return {"label": label, "fillcolor": fill, "tooltip": tip}
 
 
-def collapsed(box: Box, amounts: Amounts, tip: Any, tied: str, said: str, narrow: bool) -> dict[str, Any]:
+def _small(name: str, kind: str, tied: str, given: str, said: str, narrow: int) -> dict[str, str]:
+    """Returns the label of a node that costs nothing: one line, or if that is long and the box `narrow` two."""
+    text = labels.font(name, labels.TEXT_SIZE, palette.INK) + labels.font(f"  {kind}" if kind else " ")
+    tie = _tie(tied, palette.PAPER, palette.INK)
+    more = f"  {given}  {said}" if said else f"  {given}"
+    rest = labels.font(labels.escape(more, 2 * labels.LONGEST_SHAPE), labels.TEXT_SIZE, palette.MUTED)
+    if not narrow or len(f"{name}  {kind}  {tied}{more}") <= LONG:
+        return {"label": f"<{text}{tie}{rest}>", "margin": "0.06,0.01"}
+    second = f"{tie}{rest}".replace(">  ", ">", 1)  # no blanks at the beginning of a line
+    rows = [labels.row(labels.cell(line)) for line in (text, second)]
+    return {"label": f"<{labels.table(rows)}>", "margin": "0.06,0.03"}
+
+
+def collapsed(box: Box, amounts: Amounts, tip: Any, tied: str, said: str, narrow: int) -> dict[str, Any]:
     """Returns the attributes of a scope as one box, with its rolled-up figures; `tied` and `said` as for a node."""
     fill, ink = amounts.colours(box.figures)
     kind = labels.escape(f"{box.members} nodes" if box.members > 1 else "1 node")

@@ -27,17 +27,23 @@ class Bundle:
     weight: int
     index: int
 
+    @property
+    def ends(self) -> tuple[str, str]:
+        """The boxes at its ends."""
+        return self.edges[0].tail, self.edges[0].head
+
 
 def bundled(scene: Scene) -> tuple[list[Bundle], dict[str, list[str]]]:
     """Returns the arrows of a picture, and for each box the boxes whose values it says that it uses.
 
-    The values between two closed scopes are one arrow; a node has one for each operand. Of a value that many boxes use,
-    only the arrows to the first of them and along the main path are drawn. Tied weights have no arrows.
+    The values between two boxes are one arrow if one of these is a closed scope; a node has one for each operand that a
+    node gives it. Of a value that many boxes use, only the arrows to the first of them and along the main path are
+    drawn. Tied weights have no arrows.
     """
     known = {box.id: box for box in scene.boxes}
     together: dict[tuple[object, ...], list[int]] = {}
     for index, edge in enumerate(scene.edges):
-        closed = known[edge.tail].kind == known[edge.head].kind == "scope" and edge.kind in ("data", "side")
+        closed = "scope" in (known[edge.tail].kind, known[edge.head].kind) and edge.kind in ("data", "side")
         if edge.kind != "tied":
             together.setdefault((edge.tail, edge.head, edge.kind) if closed else (index,), []).append(index)
     weights = scene.weights()

@@ -8,54 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
-from typing import TypeAlias
 
-import attrs
-
-from graphacct.render.picture.markup import DIGIT, ENDS, curve
-
-Rectangle: TypeAlias = tuple[float, float, float, float]
-"""Left, top, right and bottom in points."""
-Path: TypeAlias = list[tuple[float, float]]
+from graphacct.render.picture.shapes import TEXT, Item, Path, Rectangle, crossed, enclosing, items_of, overlap
 
 MOST = 400
 """The number of arrows above which words stay where they are: nobody reads them all."""
 NEAR, GAP, STEP = 16.0, 3.0, 6.0
 """How far a shape may be from its arrow, how near heads may come to one, and how finely a free place is looked for."""
-GAPS = (3.0, 7.0, 12.0)
-"""How near shapes come to their arrows, the more the flatter these are."""
+GAPS, FLAT = (3.0, 7.0, 12.0, 18.0), 12.0
+"""How near shapes come to their arrows, the more the flatter these are; and what is tried last."""
 NARROWEST = 0.9
 """The width of Helvetica by the widest font's: what is not under words in any font stays as it is."""
-ASCENT, DESCENT = 0.8, 0.25
-"""How far text reaches above and below its line, in ems."""
-
-_ITEM = re.compile(r'<g id="\w+" class="(cluster|node|edge)">')
-_TEXT = re.compile(r'<text [^>]*x="([-\d.]+)" y="([-\d.]+)" ([^>]*)>(.*)</text>')
-_SIZE = re.compile(r'font-size="([\d.]+)"')
-_PATH = re.compile(r'<path fill="([^"]+)"[^>]* d="M([^"]+)"')
-_POLYGON = re.compile(r'<(?:polygon|polyline) [^>]*points="([^"]+)"')
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
-
-
-@attrs.define
-class _Item:
-    """A frame, a box or an arrow, with its texts by the number of their line in the SVG."""
-
-    kind: str
-    points: Path = attrs.Factory(list)
-    fill: str = ""
-    texts: dict[int, Rectangle] = attrs.Factory(dict)
-
-    def around(self) -> Rectangle:
-        """Returns the rectangle around its outline."""
-        return _around((x, y, x, y) for x, y in self.points)
 
 
 def cleared(svg: str) -> str:
     """Returns a layout's SVG in which no head of a frame has an arrow through it, and shapes stand at their arrows."""
     lines = svg.split("\n")
-    items = [item for item in _items(lines) if item.points]
+    items = [item for item in items_of(lines) if item.points]
     arrows = [item for item in items if item.kind == "edge"]
     if len(arrows) > MOST:
         return svg
@@ -65,19 +34,20 @@ def cleared(svg: str) -> str:
     above: list[str] = []
     for frame in items:
         if frame.kind == "cluster" and frame.texts:
-            head = _around(frame.texts.values())
+            head = enclosing(frame.texts.values())
             right = _way_out(head, frame.around(), paths)
             if right is None:  # no room beside the arrow: the head is drawn over it
                 above += _covered(lines, frame, paths)
             else:
                 _move(lines, frame.texts, right, 0)
             heads.append(_moved(head, right or 0, 0))
-    taken = [*boxes, *heads, *(_around(item.texts.values()) for item in arrows if item.texts)]
+    borders = [item.around() for item in items if item.kind == "cluster"]
+    taken = [*boxes, *heads, *(enclosing(item.texts.values()) for item in arrows if item.texts)]
     for item in arrows:
         if item.texts:
-            place = _around(item.texts.values())
+            place = enclosing(item.texts.values())
             taken.remove(place)
-            by = _at_arrow(place, item, taken, paths)
+            by = _at_arrow(place, item, taken, paths, borders)
             _move(lines, item.texts, *by)
             place = _moved(place, *by)
             taken.append(place)
@@ -88,62 +58,27 @@ def cleared(svg: str) -> str:
     return "\n".join([*lines[:end], *above, *lines[end:]])
 
 
-def _items(lines: Sequence[str]) -> Iterator[_Item]:
-    """Yields the frames, boxes and arrows of an SVG."""
-    item = None
-    for number, line in enumerate(lines):
-        begins = _ITEM.match(line)
-        if begins:
-            if item is not None:
-                yield item
-            item = _Item(begins[1])
-        elif item is not None:
-            path, text, polygon = _PATH.match(line), _TEXT.match(line), _POLYGON.match(line)
-            if text:
-                if text[4].replace("&#160;", "").strip():
-                    item.texts[number] = _extent(text)
-            elif path:
-                numbers = [float(found) for found in _NUMBER.findall(path[2])]
-                item.fill = path[1]
-                item.points += curve(numbers)
-            elif polygon and item.kind == "node":
-                numbers = [float(found) for found in _NUMBER.findall(polygon[1])]
-                item.points += zip(numbers[::2], numbers[1::2], strict=False)
-    if item is not None:
-        yield item
-
-
-def _extent(text: re.Match[str]) -> Rectangle:
-    """Returns the rectangle of a text in the widest font."""
-    x, y = float(text[1]), float(text[2])
-    size = float((_SIZE.search(text[3]) or ["", "9"])[1])
-    bold = "bold" in text[3]
-    words = re.sub("&[^;]+;", " ", text[4])
-    width = sum(ENDS.get(mark, DIGIT)[bold] for mark in words) * size
-    return x, y - ASCENT * size, x + width, y + DESCENT * size
-
-
 def _way_out(head: Rectangle, frame: Rectangle, paths: Sequence[tuple[Rectangle, Path]]) -> float | None:
     """Returns how far to the right a head is free of arrows in its frame; None if nowhere."""
     left, top, right, bottom = head
     by = 0.0
     while right + by <= frame[2] - GAP or not by:
-        if not _crossed((left + by - GAP, top, right + by + GAP, bottom), paths):
+        if not crossed((left + by - GAP, top, right + by + GAP, bottom), paths):
             return by
         by += STEP
     return None
 
 
-def _covered(lines: list[str], frame: _Item, paths: Sequence[tuple[Rectangle, Path]]) -> Iterator[str]:
+def _covered(lines: list[str], frame: Item, paths: Sequence[tuple[Rectangle, Path]]) -> Iterator[str]:
     """Yields the lines of a head that have arrows through them, on ground of the frame's colour, and takes them away
     from where they are."""
     rows: dict[float, list[int]] = {}
     for number, place in frame.texts.items():
         rows.setdefault(_baseline(place, lines[number]), []).append(number)
     for numbers in rows.values():
-        left, top, right, bottom = _around(frame.texts[number] for number in numbers)
+        left, top, right, bottom = enclosing(frame.texts[number] for number in numbers)
         right = left + NARROWEST * (right - left)
-        if _crossed((left, top, right, bottom), paths):
+        if crossed((left, top, right, bottom), paths):
             corners = f"{left:.2f},{bottom:.2f} {left:.2f},{top:.2f} {right:.2f},{top:.2f} {right:.2f},{bottom:.2f}"
             yield f'<polygon fill="{frame.fill}" stroke="none" points="{corners}"/>'
             for number in numbers:
@@ -153,60 +88,49 @@ def _covered(lines: list[str], frame: _Item, paths: Sequence[tuple[Rectangle, Pa
 
 def _baseline(place: Rectangle, line: str) -> float:
     """Returns the height at which a text stands."""
-    found = _TEXT.match(line)
+    found = TEXT.match(line)
     return float(found[2]) if found else place[3]
 
 
 def _at_arrow(
-    place: Rectangle, arrow: _Item, taken: Sequence[Rectangle], paths: Sequence[tuple[Rectangle, Path]]
+    place: Rectangle,
+    arrow: Item,
+    taken: Sequence[Rectangle],
+    paths: Sequence[tuple[Rectangle, Path]],
+    frames: Sequence[Rectangle],
 ) -> tuple[float, float]:
-    """Returns how far a shape moves so that it stands free beside its arrow; not at all if it does, or cannot."""
+    """Returns how far a shape moves so that it stands free beside its arrow, on no frame's border if there is such a
+    place; not at all if it stands so, or cannot."""
     left, top, right, bottom = place
     width, middle = right - left, (top + bottom) / 2
 
     def free(spot: Rectangle) -> bool:
-        return not any(_overlap(spot, other) for other in taken) and not _crossed(spot, paths)
+        return not any(overlap(spot, other) for other in taken) and not crossed(spot, paths)
 
     spots = []
     for x, y in arrow.points[2:-2]:
         for gap in GAPS:
-            spots += [(x + gap - left, y - middle), (x - gap - width - left, y - middle)]
+            ways = ((x + gap - left, y - middle), (x - gap - width - left, y - middle))
+            spots += [(gap > FLAT, right**2 + down**2, (right, down)) for right, down in ways]
     near = any(abs(x - left) < NEAR and abs(y - middle) < NEAR for x, y in arrow.points)
-    if near and free(place):
-        return 0.0, 0.0
-    for by in sorted(spots, key=lambda spot: spot[0] ** 2 + spot[1] ** 2):
+    tried = [(0.0, 0.0)] if near else []
+    tried += [by for _, _, by in sorted(spots)]
+    found = None
+    for by in tried:
         if free(_moved(place, *by)):
-            return by
-    return 0.0, 0.0
+            if not _on_border(_moved(place, *by), frames):
+                return by
+            found = found or by
+    return found or (0.0, 0.0)
 
 
-def _crossed(place: Rectangle, paths: Iterable[tuple[Rectangle, Path]]) -> bool:
-    """Returns whether an arrow runs through a rectangle."""
+def _on_border(place: Rectangle, frames: Iterable[Rectangle]) -> bool:
+    """Returns whether a border of a frame runs through a rectangle."""
     return any(
-        _overlap(place, around) and any(_cuts(place, *ends) for ends in pairwise(path)) for around, path in paths
+        overlap(place, frame)
+        and not (frame[0] < place[0] and place[2] < frame[2] and frame[1] < place[1] and place[3] < frame[3])
+        for frame in frames
     )
-
-
-def _cuts(place: Rectangle, start: tuple[float, float], end: tuple[float, float]) -> bool:
-    """Returns whether a piece of a line runs through a rectangle: the part of it that is inside is not empty."""
-    first, last = 0.0, 1.0
-    for at, to, low, high in ((start[0], end[0], place[0], place[2]), (start[1], end[1], place[1], place[3])):
-        if at == to:
-            if not low <= at <= high:
-                return False
-        else:
-            near, far = sorted(((low - at) / (to - at), (high - at) / (to - at)))
-            first, last = max(first, near), min(last, far)
-    return first <= last
-
-
-def _overlap(one: Rectangle, other: Rectangle) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
-
-
-def _around(places: Iterable[Rectangle]) -> Rectangle:
-    lefts, tops, rights, bottoms = zip(*places, strict=True)
-    return min(lefts), min(tops), max(rights), max(bottoms)
 
 
 def _moved(place: Rectangle, right: float, down: float) -> Rectangle:

@@ -20,6 +20,8 @@ from graphacct.render.picture.difference import SAME, Arrow, Difference, Pair, d
 from graphacct.render.picture.lines import DotSource
 from graphacct.render.picture.look import Look
 from graphacct.render.picture.nesting import nested
+from graphacct.render.picture.painter import KEPT_ORDER
+from graphacct.render.picture.places import above, beside, leftmost
 from graphacct.render.picture.scene import Box, Chain, Scope
 from graphacct.render.picture.styles import EDGE, EDGES, GRAPH, NODE
 from graphacct.render.units import human
@@ -47,8 +49,8 @@ ARROWS: Mapping[str, Mapping[str, str]] = {
     REMOVED: {"color": palette.REMOVED, "style": "dashed"},
     SAME: {},
 }
-WEIGHTS = {SAME: 10, ADDED: 3, REMOVED: 1}
-"""How straight edges of data are drawn: those of both models form the column."""
+TIES = {SAME: "", ADDED: " in B", REMOVED: " in A"}
+"""In which model a weight is shared."""
 WORDS = {
     ADDED: "only in B: thick border",
     REMOVED: "only in A: dashed border",
@@ -90,15 +92,28 @@ class _Painter:
             self.quantities.insert(0, found.first.quantity("params"))
         chains = dict.fromkeys(chain for side in shown.scopes for chain in side)
         self.clusters = {chain: f"cluster_{place}" for place, chain in enumerate(chains)}
+        self.scene = shown.scene()
+        self.rows = self.scene.fans()
+        self.tied: dict[str, list[str]] = {}
+        paths = {pair.id: pair.path for pair in shown.pairs}
+        for arrow in shown.arrows:
+            if arrow.edge.kind == "tied":
+                for one, other in ((arrow.edge.tail, arrow.edge.head), (arrow.edge.head, arrow.edge.tail)):
+                    self.tied.setdefault(one, []).append(f"{last(paths[other])}{TIES[arrow.state]}")
 
     def paint(self) -> DotSource:
-        dot = DotSource("graphacct", {**GRAPH, "newrank": "true", **Look().graph()}, NODE, EDGE)
+        order = KEPT_ORDER if self.rows else {}
+        given = {**GRAPH, "newrank": "true", **order, **Look().graph(), **Look().apart()}
+        dot = DotSource("graphacct", given, NODE, EDGE)
         dot.attr(label=self._title(), tooltip=labels.tooltip([self.found.first.model, self.found.other.model]))
         with dot.subgraph(name="cluster_picture") as frame:
             frame.attr(label=self._caption(), labelloc="b", peripheries="0", margin="4")
             self._fill(frame)
-        for arrow in self.shown.arrows:
-            self._arrow(arrow, dot)
+        for arrow, weight in zip(self.shown.arrows, self.scene.weights(), strict=True):
+            if arrow.edge.kind != "tied":
+                self._arrow(arrow, weight, dot)
+        for upper, lower in above(self.scene):
+            dot.edge(upper, lower, style="invis", weight="0")
         return dot
 
     def _fill(self, frame: DotSource) -> None:
@@ -113,8 +128,17 @@ class _Painter:
                 with into.subgraph(name=self.clusters[item]) as cluster:
                     cluster.attr(**self._frame(item))
                     fill(item, cluster)
+            for row in [*self.rows, *beside(self.scene)]:
+                if scopes[row[0]] == chain:
+                    into.row(row)
 
+        scopes = {pair.id: pair.scopes for pair in self.shown.pairs}
+        for name in leftmost(self.scene):
+            frame.first(name)
         fill((), frame)
+        inputs = [box.id for box in self.scene.boxes if box.kind == "input"]
+        if len(inputs) > 1:
+            frame.row(inputs, ordered=False)
 
     def _box(self, pair: Pair) -> dict[str, Any]:
         box = pair.other or pair.first
@@ -126,7 +150,8 @@ class _Painter:
         ink = INKS[pair.state]
         sign = SIGNS[pair.state]
         name = labels.escape(f"{sign} {last(pair.path)}" if sign else last(pair.path))
-        kind = labels.escape(self._kind(pair))
+        tied = [f"tied to {', '.join(self.tied[pair.id])}"] if pair.id in self.tied else []
+        kind = labels.escape("  ".join(filter(None, [self._kind(pair), *tied])), 80)
         tip = self._tooltip(pair)
         if pair.state == SAME:
             text = labels.font(name, labels.TEXT_SIZE, ink) + labels.font(f"  {kind}", labels.TEXT_SIZE, ink)
@@ -220,9 +245,8 @@ class _Painter:
                 lines.append(f"{name} {' → '.join(dict.fromkeys(map(_digits, values)))}")
         return lines
 
-    def _arrow(self, arrow: Arrow, dot: DotSource) -> None:
+    def _arrow(self, arrow: Arrow, weight: int, dot: DotSource) -> None:
         edge = arrow.edge
-        weight = WEIGHTS[arrow.state] if edge.kind in ("data", "side") else 0
         attributes: dict[str, Any] = {"weight": str(weight), **EDGES[edge.kind], **ARROWS[arrow.state]}
         attributes["tooltip"] = attributes["labeltooltip"] = tooltips.edges([edge])
         ends = (edge.head, edge.tail) if edge.kind == "loop" else (edge.tail, edge.head)

@@ -76,6 +76,12 @@ class Difference:
     arrows: tuple[Arrow, ...]
     scopes: tuple[Mapping[Chain, Scope], Mapping[Chain, Scope]]
 
+    def scene(self) -> Scene:
+        """Returns both models as one scene, which says where boxes stand."""
+        sides = [(pair.id, pair.other or pair.first) for pair in self.pairs]
+        boxes = tuple(attrs.evolve(box, id=name) for name, box in sides if box is not None)
+        return Scene(boxes, tuple(arrow.edge for arrow in self.arrows), {**self.scopes[0], **self.scopes[1]}, 1, 1)
+
 
 def difference(found: Diff, plugins: Plugins, depth: int | None) -> Difference:
     """Returns what the picture of a diff shows. `depth` None takes the deepest level at which it is readable.

@@ -25,7 +25,11 @@ TEXT_SIZE = 9
 """In whole points: graphviz-pure drops fractions."""
 WIDTH = 225
 NARROW = 150
-"""The least width of a box in points, so that the main path is a column; and of a narrow one."""
+SHARE = 50
+"""The least width of a box in points, so that the main path is a column; of a narrow one; and of its share."""
+
+SLIM = 2
+"""How narrow boxes are where the main path is a row."""
 
 
 def clean(text: str, longest: int = LONGEST_TOOLTIP) -> str:
@@ -83,30 +87,34 @@ def box(
     share: str,
     ink: str,
     tall: bool = True,
-    narrow: bool = False,
+    narrow: int = 0,
     said: str = "",
 ) -> str:
     """Returns a box's label: name and kind, the shape and the figures, and the share at the right. All but `given`'s
     and `figures`' blanks are escaped; `kind` is ready-made runs, or text.
 
-    A `tall` box has two lines, others one; a `narrow` one has a line more, and what is `said` too. Runs that continue a
-    line begin with blanks, by which the SVG's lines are put together.
+    A `tall` box has two lines, others one; a `narrow` one has a line more, and what is `said` too; a SLIM one has a
+    line for each thing. Runs that continue a line begin with blanks, by which the SVG's lines are put together.
     """
     size = NAME_SIZE if tall else TEXT_SIZE
     gap = font(" ", TEXT_SIZE)  # text alone in its cell would sit lower than its neighbours
     runs = kind if not kind or kind.startswith("<") else font(f"  {kind}", TEXT_SIZE, ink)
-    words = font(name, size, ink, bold=True) + runs
+    words = font(name, size, ink, bold=True) + ("" if narrow == SLIM else runs)
     right = (font(share, size, ink, bold=tall) if share else "") + gap
     wide = NARROW if narrow else WIDTH
-    left, ending = f'ALIGN="LEFT" WIDTH="{wide - 50}"', 'ALIGN="RIGHT" WIDTH="50"'
+    left, ending = f'ALIGN="LEFT" WIDTH="{wide - SHARE}"', f'ALIGN="RIGHT" WIDTH="{SHARE}"'
     both = " · ".join(part for part in (given, figures) if part)
-    if narrow:
+    if narrow == SLIM:
+        lines = [part for part in (given, *figures.split(" · ")) if part]
+    elif narrow:
         lines = [part for part in (given, figures) if part] if tall else [both] if both else []
     else:
         lines = [both] if tall else []
         words += font(f"   {both}", TEXT_SIZE, ink) if both and not tall else ""
     lines += [said] if said else []
     rest = [row(cell(font(line, TEXT_SIZE, ink) + gap)) for line in lines]
+    if narrow == SLIM and runs:
+        rest.insert(0, row(cell(runs.replace(">  ", ">", 1) + gap)))
     if rest:
         ending += f' ROWSPAN="{len(rest) + 1}"'
     apart = font("   ", TEXT_SIZE) if share else gap  # between a long name and the share

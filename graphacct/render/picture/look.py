@@ -9,9 +9,10 @@ from typing import Any
 import attrs
 
 from graphacct.errors import ConfigError, brief, suggest
-from graphacct.render.picture.labels import TEXT_SIZE
+from graphacct.render.picture.labels import NARROW, SHARE, SLIM, TEXT_SIZE, WIDTH
 from graphacct.render.picture.lines import DotSource
 from graphacct.render.picture.palette import grey
+from graphacct.render.picture.shapes import CLASS
 
 TOP_DOWN, LEFT_RIGHT = "top-down", "left-right"
 DIRECTIONS: Mapping[str, Mapping[str, str]] = {
@@ -37,6 +38,8 @@ DEFAULTS: Mapping[str, Any] = {
 }
 """The keywords of a picture that a page does not have."""
 _COLOUR = re.compile(r'\b(color|COLOR|BGCOLOR|fillcolor|fontcolor)="(#[0-9a-f]{6})"')
+_LEAST = re.compile(f' WIDTH="(?:{"|".join(str(width) for width in (WIDTH - SHARE, NARROW - SHARE, SHARE))})"')
+"""The least widths of what is in boxes."""
 _HEX = re.compile("#[0-9a-f]{6}")
 _TEXT, _CELL = re.compile(r'\b(POINT-SIZE|fontsize)(=")(\d+)"'), re.compile(r'\b(WIDTH|HEIGHT)(=")(\d+)"')
 
@@ -72,6 +75,11 @@ class Look:
         if self.width_cm is not None:
             _check("width", self.width_cm, WIDTHS_CM, "cm")
 
+    @property
+    def narrowness(self) -> int:
+        """How narrow boxes are: not at all, narrow or slim."""
+        return SLIM if self.narrow and self.orientation == LEFT_RIGHT else int(self.narrow)
+
     def graph(self) -> dict[str, str]:
         """Returns the attributes of the graph."""
         given = dict(DIRECTIONS[self.orientation])
@@ -90,7 +98,7 @@ class Look:
 
     def beside(self) -> dict[str, str]:
         """Returns the attributes of an edge to what stands beside its box."""
-        return {} if self.orientation == LEFT_RIGHT else {"tailport": "e", "headport": "w"}
+        return {} if self.orientation == LEFT_RIGHT else {"tailport": "e", "headport": "w", "class": CLASS}
 
     def styled(self, given: Mapping[str, str]) -> dict[str, str]:
         """Returns a plugin's attributes; for grey with the values of colours that have names, which `dress` greys."""
@@ -102,6 +110,8 @@ class Look:
 
     def dress(self, dot: DotSource) -> None:
         """Changes the sizes and colours of a picture that is written."""
+        if self.orientation == LEFT_RIGHT:  # where the main path is a row
+            dot.change(lambda line: _LEAST.sub("", line))
         if self.font_size != TEXT_SIZE:
             dot.change(lambda line: _CELL.sub(self._larger, _TEXT.sub(self._larger, line)))
         if self.grey:

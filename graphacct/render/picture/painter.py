@@ -6,6 +6,8 @@ import html
 from collections import Counter
 from typing import Any
 
+import attrs
+
 from graphacct.costs.annotate import NodeCost
 from graphacct.costs.quantities import Quantity
 from graphacct.errors import PluginError, brief, failure
@@ -17,7 +19,7 @@ from graphacct.render.picture.bundles import Bundle, bundled
 from graphacct.render.picture.lines import DotSource
 from graphacct.render.picture.look import Look
 from graphacct.render.picture.nesting import nested
-from graphacct.render.picture.places import above, leftmost, towers
+from graphacct.render.picture.places import above, beside, columns, leftmost, towers
 from graphacct.render.picture.scene import STRAIGHT, Box, Chain, Scene
 from graphacct.render.picture.styles import EDGE, EDGES, GRAPH, NODE
 from graphacct.render.picture.tooltips import Formula
@@ -27,6 +29,9 @@ TOO_MANY = 200
 """The number of boxes above which a picture takes long to lay out and is hard to read."""
 FEW = 8
 """The number of boxes up to which the caption would be wider than they are."""
+
+KEPT_ORDER = {"remincross": "false"}
+"""Without a second search for fewer crossings over all scopes, which would swap the boxes of a row."""
 
 
 class Painter:
@@ -43,7 +48,7 @@ class Painter:
         scope: str | None,
     ) -> None:
         self.scope, self.labelled = scope, False
-        self.look, self.narrow = look, look.narrow
+        self.look, self.narrow = look, look.narrowness
         self.report = report
         self.scene = picture
         self.plugins = plugins
@@ -66,8 +71,10 @@ class Painter:
 
     def paint(self) -> DotSource:
         # Ranked together, scopes are more compact, but it takes long.
-        together = {"newrank": "true"} if len(self.scene.boxes) <= TOO_MANY or not self.rows else {}
-        dot = DotSource("graphacct", {**GRAPH, **together, **self.look.graph()}, NODE, EDGE)
+        few = len(self.scene.boxes) <= TOO_MANY
+        together = {"newrank": "true"} if few or not self.rows else {}
+        order = KEPT_ORDER if few and self.rows else {}
+        dot = DotSource("graphacct", {**GRAPH, **together, **order, **self.look.graph()}, NODE, EDGE)
         dot.attr(
             label=legend.title(self.report, self.amounts.quantity, self.scope, self.scene.part),
             tooltip=labels.tooltip([self.report.model]),
@@ -77,9 +84,11 @@ class Painter:
             frame.attr(label=legend.caption(self.report, self.amounts, self.scene, longest))
             frame.attr(labelloc="b", peripheries="0", margin="4")
             self._fill(frame)
-        beside = towers(self.scene)
+        across = towers(self.scene)
+        straight = columns(self.scene, across) if across else {}
         for arrow in self.arrows:
-            self._arrow(arrow, dot, arrow.index in beside)
+            arrow = attrs.evolve(arrow, weight=max(arrow.weight, straight.get(arrow.ends, 0)))
+            self._arrow(arrow, dot, arrow.index in across)
         for upper, lower in above(self.scene):
             dot.edge(upper, lower, style="invis", weight="0")
         if not self.labelled:
@@ -100,7 +109,7 @@ class Painter:
                 with into.subgraph(name=self.clusters[item]) as cluster:
                     cluster.attr(**boxes.frame(self.scene.scopes[item], self.report, self.amounts))
                     fill(item, cluster)
-            for row in dict.fromkeys(self.rows.values()):
+            for row in dict.fromkeys([*self.rows.values(), *beside(self.scene)]):
                 if self.known[row[0]].scopes == chain:
                     into.row(row)
 
@@ -162,11 +171,11 @@ class Painter:
             merged.update(item)
         return self.look.styled(merged)
 
-    def _arrow(self, arrow: Bundle, dot: DotSource, beside: bool) -> None:
+    def _arrow(self, arrow: Bundle, dot: DotSource, across: bool) -> None:
         edge = arrow.edges[0]
         attributes: dict[str, Any] = {"weight": str(arrow.weight), **EDGES[edge.kind]}
-        if beside:
-            attributes |= {"constraint": "false", **self.look.beside()}
+        if across:
+            attributes |= {"constraint": "false", "weight": "0", **self.look.beside()}
         attributes["tooltip"] = attributes["labeltooltip"] = tooltips.edges(arrow.edges)
         text = self._news(arrow)
         if text:

@@ -109,9 +109,8 @@ def _inside(
         level = next((at for at in range(len(chain)) if chain[: at + 1] in named), None)
         if level is not None:
             scopes[chain[level:]] = attrs.evolve(one, chain=chain[level:], repeat=named.get(chain, one.repeat))
-    return Scene(
-        (*inputs, *boxes.values(), *outputs), tuple(edges), scopes, depth, content.levels, part=_sum(content, named)
-    )
+    every, total = (*inputs, *boxes.values(), *outputs), _sum(content, named)
+    return Scene(every, tuple(edges), scopes, depth, content.levels, part=total, work=whole.work)
 
 
 def _runs(content: Content, chain: Chain) -> Dim:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from itertools import pairwise, takewhile
 
-from graphacct.render.picture.scene import Box, Chain, Scene
+import attrs
+
+from graphacct.render.picture.scene import STRAIGHT, Box, Chain, Scene
 
 
 def above(scene: Scene) -> list[tuple[str, str]]:
@@ -29,17 +31,37 @@ def above(scene: Scene) -> list[tuple[str, str]]:
     return list(dict.fromkeys([*found, *_before_blocks(scene), *_after_towers(scene), *_before_alone(scene)]))
 
 
+def beside(scene: Scene) -> list[tuple[str, str]]:
+    """Returns pairs of boxes of one scope, the second of which has no arrows, such as a bias that is only stored, and
+    stands beside the first: what runs next there, or else before it."""
+    joined = _joined_by_arrows(scene)
+    rows = {name for row in scene.fans() for name in row}
+    found = []
+    for place, box in enumerate(scene.boxes):
+        if box.id not in joined and box.kind in ("node", "scope"):
+            near = [*scene.boxes[place + 1 :], *scene.boxes[:place][::-1]]
+            of_scope = (other.id for other in near if other.scopes == box.scopes and other.kind in ("node", "scope"))
+            first = next((name for name in of_scope if name in joined), None)
+            if box.scopes and first is not None and first not in rows:
+                found.append((first, box.id))
+    return found
+
+
 def _before_alone(scene: Scene) -> Iterator[tuple[str, str]]:
-    """Yields what runs before a box without arrows, in its scope, and that box, such as a bias that is only stored: in
-    the first row its frame would reach up to there."""
-    flow = [edge for edge in scene.edges if edge.kind != "tied"]
-    joined = {edge.tail for edge in flow} | {edge.head for edge in flow}
+    """Yields what runs before a box without arrows, in its scope, and that box, if nothing stands beside it: in the
+    first row its frame would reach up to there."""
+    joined, placed = _joined_by_arrows(scene), {alone for _, alone in beside(scene)}
     before: dict[Chain, str] = {}
     for box in scene.boxes:
         if box.id in joined:
             before |= {box.scopes[:level]: box.id for level in range(1, len(box.scopes) + 1)}
-        elif box.scopes in before:
+        elif box.scopes in before and box.id not in placed:
             yield before[box.scopes], box.id
+
+
+def _joined_by_arrows(scene: Scene) -> set[str]:
+    flow = [edge for edge in scene.edges if edge.kind != "tied"]
+    return {edge.tail for edge in flow} | {edge.head for edge in flow}
 
 
 def _after_towers(scene: Scene) -> Iterator[tuple[str, str]]:
@@ -103,6 +125,36 @@ def towers(scene: Scene) -> set[int]:
         if joins and fed.issuperset(tail for tail, _ in between) and not _leads(first, second, into, known, between):
             found.update(indices)
     return found
+
+
+def columns(scene: Scene, across: Set[int]) -> dict[tuple[str, str], int]:
+    """Returns the weights of the edges on the main path of each tower, the edges `across` from one to another left out.
+    The first of a path is the shortest."""
+    rest = attrs.evolve(scene, edges=tuple(edge for index, edge in enumerate(scene.edges) if index not in across))
+    found: dict[tuple[str, str], int] = {}
+    while any(box.kind == "input" for box in rest.boxes):
+        path = rest.spine()
+        found |= {ends: STRAIGHT + (place == 0) for place, ends in enumerate(pairwise(path))}
+        joined = _joined(path[:1], rest)
+        boxes = tuple(box for box in rest.boxes if box.id not in joined)
+        rest = attrs.evolve(rest, boxes=boxes, edges=tuple(edge for edge in rest.edges if edge.tail not in joined))
+    return found
+
+
+def _joined(ahead: Iterable[str], scene: Scene) -> set[str]:
+    """Returns the boxes that edges join with some, in whichever direction."""
+    beside: dict[str, list[str]] = {}
+    for edge in scene.edges:
+        beside.setdefault(edge.tail, []).append(edge.head)
+        beside.setdefault(edge.head, []).append(edge.tail)
+    ahead = [*ahead]
+    joined = {*ahead}
+    while ahead:
+        for name in beside.get(ahead.pop(), ()):
+            if name not in joined:
+                joined.add(name)
+                ahead.append(name)
+    return joined
 
 
 def _leads(

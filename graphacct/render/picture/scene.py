@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from operator import add
 from typing import TypeAlias
 
 import attrs
@@ -120,6 +121,7 @@ class Scene:
         opened: The paths of the open scopes, if they were chosen by their cost; None for a depth.
         collapsed: The paths of the others that are shown.
         part: The sums over what is drawn, and how often it runs, if only one scope is.
+        work: What says how much of a model's work some figures are.
     """
 
     boxes: tuple[Box, ...]
@@ -130,6 +132,7 @@ class Scene:
     opened: frozenset[str] | None = None
     collapsed: frozenset[str] = frozenset()
     part: Scope | None = None
+    work: Callable[[Figures], float] = attrs.field(default=lambda figures: 0.0, eq=False, repr=False)
 
     @property
     def closed(self) -> Callable[[str], bool] | None:
@@ -144,30 +147,36 @@ class Scene:
     def length(self) -> int:
         """The most boxes one after the other, without entries, which take little space."""
         small = {box.id for box in self.boxes if box.kind == "entry"}
-        return sum(box not in small for box in self._path(frozenset()))
+        return sum(box not in small for box in self._path(self._counts()))
 
     @property
     def height(self) -> int:
         """The most boxes one after the other, with the frames that they are in."""
         known = {box.id: box.scopes for box in self.boxes}
-        frames = {known[name][:level] for name in self._path(frozenset()) for level in range(1, len(known[name]) + 1)}
+        path = self._path(self._counts())
+        frames = {known[name][:level] for name in path for level in range(1, len(known[name]) + 1)}
         return self.length + len(frames)
 
     def spine(self) -> list[str]:
-        """Returns the boxes of the longest path from an input through the picture, which should form a straight column;
-        without inputs of the longest path."""
-        return self._path({box.id for box in self.boxes if box.kind == "input"})
+        """Returns the boxes of the main path, which should form a straight column: from an input, if there are any, it
+        is the one with the most work, and of those with the same the longest."""
+        weight = {box.id: (box.kind == "input", self.work(box.figures), 1) for box in self.boxes}
+        return self._path(weight)
 
-    def _path(self, starts: Set[str]) -> list[str]:
-        """Returns the longest path, from one of some boxes if one leads from them."""
+    def _counts(self) -> dict[str, tuple[float, ...]]:
+        return {box.id: (1,) for box in self.boxes}
+
+    def _path(self, weight: Mapping[str, tuple[float, ...]]) -> list[str]:
+        """Returns the path whose boxes have the largest sum of weights, in whose first parts it is the largest."""
         order = {box.id: index for index, box in enumerate(self.boxes)}
-        longest = {name: len(order) if name in starts else 1 for name in order}
+        most = dict(weight)
         before: dict[str, str] = {}
         for edge in sorted(self._forward(order), key=lambda edge: order[edge.tail]):
-            if longest[edge.tail] >= longest[edge.head]:
-                longest[edge.head] = longest[edge.tail] + 1
+            longer = tuple(map(add, most[edge.tail], weight[edge.head]))
+            if longer > most[edge.head]:
+                most[edge.head] = longer
                 before[edge.head] = edge.tail
-        box = max(longest, key=lambda name: longest[name], default="")
+        box = max(most, key=lambda name: most[name], default="")
         way = [box] if box else []
         while box in before:
             box = before[box]

@@ -82,7 +82,7 @@ class _Stage:
         closed: Callable[[str], bool] | None = None,
         opened: Set[Chain] | None = None,
     ) -> None:
-        self.graph = report.annotated.graph
+        self.report, self.graph = report, report.annotated.graph
         self.operators = plugins.operators
         self.summed = [index for index, item in enumerate(report.quantities) if item.combine == "sum"]
         self.content = content
@@ -117,7 +117,8 @@ class _Stage:
             depth = max(map(len, scopes), default=0) + 1
             paths = frozenset(chain[-1] for chain in self.opened if chain)
         closed = frozenset(box.path for box in boxes if box.kind == "scope")
-        return Scene(boxes, (*edges, *self._ties()), scopes, depth, self.content.levels, paths, closed)
+        joined, levels = (*edges, *self._ties()), self.content.levels
+        return Scene(boxes, joined, scopes, depth, levels, paths, closed, work=Sizes(self.report).share)
 
     def _visit(self, graph: Graph, within: Chain, sources: Sources) -> None:
         for node in graph.nodes:

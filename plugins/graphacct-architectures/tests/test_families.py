@@ -114,6 +114,7 @@ def report(case: str, **options: Any) -> graphacct.Report:
     return graphacct.account(FAMILIES / case, convention="matmul", **{"attention": "eager", **options})
 
 
+PRODUCTS = ("matmul_flops",)
 PACKED = ("gpt-oss-20b",)
 """Cases whose file says that their weights are packed."""
 WORKLOAD = ("batch", "seq", "encoder_seq", "decoder_seq", "cached_tokens", "images", "image_size")
@@ -171,7 +172,7 @@ def test_parameters(case: str) -> None:
 @each("case, row", rows("forward"))
 def test_forward_flops_by_module(case: str, row: dict[str, Any]) -> None:
     """The total and every module with FLOPs, and how many of each module there are."""
-    found = report(case, **sizes(row))
+    found = report(case, **sizes(row), quantities=PRODUCTS)
     assert found.total["matmul_flops"] == row["total"]
     ours: dict[str, list[int]] = {}
     for line in found.by_scope:  # layers that differ have a row each
@@ -181,7 +182,7 @@ def test_forward_flops_by_module(case: str, row: dict[str, Any]) -> None:
         ours.setdefault(path.removesuffix(".*"), [flops, 1])
     modules = {path: figures for path, figures in row.get("by_module", {}).items() if path != "(root)"}
     assert {path: ours.get(path) for path in modules} == modules
-    fused = report(case, **sizes(row), attention="fused")
+    fused = report(case, **sizes(row), attention="fused", quantities=PRODUCTS)
     assert fused.total["matmul_flops"] == row["total"]
 
 
@@ -204,7 +205,7 @@ def test_a_training_step(case: str, row: dict[str, Any]) -> None:
 def test_logits_of_the_last_position_alone(case: str, row: dict[str, Any]) -> None:
     """A forward pass or a prefill whose head sees one position of each sequence."""
     for phase in ("forward", "prefill"):
-        found = report(case, **sizes(row), phase=phase, logits="last", quantities=("matmul_flops",))
+        found = report(case, **sizes(row), phase=phase, logits="last", quantities=PRODUCTS)
         assert found.total["matmul_flops"] == row["total"]
 
 
@@ -212,7 +213,8 @@ def test_logits_of_the_last_position_alone(case: str, row: dict[str, Any]) -> No
 def test_a_decoding_step(case: str, row: dict[str, Any]) -> None:
     """One new token on a cache, which of a model with an encoder has the encoder's keys and values too."""
     encoder = {"encoder_seq_len": row["encoder_seq"]} if "encoder_seq" in row else {}
-    found = report(case, batch=row["batch"], phase="decode", cache_len=row["cached_tokens"], **encoder)
+    sizes = {"batch": row["batch"], "cache_len": row["cached_tokens"], **encoder}
+    found = report(case, **sizes, phase="decode", quantities=PRODUCTS)
     assert found.total["matmul_flops"] == row["total"]
 
 

@@ -61,12 +61,14 @@ def test_every_value_is_drawn_or_said() -> None:
 
 
 def test_a_node_has_an_arrow_for_each_operand() -> None:
-    """Query, key and value of one projection, cosine and sine of rotary tables; into a closed scope these are one."""
+    """Query, key and value of one projection; cosine and sine of rotary tables if these are open, else they are one."""
     found = ends(scene(account("gpt2-xl", quantities=["params", "flops"]), default()))
     assert sum(tail.endswith("c_attn") for tail, _, _ in found) == 3
     llama = account("llama-3-8b", quantities=["params", "flops"])
     found = ends(scene(llama, default()))
-    assert [count for tail, _, count in found if tail == "model.rotary_emb"] == [1, 1, 1, 1]
+    assert [count for tail, _, count in found if tail == "model.rotary_emb"] == [2, 2]
+    found = ends(scene(llama, default(), 4))
+    assert sum(head.endswith("q_rope") and "table" in tail for tail, head, _ in found) == 2
     assert [count for tail, _, count in ends(scene(llama, default(), 2)) if tail == "model.rotary_emb"] == [2]
 
 

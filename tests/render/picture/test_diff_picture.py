@@ -11,6 +11,7 @@ import graphacct
 from graphacct.errors import RenderError
 from graphacct.hooks.manager import default
 from graphacct.render.picture.difference import difference
+from graphacct.render.picture.palette import TIED
 from graphacct.reports.diff import Diff
 
 GPT2 = {"model_type": "gpt2", "n_embd": 768, "n_layer": 12, "n_head": 12, "n_positions": 1024, "vocab_size": 50257}
@@ -107,3 +108,16 @@ def test_names_from_files_are_only_text() -> None:
     source = graphacct.diff(*graphs).draw().source
     assert "&lt;i&gt;" in source
     assert "<i>" not in source.replace('tooltip="a\\"<i>', "")
+
+
+def test_it_is_laid_out_as_a_picture_of_one_model_is(experts: Diff) -> None:
+    """The input above the column, projections in a row, and shared weights in words in place of a line."""
+    larger = graphacct.diff("gpt2", "gpt2-medium")
+    found = difference(larger, default(), None)
+    source = larger.draw().source
+    ids = {pair.path: pair.id for pair in found.pairs if pair.kind != "output"}
+    assert f"{ids['input_ids']} -> {ids['transformer.position_ids']} [style=invis weight=0]" in source
+    assert TIED not in source
+    assert "tied to lm_head" in source
+    assert "tied to wte" in source
+    assert "rank=same" in experts.draw().source

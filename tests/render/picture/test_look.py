@@ -13,7 +13,7 @@ from graphacct import Report, account, hookimpl
 from graphacct.errors import ConfigError, UnknownNameError
 from graphacct.hooks.manager import load
 from graphacct.render.picture import markup, png, svg
-from graphacct.render.picture.dot import draw
+from graphacct.render.picture.dot import draw, drawn
 from graphacct.render.picture.engine import rgb
 from graphacct.render.picture.palette import grey, heat
 from graphacct.render.picture.part import part
@@ -236,3 +236,18 @@ def test_an_edge_outside_makes_the_paper_larger() -> None:
     assert size(made)[0] > 120
     assert size(made)[1] == 50
     assert markup.inside(made) == made
+
+
+def test_a_narrow_picture_has_narrow_boxes_of_what_costs_nothing() -> None:
+    """T5's words are looked up for nothing: their box has two lines, the second not indented."""
+    t5 = account("t5-small", quantities=["params", "flops"])
+    wide, narrow = (drawn(t5, depth=3, narrow=narrow).source.splitlines() for narrow in (False, True))
+    (before, *_), (box, *_) = ([line for line in lines if ">embed_tokens<" in line] for lines in (wide, narrow))
+    assert "<TABLE" not in before
+    assert [*re.findall(r"<TR>.*?<FONT[^>]*>([^<]*)<", box)] == ["embed_tokens", "tied to shared"]
+
+
+def test_a_picture_from_left_to_right_has_slim_boxes() -> None:
+    """A line for each thing, as wide as it is: the text of a Llama is 3.7 points on a slide, and was 2.7."""
+    width, height = size(svg(account("llama-3-8b", quantities=["params", "flops"]), orientation="left-right"))
+    assert 9 * min(960 / width, 540 / height) > 3.6

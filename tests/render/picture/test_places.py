@@ -11,7 +11,8 @@ from graphacct import Builder, Report, account
 from graphacct.hooks.manager import default
 from graphacct.render.picture import legend, markup, svg
 from graphacct.render.picture.dot import drawn
-from graphacct.render.picture.places import towers
+from graphacct.render.picture.places import columns, towers
+from graphacct.render.picture.scene import STRAIGHT
 from graphacct.render.picture.stage import scene
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -47,6 +48,13 @@ def test_projections_of_one_value_stand_in_a_row_in_their_order(llama: Report) -
     assert all("ROWSPAN" in line for line in lines if re.search("<B>[qkv]_proj</B>", line)), "of 2.5 % and of 0.6 %"
 
 
+def test_rows_are_in_order_where_arrows_then_cross(llama: Report) -> None:
+    """With rotary tables open, fewer arrows would cross in another order."""
+    at = names(svg(llama, depth=4))
+    for row in (["q_proj", "k_proj", "v_proj"], ["cos", "sin"], ["q_rope", "k_rope"]):
+        assert sorted(row, key=lambda name: at[name]) == row
+
+
 def test_rows_make_no_circle() -> None:
     """a and b, of the input, would be a row, and c and d too; but c comes after a, and b after d."""
     builder = Builder("crossed")
@@ -71,6 +79,14 @@ def test_what_all_repetitions_use_stands_above_the_block(llama: Report) -> None:
     assert width < height
 
 
+def test_the_main_path_is_the_one_with_the_most_work() -> None:
+    """A U-Net's is that of its sample, though its step goes through more boxes; of two as long the one with more."""
+    for name, first in (("stable-diffusion-v1-5-unet", "conv_in"), ("zamba2-1.2b", "model.layers.*")):
+        found = scene(account(name, quantities=["params", "flops"]), default(), 2)
+        known = {box.id: box.path for box in found.boxes}
+        assert first in [known[name] for name in found.spine()]
+
+
 def test_an_encoder_and_its_decoder_stand_beside_each_other(t5: Report) -> None:
     """So that they fit a slide: the text is larger than 6.5 points there."""
     picture = svg(t5)
@@ -86,6 +102,23 @@ def test_an_encoder_and_its_decoder_stand_beside_each_other(t5: Report) -> None:
     assert abs(at["input_ids"][1] - at["decoder_input_ids"][1]) < 1
     width, height = markup.dimensions(picture)
     assert 9 * min(960 / width, 540 / height) > 6.5
+
+
+def test_a_decoder_is_a_column_as_its_encoder_is() -> None:
+    """Though the main path comes in from the encoder."""
+    found = scene(account("whisper-small", quantities=["params", "flops"]), default(), 3)
+    known = {box.id: box.path.removeprefix("model.") for box in found.boxes}
+    weights = {tuple(known[end] for end in ends): weight for ends, weight in columns(found, towers(found)).items()}
+    assert weights["encoder.conv1", "encoder.conv1_act"] == weights["decoder.embed_tokens", "decoder.embed"] == STRAIGHT
+    assert weights["decoder_input_ids", "decoder.embed_tokens"] > STRAIGHT, "or the decoder could hang lower"
+
+
+def test_a_bias_that_is_only_stored_stands_beside_what_runs_next() -> None:
+    """Below it BERT's output would have to go around it."""
+    for depth in (None, 3, 4):
+        at = names(svg(account("bert-base-uncased", quantities=["params", "flops"]), depth=depth))
+        assert abs(at["stored_bias"][1] - at["decoder"][1]) < 20
+        assert at["stored_bias"][0] > at["decoder"][0]
 
 
 def test_stages_that_follow_each_other_are_no_towers() -> None:

@@ -9,7 +9,7 @@ from graphacct.graph.graph import Node, Value
 from graphacct.hooks.manager import default
 from graphacct.render.picture.chosen import DEEPEST, HIGHEST, LONGEST, MOST
 from graphacct.render.picture.dot import draw
-from graphacct.render.picture.places import above
+from graphacct.render.picture.places import beside
 from graphacct.render.picture.scene import Scene
 from graphacct.render.picture.stage import scene
 from graphacct.reports.unrolled import unrolled
@@ -267,9 +267,9 @@ def test_a_closed_scope_has_as_many_nodes_as_boxes_when_it_is_open(name: str) ->
 
 
 def test_what_is_only_stored_is_in_its_scope() -> None:
-    """BERT's bias for words stands in its head, after what runs before it, and not beside the picture."""
+    """BERT's bias for words stands in its head, beside what uses it, and not beside the picture."""
     report = account("bert-base-uncased", quantities=["params", "flops"])
     assert {box.path for box in scene(report, default(), 1).boxes if box.kind == "node"} == set()
     opened = scene(report, default(), 50)
     paths = {box.id: box.path.rpartition(".")[2] for box in opened.boxes}
-    assert ("LayerNorm", "stored_bias") in [(paths[upper], paths[lower]) for upper, lower in above(opened)]
+    assert [(paths[one], paths[alone]) for one, alone in beside(opened)] == [("decoder", "stored_bias")]
