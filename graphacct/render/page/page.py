@@ -27,7 +27,7 @@ from graphacct.reports.report import Report
 from graphacct.reports.unrolled import unrolled
 
 SCRIPTS = (
-    *("state.js", "marks.js", "units.js", "layout.js", "drawing.js", "said.js", "panel.js", "sizes.js"),
+    *("state.js", "parts.js", "marks.js", "units.js", "layout.js", "drawing.js", "said.js", "panel.js", "sizes.js"),
     *("controls.js", "link.js", "keys.js", "export.js", "start.js"),
 )
 """In this order, after the formulas: later ones call earlier ones."""
