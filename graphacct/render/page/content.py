@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -12,10 +12,12 @@ from graphacct.dims import same
 from graphacct.formulas.traced_size import TracedSize
 from graphacct.graph.paths import last, pattern
 from graphacct.hooks.manager import Plugins
+from graphacct.progress import steps
 from graphacct.render.notes import inexact_notes, size_text, terms, warning
 from graphacct.render.page.explained import Explainer
 from graphacct.render.page.figures import Figures, number
 from graphacct.render.page.opening import opened
+from graphacct.render.page.sharing import shared
 from graphacct.render.page.trained import Trained
 from graphacct.render.page.tree import Part, Tree, same_shape, tree
 from graphacct.render.picture.content import check_depth
@@ -119,7 +121,7 @@ class _Writer:
     def content(self, color_by: str, depth: int | None) -> Content:
         report = self.report
         quantities = [*report.quantities, *report.ratios]
-        parts = [self._part(part) for part in self.tree.parts]
+        parts = [self._part(part) for part in steps(self.tree.parts, "parts")]
         values = {
             "model": report.model,
             "terms": [*filter(None, (warning(report), terms(report))), *inexact_notes(report.inexact)],
@@ -129,7 +131,7 @@ class _Writer:
             "quantities": [
                 {
                     "name": item.name,
-                    "title": item.title or item.name,
+                    "title": item.title or f"{item.words[:1].upper()}{item.words[1:]}" or item.name,
                     "unit": item.unit,
                     "doc": item.doc,
                     **({"max": True} if item.combine == "max" else {}),
@@ -138,18 +140,17 @@ class _Writer:
                 for item in quantities
             ],
             "color": color_by,
-            "parts": parts,
             "ties": [*map(list, self.tree.ties)],
             "open": opened(self.tree, self.weights, depth),
         }
         if self.marks is not None:
             values["marks"] = self.marks
         values["operators"] = self.explainer.operators
-        values["explained"] = self.explainer.formulas
         values["conditions"], values["regions"] = self.figures.conditions()
         shown = {place for part in parts for place in part.get("figures", ())}
         shown |= {each[3] for part in parts for each in part.get("work", ())}
         values["texts"] = self.figures.texts(sorted(shown))
+        values |= shared(parts, self.explainer.formulas)
         return Content(values, self.figures, tuple(symbol.name for symbol in self.symbols))
 
     def _sizes(self) -> list[dict[str, Any]]:
@@ -220,7 +221,7 @@ class _Writer:
             "entering": inside.entering,
             "leaving": inside.leaving,
             "lines": [
-                self._line(way, flow.line.value, flow.edge)
+                [[*way], flow.line.value, KINDS.get(self.picture.edges[flow.edge].kind, 0)]
                 for flow, way in zip(inside.flows, inside.layers.ways, strict=True)
             ],
         }
@@ -230,9 +231,3 @@ class _Writer:
         if part.entry:
             found["entry"] = part.entry
         return found
-
-    def _line(self, way: Iterable[int], value: int, edge: int) -> list[Any]:
-        """Returns the way of a line, its value's node, its kind, its shape and dtype."""
-        edges = [each.edges[edge] for each in self.scenes]
-        specs = [each.spec for each in edges if each.spec is not None]
-        return [[*way], value, KINDS.get(edges[0].kind, 0), self._shape(specs), specs[0].dtype if specs else ""]

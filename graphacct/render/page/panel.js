@@ -90,7 +90,7 @@ function quantityRow(number, place) {
     }
     if (part.figures && !quantity.ratio) line("in sizes", closedFormula(number, place));
     for (const [subject, text] of workLines(number, quantity.name)) line(subject, text);
-    if (quantity.ratio || part.figures === undefined) line("is", quantity.ratio ? quantity.doc.replace(/^.*: /, "").replace(/\.$/, "") : quantity.max ? "the largest of its parts" : "the sum of its parts, repeats included");
+    if (quantity.ratio || part.figures === undefined) line("is", quantity.ratio ? quantity.doc.replace(/^.*: /, "").replace(/\.$/, "") : [`the ${quantity.max ? "largest" : "sum"} of its parts`, overRepetitions(number, place)].filter(Boolean).join(", "));
     const runs = part.runs === undefined ? 1n : state.figures[part.runs];
     line("exactly", `${exact(value)}${formula && runs !== 1n && !RATIO_ROLES.has(quantity.name) && quantity.name !== "params" ? `, in ${exact(runs)} runs` : ""}`);
     line("what", quantity.doc);
@@ -112,12 +112,9 @@ function showPanel() {
   const number = state.selected;
   const part = PARTS[number];
   const panel = document.getElementById("details");
-  const runs = state.figures && part.runs !== undefined ? state.figures[part.runs] : null;
-  const repeat = state.figures && part.repeat !== undefined ? state.figures[part.repeat] : null;
   const told = [
-    part.operator ?? (part.kind ? `${part.kind} of the model` : number === ROOT ? "the whole model" : `${NODES[number]} nodes`),
-    runs !== null && runs !== 1n ? `runs ${exact(runs)} times` : "",
-    repeat !== null && repeat !== 1n ? `repeats ${exact(repeat)} times` : "",
+    part.operator ?? (part.kind ? `${part.kind} of the model` : number === ROOT ? "the whole model" : nodesText(number)),
+    part.kind ? "" : overRepetitions(number, quantityOf("flops")),
   ];
   const children = [
     element("h2", {}, nameOf(part)),
@@ -187,6 +184,7 @@ function tipOf(number) {
     element("strong", {}, part.path || nameOf(part)),
     element("div", {}, part.kind ? shapeText(part.shape, part.dtype) : kindOf(number)),
     part.kind ? "" : element("div", {}, [human(valueOf(number, quantity), unit), share].filter(Boolean).join(" · ")),
+    part.kind ? "" : element("div", {}, overRepetitions(number, quantity)),
     formula ? element("code", {}, formula.filter(Boolean).join(" = ")) : "",
   ].filter((child) => child !== "");
 }

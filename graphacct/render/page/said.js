@@ -3,9 +3,10 @@
 function kindOf(number) {
   const part = PARTS[number];
   if (!isScope(number)) return [part.operator === part.name ? "" : part.operator, part.small ? "" : shapeText(part.shape, part.dtype)].filter(Boolean).join(" ");
-  const count = NODES[number];
-  return count === 1 ? "1 node" : `${count} nodes`;
+  return nodesText(number);
 }
+
+const nodesText = (number) => (NODES[number] === 1 ? "1 node" : `${NODES[number]} nodes`);
 
 // How many nodes are in each part.
 const NODES = PARTS.map((part) => (part.parts || part.kind ? 0 : 1));

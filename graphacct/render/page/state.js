@@ -3,7 +3,6 @@
 const CONTENT = JSON.parse(document.getElementById("content").textContent);
 const { parts: PARTS, quantities: QUANTITIES, sizes: SIZES } = CONTENT;
 const ROOT = 0;
-for (const part of PARTS) Object.assign(part, CONTENT.explained[part.explained]); // alike nodes have one explanation
 const state = {
   sizes: SIZES.map((size) => BigInt(size.value)),
   color: CONTENT.color,
@@ -89,6 +88,20 @@ function quotient(value, whole) {
   if (value === null || whole === null) return null;
   const [[a, b], [c, d]] = [pair(value), pair(whole)];
   return c === 0n ? null : Number((a * d * 10n ** 15n) / (b * c)) / 1e15;
+}
+
+// How often a scope is run, together with those around it: its numbers are sums over all of that. 1n for what is once.
+function repetitionsOf(number) {
+  const repeats = state.figures ? [number, ...scopesAround(number)].map((each) => PARTS[each].repeat) : [];
+  return repeats.reduce((product, figure) => (figure === undefined ? product : product * state.figures[figure]), 1n);
+}
+
+// What a quantity of a part is over its repetitions, in words.
+function overRepetitions(number, quantity) {
+  const { runs } = PARTS[number];
+  const count = isScope(number) ? repetitionsOf(number) : runs === undefined || !state.figures ? 1n : state.figures[runs];
+  const { max: isLargest, ratio } = QUANTITIES[quantity];
+  return count === 1n || ratio ? "" : `${isLargest ? "the largest of" : "summed over"} ${exact(count)} ${isScope(number) ? "repetitions" : "runs"}`;
 }
 
 function scopesAround(number) {

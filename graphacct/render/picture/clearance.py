@@ -15,8 +15,8 @@ MOST = 400
 """The number of arrows above which words stay where they are: nobody reads them all."""
 NEAR, GAP, STEP = 16.0, 3.0, 6.0
 """How far a shape may be from its arrow, how near heads may come to one, and how finely a free place is looked for."""
-GAPS = (3.0, 7.0, 12.0)
-"""How near shapes come to their arrows, the more the flatter these are."""
+GAPS, FLAT = (3.0, 7.0, 12.0, 18.0), 12.0
+"""How near shapes come to their arrows, the more the flatter these are; and what is tried last."""
 NARROWEST = 0.9
 """The width of Helvetica by the widest font's: what is not under words in any font stays as it is."""
 
@@ -41,12 +41,13 @@ def cleared(svg: str) -> str:
             else:
                 _move(lines, frame.texts, right, 0)
             heads.append(_moved(head, right or 0, 0))
+    borders = [item.around() for item in items if item.kind == "cluster"]
     taken = [*boxes, *heads, *(enclosing(item.texts.values()) for item in arrows if item.texts)]
     for item in arrows:
         if item.texts:
             place = enclosing(item.texts.values())
             taken.remove(place)
-            by = _at_arrow(place, item, taken, paths)
+            by = _at_arrow(place, item, taken, paths, borders)
             _move(lines, item.texts, *by)
             place = _moved(place, *by)
             taken.append(place)
@@ -92,9 +93,14 @@ def _baseline(place: Rectangle, line: str) -> float:
 
 
 def _at_arrow(
-    place: Rectangle, arrow: Item, taken: Sequence[Rectangle], paths: Sequence[tuple[Rectangle, Path]]
+    place: Rectangle,
+    arrow: Item,
+    taken: Sequence[Rectangle],
+    paths: Sequence[tuple[Rectangle, Path]],
+    frames: Sequence[Rectangle],
 ) -> tuple[float, float]:
-    """Returns how far a shape moves so that it stands free beside its arrow; not at all if it does, or cannot."""
+    """Returns how far a shape moves so that it stands free beside its arrow, on no frame's border if there is such a
+    place; not at all if it stands so, or cannot."""
     left, top, right, bottom = place
     width, middle = right - left, (top + bottom) / 2
 
@@ -104,14 +110,27 @@ def _at_arrow(
     spots = []
     for x, y in arrow.points[2:-2]:
         for gap in GAPS:
-            spots += [(x + gap - left, y - middle), (x - gap - width - left, y - middle)]
+            ways = ((x + gap - left, y - middle), (x - gap - width - left, y - middle))
+            spots += [(gap > FLAT, right**2 + down**2, (right, down)) for right, down in ways]
     near = any(abs(x - left) < NEAR and abs(y - middle) < NEAR for x, y in arrow.points)
-    if near and free(place):
-        return 0.0, 0.0
-    for by in sorted(spots, key=lambda spot: spot[0] ** 2 + spot[1] ** 2):
+    tried = [(0.0, 0.0)] if near else []
+    tried += [by for _, _, by in sorted(spots)]
+    found = None
+    for by in tried:
         if free(_moved(place, *by)):
-            return by
-    return 0.0, 0.0
+            if not _on_border(_moved(place, *by), frames):
+                return by
+            found = found or by
+    return found or (0.0, 0.0)
+
+
+def _on_border(place: Rectangle, frames: Iterable[Rectangle]) -> bool:
+    """Returns whether a border of a frame runs through a rectangle."""
+    return any(
+        overlap(place, frame)
+        and not (frame[0] < place[0] and place[2] < frame[2] and frame[1] < place[1] and place[3] < frame[3])
+        for frame in frames
+    )
 
 
 def _moved(place: Rectangle, right: float, down: float) -> Rectangle:

@@ -161,6 +161,43 @@ def test_a_node_says_where_its_numbers_come_from(browser: Any, pages: dict[str, 
     assert page.faults == []
 
 
+def test_each_tensor_has_its_name(browser: Any, pages: dict[str, Path]) -> None:
+    """A page writes once what nodes share, and the beginnings of names; the script puts each node together again."""
+    for model, path in pages.items():
+        page = Opened(browser, path)
+        found = page(
+            "PARTS.filter((part) => part.figures).map(({ path, operands = [], gives = [] }) => "
+            "[path, operands.map((each) => each[1]), gives.map((each) => each[1])])"
+        )
+        names = {}
+        for record in graphacct.account(model, **OPTIONS[model]).annotated.costs:
+            node = record.node
+            names[node.name] = [[each.name for each in node.inputs], [each.name for each in node.outputs]]
+        assert len(found) > 10
+        assert {path: tensors for path, *tensors in found} == {path: names[path] for path, *_ in found}
+
+
+def test_numbers_of_repetitions_say_that_they_are_sums(browser: Any, pages: dict[str, Path]) -> None:
+    """In the panel, in the tip and in the legend: a part of a block that repeats has the numbers of all repetitions."""
+    page = Opened(browser, pages["llama-3-8b"])
+    assert "repetitions summed" in page.tab.locator("#legend").inner_text()
+    for path, told in {
+        "model": "29 nodes",
+        "model.layers.*": "16 nodes · summed over 32 repetitions",
+        "model.layers.*.mlp": "5 nodes · summed over 32 repetitions",
+        "model.layers.*.mlp.up_proj": "linear · summed over 32 runs",
+        "lm_head": "linear",
+    }.items():
+        page(f"select({page.part(path)})")
+        assert page.tab.locator("#details .kind").inner_text() == told
+    page(f"reveal({page.part('model.layers.*.mlp.up_proj')})")
+    page.tab.locator(f"#part-{page.part('model.layers.*.mlp.up_proj')}").hover()
+    assert "summed over 32 runs" in page.tab.locator("#tip").inner_text()
+    training = Opened(browser, pages["bert-base-uncased"])
+    training("recolour('peak_bytes')")
+    assert "the largest of repetitions" in training.tab.locator("#legend").inner_text()
+
+
 def test_a_training_step_says_what_it_adds(browser: Any, pages: dict[str, Path]) -> None:
     """The parts of a gradient with their formulas, and the tensors that are kept with their bytes."""
     page = Opened(browser, pages["bert-base-uncased"])

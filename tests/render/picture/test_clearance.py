@@ -75,6 +75,16 @@ def test_a_shape_stands_at_its_arrow() -> None:
     assert not 38 < y < 67 or x < 30
 
 
+def test_a_shape_stands_on_no_border_if_it_can() -> None:
+    """Left of an arrow that runs down just inside of a frame; to its right, on the border, if there is a box."""
+    shape = HEAD.format(x=196, y=50, words="[1, 2]")
+    x, _ = place(cleared(svg(frame(215), arrow(190, shape))), "[1, 2]")
+    assert 190 - clearance.NEAR < x < 190
+    box = item("node", 3, '<polygon fill="#ffffff" points="100,-10 100,110 180,110 180,-10 100,-10"/>')
+    x, _ = place(cleared(svg(frame(215), arrow(190, shape), box)), "[1, 2]")
+    assert x > 190
+
+
 @pytest.mark.parametrize("name", ["bert-base-uncased", "t5-base", "gpt2-xl", "llava-1.5-7b", "deepseek-v3"])
 def test_no_head_has_an_arrow_through_it(name: str) -> None:
     """In narrow boxes, where frames are narrow too: a head stands beside arrows or over them."""
