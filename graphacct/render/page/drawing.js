@@ -228,6 +228,7 @@ function paint() {
 // What the colours mean: the largest value of the parts that are drawn has the strongest.
 function showLegend(largest, quantity) {
   const { unit, title, ratio, max: isLargest } = QUANTITIES[quantity];
+  const repeated = !ratio && PARTS.some(({ repeat }) => repeat !== undefined && state.figures?.[repeat] > 1n);
   const scale = svg("svg", { width: 90, height: 10 });
   for (let step = 0; step < 18; step++) {
     const [fill] = CONTENT.colours[view.theme][Math.round((step / 17) * STEPS)];
@@ -235,11 +236,10 @@ function showLegend(largest, quantity) {
   }
   const line = svg("svg", { width: 22, height: 10 });
   line.append(svg("path", { d: "M1,5H21", stroke: colours().residual, "stroke-width": 2.2 }));
-  const children = largest === null ? [] : [`${title}: 0 `, scale, ` ${human(largest, unit)}`];
-  const around = view.lines.some(({ kind }) => kind === 1) ? [line, " residual"] : [];
-  const repeated = largest !== null && !ratio && state.figures && PARTS.some(({ repeat }) => repeat !== undefined && state.figures[repeat] !== 1n);
-  const over = repeated ? [isLargest ? " largest of the repetitions" : " repetitions summed"] : [];
-  document.getElementById("legend").replaceChildren(...children, ...over, ...around);
+  const over = repeated ? (isLargest ? ", the largest of repetitions" : ", repetitions summed") : "";
+  const children = largest === null ? [] : [element("span", {}, `${title}: 0`, scale, human(largest, unit) + over)];
+  const around = view.lines.some(({ kind }) => kind === 1) ? [element("span", {}, line, "residual")] : [];
+  document.getElementById("legend").replaceChildren(...children, ...around);
 }
 
 // Sets an attribute that has another value.

@@ -195,7 +195,7 @@ def test_numbers_of_repetitions_say_that_they_are_sums(browser: Any, pages: dict
     assert "summed over 32 runs" in page.tab.locator("#tip").inner_text()
     training = Opened(browser, pages["bert-base-uncased"])
     training("recolour('peak_bytes')")
-    assert "largest of the repetitions" in training.tab.locator("#legend").inner_text()
+    assert "the largest of repetitions" in training.tab.locator("#legend").inner_text()
 
 
 def test_a_training_step_says_what_it_adds(browser: Any, pages: dict[str, Path]) -> None:
