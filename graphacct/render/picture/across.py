@@ -17,12 +17,12 @@ from graphacct.render.picture.shapes import CLASS, Item, Path, Rectangle, crosse
 
 LENGTH, HALF = 6.0, 2.1
 """The length of an arrow's head and half of its width, in points."""
-CORNER, STEP, CLEAR = 8.0, 1.0, 5.0
+CORNER, STEP, CLEAR = 8.0, 1.0, 2.5
 """How round corners are, how finely a place is looked for, and how far arrows stay from boxes and frames."""
 BOX, ARROW, FRAME, BORDER = 100.0, 4.0, 1.0, 2.0
 """What it costs to run through a box, through an arrow, in a frame, and on a frame's border."""
 NEAR = 3.0
-"""How far from a frame's border it is on it."""
+"""How far from a frame's border that costs nothing."""
 _POINTS = re.compile(r'(<polygon [^>]*points=")[^"]+"')
 _D = re.compile(r' d="M[^"]+"')
 
@@ -98,7 +98,8 @@ def _path(
         low, high = min(heights), max(heights)
         met += FRAME * sum(overlap((x, low, x, high), frame) for frame in frames)
         beside = (frame for frame in frames if overlap((frame[0], low, frame[2], high), frame))
-        met += BORDER * sum(min(abs(x - frame[0]), abs(x - frame[2])) < NEAR for frame in beside)
+        gaps = (min(abs(x - frame[0]), abs(x - frame[2])) for frame in beside)
+        met += BORDER * sum(max(0.0, 1 - gap / NEAR) for gap in gaps)
         return met
 
     if last - first < 2 * CORNER + LENGTH:
