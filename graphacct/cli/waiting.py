@@ -1,4 +1,5 @@
-"""A word on standard error while a command works for more than a second, if that is a terminal."""
+"""A word on standard error while a command works for more than a second, if that is a terminal: for how long, and how
+far it is where the work says so (`progress.py`)."""
 
 from __future__ import annotations
 
@@ -38,9 +39,16 @@ def end() -> None:
 
 def _show() -> None:
     from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
+    from rich.text import Text
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    from graphacct.progress import told
+
+    class Steps(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(told())
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), Steps())
     shown = Progress(*columns, console=Console(stderr=True), transient=True)
     shown.add_task("accounting; Ctrl-C stops it")
     with _STATE["lock"]:

@@ -26,6 +26,7 @@ from graphacct.graph.paths import pattern
 from graphacct.models.find import ModelChoice
 from graphacct.operators.operator import Operator
 from graphacct.phases import DECODE
+from graphacct.progress import steps
 from graphacct.reports.parts import Parts
 from graphacct.reports.report import Report
 
@@ -112,7 +113,9 @@ class _Derivation:
         around = 0 if path == TOTAL or any(each in path for each in "?[") else depth_of(path) + 1
         order = {row.path: index for index, row in enumerate(self.report.by_scope)}
         paths = sorted(scopes(figures, quantity.combine, around, depth), key=lambda each: order.get(each, len(order)))
-        parts = tuple(self._formula(quantity, each, _chooser(self.report, each, operators)) for each in paths)
+        parts = tuple(
+            self._formula(quantity, each, _chooser(self.report, each, operators)) for each in steps(paths, "scopes")
+        )
         return attrs.evolve(whole, parts=tuple(part for part in parts if not part.is_zero))
 
     def _formula(self, quantity: Quantity, path: str, chosen: Callable[[str], bool]) -> Formula:

@@ -10,9 +10,11 @@ from pathlib import Path
 SLOW = """
 import time
 import graphacct
+from graphacct.progress import steps
 
 def make():
-    time.sleep(2)
+    for _ in steps(range(5), "naps"):
+        time.sleep(0.5)
     b = graphacct.Builder("slow")
     return b.graph(b.apply("relu", b.input("x", (2,)), name="act"))
 """
@@ -36,8 +38,10 @@ def report(tmp_path: Path, terminal: bool) -> tuple[str, str]:
 
 
 def test_a_terminal_is_told_that_a_command_works(tmp_path: Path) -> None:
-    """The word is taken away before anything is printed: the line is cleared. The result is the same without it."""
+    """For how long, and how far it is; the word is taken away before anything is printed: the line is cleared. The
+    result is the same without it."""
     printed, said = report(tmp_path, terminal=True)
     assert "accounting; Ctrl-C stops it" in said
+    assert "3 of 5 naps" in said
     assert said.rstrip().endswith("\x1b[2K")
     assert (printed, "") == report(tmp_path, terminal=False)

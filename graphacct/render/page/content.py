@@ -12,6 +12,7 @@ from graphacct.dims import same
 from graphacct.formulas.traced_size import TracedSize
 from graphacct.graph.paths import last, pattern
 from graphacct.hooks.manager import Plugins
+from graphacct.progress import steps
 from graphacct.render.notes import inexact_notes, size_text, terms, warning
 from graphacct.render.page.explained import Explainer
 from graphacct.render.page.figures import Figures, number
@@ -120,7 +121,7 @@ class _Writer:
     def content(self, color_by: str, depth: int | None) -> Content:
         report = self.report
         quantities = [*report.quantities, *report.ratios]
-        parts = [self._part(part) for part in self.tree.parts]
+        parts = [self._part(part) for part in steps(self.tree.parts, "parts")]
         values = {
             "model": report.model,
             "terms": [*filter(None, (warning(report), terms(report))), *inexact_notes(report.inexact)],

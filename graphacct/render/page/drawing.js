@@ -14,7 +14,7 @@ const THEMES = {
   },
 };
 const STEPS = CONTENT.colours.light.length - 1;
-const view = { scale: 1, x: 0, y: 0, width: 0, height: 0, boxes: new Map(), lines: [], theme: "light" };
+const view = { scale: 1, x: 0, y: 0, width: 0, height: 0, boxes: new Map(), lines: [], theme: "light", legend: null };
 const canvas = document.createElement("canvas").getContext("2d");
 const widths = new Map();
 
@@ -228,6 +228,7 @@ function paint() {
 // What the colours mean: the largest value of the parts that are drawn has the strongest.
 function showLegend(largest, quantity) {
   const { unit, title, ratio, max: isLargest } = QUANTITIES[quantity];
+  const repeated = !ratio && PARTS.some(({ repeat }) => repeat !== undefined && state.figures?.[repeat] > 1n);
   const scale = svg("svg", { width: 90, height: 10 });
   for (let step = 0; step < 18; step++) {
     const [fill] = CONTENT.colours[view.theme][Math.round((step / 17) * STEPS)];
@@ -235,11 +236,11 @@ function showLegend(largest, quantity) {
   }
   const line = svg("svg", { width: 22, height: 10 });
   line.append(svg("path", { d: "M1,5H21", stroke: colours().residual, "stroke-width": 2.2 }));
-  const children = largest === null ? [] : [`${title}: 0 `, scale, ` ${human(largest, unit)}`];
-  const around = view.lines.some(({ kind }) => kind === 1) ? [line, " residual"] : [];
-  const repeated = largest !== null && !ratio && state.figures && PARTS.some(({ repeat }) => repeat !== undefined && state.figures[repeat] !== 1n);
-  const over = repeated ? [isLargest ? " largest of the repetitions" : " repetitions summed"] : [];
-  document.getElementById("legend").replaceChildren(...children, ...over, ...around);
+  const over = repeated ? (isLargest ? ", the largest of repetitions" : ", repetitions summed") : "";
+  view.legend = largest === null ? null : [`${title}: 0`, scale, human(largest, unit) + over];
+  const children = view.legend ? [element("span", {}, ...view.legend)] : [];
+  const around = view.lines.some(({ kind }) => kind === 1) ? [element("span", {}, line, "residual")] : [];
+  document.getElementById("legend").replaceChildren(...children, ...around);
 }
 
 // Sets an attribute that has another value.

@@ -17,6 +17,7 @@ from graphacct.formulas.terms import powers, whole
 from graphacct.formulas.text import written
 from graphacct.formulas.trace import Trace
 from graphacct.formulas.traced_size import Part, TracedSize
+from graphacct.progress import steps
 
 MOST_PRODUCTS = 12
 """A sum of more products is not written out: what is alive at a peak is a sum of thirty."""
@@ -59,7 +60,7 @@ class Figures:
     def _branch(self, place: int, branch: Branch, variables: str) -> str:
         regions = "".join(_guards(region, variables) for region in branch.regions)
         figures = JavaScript(branch.trace)
-        found = [figures.of(row[place]) for row in self.rows]
+        found = [figures.of(row[place]) for row in steps(self.rows, "formulas as JavaScript")]
         return (
             f"{{\nregions: [\n{regions}],\n"
             f"figures: ([{variables}]) => {{\n{_lines(figures)}return [\n{_rows(found)}];\n}},\n}},\n"
@@ -80,7 +81,7 @@ class Figures:
         nobody reads, how many products it is the sum of."""
         collectors = [Collector(branch.trace.atoms) for branch in self.branches]
         found = {}
-        for place in numbers:
+        for place in steps(numbers, "formulas as text"):
             row = zip(collectors, self.rows[place], strict=False)  # a page of fixed sizes has no branches
             each = [_written(collector, part) for collector, part in row if isinstance(part, TracedSize)]
             if each:

@@ -32,6 +32,7 @@ SCRIPTS = (
 )
 """In this order, after the formulas: later ones call earlier ones."""
 NONE = Branches((), (), {})
+WITHOUT_SCRIPT = "This is the picture alone: parts to open, formulas and sizes to change need JavaScript."
 MOST_NODES = 20_000
 """The most nodes of a page: with more, opening everything takes a browser half a minute."""
 Rewrite: TypeAlias = Callable[[Report], Report]
@@ -119,7 +120,7 @@ def document(title: str, style: str, script: str, values: Any, picture: str) -> 
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f'<title>{name}</title>\n<link rel="icon" href="data:,">\n<style>{style}</style>\n</head>\n<body>\n'
-        f"<noscript><h1>{name}</h1>\n{picture}</noscript>\n"
+        f"<noscript><h1>{name}</h1>\n<p>{WITHOUT_SCRIPT}</p>\n{picture}</noscript>\n"
         f'<script type="application/json" id="content">{_json(values)}</script>\n'
         f"<script>{script}</script>\n</body>\n</html>\n"
     )

@@ -32,6 +32,8 @@ MANY = 200
 LEGIBLE, FEWER, KEPT = 0.55, (28, 20), 0.6
 """How much of its size a picture keeps at least if graphacct chooses what is open; the most boxes that are then tried,
 and how many of them it keeps."""
+LONG, COLUMNS = 2, (2, 3)
+"""How much higher than wide a picture is that is broken into columns where it is small; how many are tried."""
 SAYS_MUCH = 12
 """The number of boxes from which on a picture shows how a model is built though all its scopes are closed."""
 
@@ -85,7 +87,7 @@ def _narrowed(picture: DotSource, form: str, report: Report, options: Mapping[st
     from graphacct.render.picture.dot import drawn
 
     found = layout(picture.source)
-    size = _size(found, options)
+    size, given = _size(found, options), {**options}
     if size < LARGE and picture.source.count(" -> ") < MANY:  # more take seconds to lay out, each time
         narrow = drawn(report, **options, narrow=True)
         other = layout(narrow.source)
@@ -101,10 +103,31 @@ def _narrowed(picture: DotSource, form: str, report: Report, options: Mapping[st
         if (count >= SAYS_MUCH or _opens(fewer)) and KEPT * before <= count < before:
             other = layout(fewer.source)
             if fitting(*markup.dimensions(other)) > size:
-                picture, found = fewer, other
-    if options.get("width_cm") is not None:
+                picture, found, given = fewer, other, {**options, "most": most}
+    if options.get("width_cm") is None:
+        picture, found = _in_columns(picture, found, report, given)
+    else:
         _check_legible(found, picture.smaller, options)
     return picture, written(picture.source, found, form)
+
+
+def _in_columns(picture: DotSource, found: str, report: Report, options: Mapping[str, Any]) -> tuple[DotSource, str]:
+    """Returns a picture and its SVG; one that is small because it is long is broken into columns, if that helps."""
+    from graphacct.render.picture.across import rightwards
+    from graphacct.render.picture.dot import drawn
+    from graphacct.render.picture.look import TOP_DOWN
+
+    width, height = markup.dimensions(found)
+    size = fitting(width, height)
+    down = options.get("orientation", TOP_DOWN) == TOP_DOWN
+    if not down or size >= LEGIBLE or height < LONG * width or picture.source.count(" -> ") >= MANY:
+        return picture, found
+    for columns in COLUMNS:
+        broken = drawn(report, **options, columns=columns)
+        other = layout(broken.source)
+        if fitting(*markup.dimensions(other)) > size and rightwards(other):
+            picture, found, size = broken, other, fitting(*markup.dimensions(other))
+    return picture, found
 
 
 def _opens(picture: DotSource) -> bool:
@@ -184,8 +207,12 @@ def written(source: str, svg: str, form: str) -> bytes:
     The layout program draws a PNG itself, with letters of its own. Raises RenderError for PDF without its libraries.
     """
     if form == "png":
-        from graphacct.render.picture.engine import laid_out
+        from graphacct.render.picture.across import placed
+        from graphacct.render.picture.engine import PLACED, laid_out
+        from graphacct.render.picture.shapes import CLASS
 
+        if f"class={CLASS}" in source:  # whose way is not the layout program's
+            return laid_out(placed(laid_out(source, "dot").decode("utf-8"), svg), PLACED)
         return laid_out(source, form)
     if form == "pdf":
         from graphacct.render.picture.paper import pdf_of

@@ -1,4 +1,5 @@
-"""Arrows between what stands side by side, drawn anew in a layout's SVG: an encoder's end to its decoder.
+"""Arrows between what stands side by side, drawn anew in a layout's SVG: from an encoder's end to its decoder, or from
+one column of a long picture to the next.
 
 A layout draws such an arrow around boxes. Here it leaves at the side, runs up or down where it meets the least, and
 enters at the side.
@@ -10,14 +11,18 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from graphacct.render.picture.labels import FONT
+from graphacct.render.picture.markup import WIDE
 from graphacct.render.picture.shapes import CLASS, Item, Path, Rectangle, crossed, items_of, overlap
 
 LENGTH, HALF = 6.0, 2.1
 """The length of an arrow's head and half of its width, in points."""
-CORNER, STEP, CLEAR = 8.0, 3.0, 5.0
+CORNER, STEP, CLEAR = 8.0, 1.0, 2.5
 """How round corners are, how finely a place is looked for, and how far arrows stay from boxes and frames."""
-BOX, ARROW, FRAME = 100.0, 4.0, 1.0
-"""What it costs to run through a box, through an arrow, and in a frame that goes on beside it."""
+BOX, ARROW, FRAME, BORDER = 100.0, 4.0, 1.0, 2.0
+"""What it costs to run through a box, through an arrow, in a frame, and on a frame's border."""
+NEAR = 3.0
+"""How far from a frame's border that costs nothing."""
 _POINTS = re.compile(r'(<polygon [^>]*points=")[^"]+"')
 _D = re.compile(r' d="M[^"]+"')
 
@@ -40,6 +45,33 @@ def redrawn(svg: str) -> str:
     return "\n".join(lines)
 
 
+def placed(dot: str, svg: str) -> str:
+    """Returns DOT source with all places in it, its arrows across as in the SVG of the same layout, for a PNG."""
+    lines = svg.split("\n")
+    for arrow in items_of(lines):
+        if arrow.across:
+            path, head = (_numbers(lines[number]) for number in arrow.numbers)
+            way = " ".join(f"{x:.2f},{-y:.2f}" for x, y in path)
+            (x, y), place = head[1], re.escape(arrow.title.replace("&#45;&gt;", " -> "))
+            dot = re.sub(
+                rf'({place}\s.*?\bpos=")[^"]*', rf"\g<1>e,{x:.2f},{-y:.2f} {way}", dot, count=1, flags=re.DOTALL
+            )
+    return dot.replace(f'"{WIDE}"', FONT)
+
+
+def _numbers(line: str) -> list[tuple[float, float]]:
+    """Returns the points of a path or a polygon."""
+    drawn = re.search(r' (?:d|points)="M?([^"]+)"', line)
+    numbers = [float(found) for found in re.findall(r"-?[\d.]+", drawn[1])] if drawn else []
+    return [*zip(numbers[::2], numbers[1::2], strict=True)]
+
+
+def rightwards(svg: str) -> bool:
+    """Returns whether all arrows across go to the right."""
+    arrows = [item for item in items_of(svg.split("\n")) if item.across and item.points]
+    return all(arrow.points[0][0] < arrow.points[-1][0] for arrow in arrows)
+
+
 def _path(
     tail: Rectangle, head: Rectangle, nodes: dict[str, Item], arrows: Sequence[Item], frames: Sequence[Rectangle]
 ) -> Path:
@@ -49,7 +81,7 @@ def _path(
     if not east and head[2] >= tail[0]:
         return []
     heights = [(box[1] + box[3]) / 2 for box in (tail, head)]
-    low, high = sorted((start, end))
+    first, last = sorted((start, end))
     boxes = [item.around() for item in nodes.values()]
     paths = [(item.around(), item.points) for item in arrows]
 
@@ -63,15 +95,18 @@ def _path(
             wide = (left - CLEAR, top - CLEAR, right + CLEAR, bottom + CLEAR)
             met += BOX * sum(overlap(wide, box) for box in boxes if box not in (tail, head))
             met += ARROW * sum(crossed(place, [path]) for path in paths)
-        upright = (x - CLEAR, min(heights), x + CLEAR, max(heights))
-        met += FRAME * sum(overlap(upright, frame) for frame in frames)
+        low, high = min(heights), max(heights)
+        met += FRAME * sum(overlap((x, low, x, high), frame) for frame in frames)
+        beside = (frame for frame in frames if overlap((frame[0], low, frame[2], high), frame))
+        gaps = (min(abs(x - frame[0]), abs(x - frame[2])) for frame in beside)
+        met += BORDER * sum(max(0.0, 1 - gap / NEAR) for gap in gaps)
         return met
 
-    if high - low < 2 * CORNER + LENGTH:
+    if last - first < 2 * CORNER + LENGTH:
         return []
-    count = int((high - low - CORNER - LENGTH) / STEP)
-    places = [low + (CORNER if east else LENGTH) + STEP * place for place in range(count + 1)]
-    x = min(places, key=lambda x: (cost(x), abs(x - (low + high) / 2)))
+    count = int((last - first - CORNER - LENGTH) / STEP)
+    places = [first + (CORNER if east else LENGTH) + STEP * place for place in range(count + 1)]
+    x = min(places, key=lambda x: (cost(x), abs(x - (first + last) / 2)))
     return [(start, heights[0]), (x, heights[0]), (x, heights[1]), (end, heights[1])]
 
 

@@ -54,6 +54,7 @@ def drawn(
     scope: str | None = None,
     width_cm: float | None = None,
     narrow: bool = False,
+    columns: int = 1,
     most: int = MOST,
     tried: MutableMapping[frozenset[Chain], Scene] | None = None,
 ) -> DotSource:
@@ -77,6 +78,7 @@ def drawn(
             summed; an index, as in `layers.0`, is one repetition with its own figures.
         width_cm: The width of the picture.
         narrow: Whether boxes have more lines, and are narrower.
+        columns: In how many columns a long picture is, if there are places where it can be broken.
         most: The most boxes without a `depth`.
         tried: What remembers scenes from one call to the next, of the same report and views.
 
@@ -88,7 +90,7 @@ def drawn(
     report.check_one_step("a picture")
     plugins = plugins or default()
     quantity = report.quantity(color_by)
-    look = Look(orientation, font_size, grey, fields, width_cm, narrow)
+    look = Look(orientation, font_size, grey, fields, width_cm, narrow, columns)
     for name in fields or ():
         report.quantity(name)
     if scope is not None:

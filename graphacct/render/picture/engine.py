@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import subprocess
 
 PURE = "graphviz-pure"
+PLACED = "placed"
 CAREFULLY, QUICKLY = 10.0, 20.0
 """The most seconds that a layout may take: with care, and then, after a word to the user, in few steps."""
 IN_FEW_STEPS = ("-Gnslimit=1", "-Gnslimit1=1", "-Gmclimit=0.1", "-Gsplines=line")
@@ -37,7 +38,8 @@ class PictureWarning(UserWarning):
 
 
 def laid_out(source: str, form: str) -> bytes:
-    """Returns what a layout program makes of DOT source, as `svg` or `png`.
+    """Returns what a layout program makes of DOT source: `svg`, `png`, `dot` with all places in it, or PLACED, a PNG of
+    such a source as it is.
 
     Each program first lays out with care, then, if that fails or takes long, in few steps; a PictureWarning says what
     happens. Raises RenderError for a picture that is too large, if no program is installed (and says what to install),
@@ -87,10 +89,11 @@ def _run(
     """Returns what a program says of a picture; None if it takes too long."""
     import subprocess  # a picture's source needs no program
 
-    command = [program, f"-T{form}", *options]
+    kind = ["-Knop2", "-Tpng"] if form == PLACED else [f"-T{form}"]
+    command = [program, *kind, *options]
     if options:  # ranking all scopes together fails or takes long in a large picture
         source = source.replace(" newrank=true ", " ", 1)
-    if form == "png":  # whose letters the program draws, in its own font
+    if form in ("png", PLACED):  # whose letters the program draws, in its own font
         command.append(f"-Gdpi={PIXELS_PER_INCH}")
     else:
         source = source.replace(f"fontname={FONT}", f'fontname="{WIDE}"', 3)  # of graph, nodes and edges

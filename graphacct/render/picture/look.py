@@ -55,6 +55,7 @@ class Look:
         fields: The quantities that the boxes show; None for parameters, FLOPs and what colours them.
         width_cm: The width of the picture; None for its own.
         narrow: Whether boxes have a line more, and are narrower.
+        columns: In how many columns a long picture is, if it has places where it can be broken.
     """
 
     orientation: str = TOP_DOWN
@@ -63,6 +64,7 @@ class Look:
     fields: Sequence[str] | None = None
     width_cm: float | None = None
     narrow: bool = False
+    columns: int = 1
 
     def __attrs_post_init__(self) -> None:
         if self.orientation not in DIRECTIONS:

@@ -15,6 +15,7 @@ from graphacct.graph.paths import last
 from graphacct.hooks.manager import Plugins
 from graphacct.render.picture import boxes, labels, legend, palette, tooltips
 from graphacct.render.picture.amounts import Amounts
+from graphacct.render.picture.breaks import breaks
 from graphacct.render.picture.bundles import Bundle, bundled
 from graphacct.render.picture.lines import DotSource
 from graphacct.render.picture.look import Look
@@ -86,9 +87,12 @@ class Painter:
             self._fill(frame)
         across = towers(self.scene)
         straight = columns(self.scene, across) if across else {}
+        broken = breaks(self.scene, self.arrows, self.look.columns) if self.look.columns > 1 else {}
         for arrow in self.arrows:
             arrow = attrs.evolve(arrow, weight=max(arrow.weight, straight.get(arrow.ends, 0)))
-            self._arrow(arrow, dot, arrow.index in across)
+            self._arrow(arrow, dot, arrow.index in across or arrow.index in broken)
+            if arrow.index in broken:
+                dot.edge(broken[arrow.index], arrow.ends[1], style="invis")  # the next column begins at the top
         for upper, lower in above(self.scene):
             dot.edge(upper, lower, style="invis", weight="0")
         if not self.labelled:

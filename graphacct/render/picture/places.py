@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
-from itertools import pairwise, takewhile
+from itertools import pairwise
 
 import attrs
 
-from graphacct.render.picture.scene import STRAIGHT, Box, Chain, Scene
+from graphacct.render.picture.scene import STRAIGHT, Box, Chain, Scene, shared
 
 
 def above(scene: Scene) -> list[tuple[str, str]]:
@@ -25,7 +25,7 @@ def above(scene: Scene) -> list[tuple[str, str]]:
     known = {box.id: box for box in scene.boxes}
     across = {(scene.edges[index].tail, scene.edges[index].head) for index in towers(scene)}
     for tail, head in pairwise(scene.spine()):
-        scope = known[head].scopes[: _shared(known[tail].scopes, known[head].scopes) + 1]
+        scope = known[head].scopes[: shared(known[tail].scopes, known[head].scopes) + 1]
         if scope and not _within(known[tail], scope) and (tail, head) not in across:
             found += [(tail, source.id) for source in sources if _within(source, scope)]
     return list(dict.fromkeys([*found, *_before_blocks(scene), *_after_towers(scene), *_before_alone(scene)]))
@@ -69,16 +69,11 @@ def _after_towers(scene: Scene) -> Iterator[tuple[str, str]]:
     known = {box.id: box for box in scene.boxes}
     for index in towers(scene):
         tail, head = known[scene.edges[index].tail], known[scene.edges[index].head]
-        around = tail.scopes[: _shared(tail.scopes, head.scopes)]
+        around = tail.scopes[: shared(tail.scopes, head.scopes)]
         for edge in scene.edges if around else ():
             leaves = _within(known[edge.tail], around) and not _within(known[edge.head], around)
             if leaves and edge.kind not in ("loop", "tied"):
                 yield tail.id, edge.head
-
-
-def _shared(one: Chain, other: Chain) -> int:
-    """Returns how many scopes two chains have in common."""
-    return len([*takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))])
 
 
 def leftmost(scene: Scene) -> list[str]:
@@ -114,7 +109,7 @@ def towers(scene: Scene) -> set[int]:
     pairs: dict[tuple[Chain, Chain], list[int]] = {}
     for index, edge in enumerate(scene.edges):
         tail, head = known[edge.tail].scopes, known[edge.head].scopes
-        level = _shared(tail, head)
+        level = shared(tail, head)
         if level < min(len(tail), len(head)) and edge.kind not in ("loop", "tied"):
             pairs.setdefault((tail[: level + 1], head[: level + 1]), []).append(index)
     found: set[int] = set()

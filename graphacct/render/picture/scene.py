@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from operator import add
 from typing import TypeAlias
 
@@ -225,6 +225,11 @@ class Scene:
 
     def _forward(self, order: Mapping[str, int]) -> list[Edge]:
         return [e for e in self.edges if e.kind not in ("loop", "tied") and order[e.tail] < order[e.head]]
+
+
+def shared(one: Chain, other: Chain) -> int:
+    """Returns how many scopes two chains have in common."""
+    return len([*takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))])
 
 
 def _reached(starts: Sequence[str], leaving: Mapping[str, list[str]], beside: Mapping[str, Sequence[str]]) -> set[str]:

@@ -25,6 +25,7 @@ _ITEM = re.compile(r'<g id="\w+" class="(cluster|node|edge)( \w+)?">')
 _SIZE = re.compile(r'font-size="([\d.]+)"')
 _PATH = re.compile(r'<path fill="([^"]+)"[^>]* d="M([^"]+)"')
 _POLYGON = re.compile(r'<(?:polygon|polyline) [^>]*points="([^"]+)"')
+_CIRCLE = re.compile(r'<ellipse [^>]*cx="([-\d.]+)" cy="([-\d.]+)" rx="([\d.]+)"')
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
@@ -66,6 +67,7 @@ def items_of(lines: Sequence[str]) -> Iterator[Item]:
             item = Item(begins[1], begins[2] == f" {CLASS}")
         elif item is not None:
             path, text, polygon = _PATH.match(line), TEXT.match(line), _POLYGON.match(line)
+            circle = _CIRCLE.match(line)
             if path or polygon:
                 item.numbers.append(number)
             if line.startswith("<title>"):
@@ -77,6 +79,9 @@ def items_of(lines: Sequence[str]) -> Iterator[Item]:
                 numbers = [float(found) for found in _NUMBER.findall(path[2])]
                 item.fill = path[1]
                 item.points += curve(numbers)
+            elif circle:
+                x, y, radius = map(float, circle.groups())
+                item.points += [(x - radius, y - radius), (x + radius, y + radius)]
             elif polygon and item.kind == "node":
                 numbers = [float(found) for found in _NUMBER.findall(polygon[1])]
                 item.points += zip(numbers[::2], numbers[1::2], strict=False)
