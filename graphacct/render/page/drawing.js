@@ -14,7 +14,7 @@ const THEMES = {
   },
 };
 const STEPS = CONTENT.colours.light.length - 1;
-const view = { scale: 1, x: 0, y: 0, width: 0, height: 0, boxes: new Map(), lines: [], theme: "light" };
+const view = { scale: 1, x: 0, y: 0, width: 0, height: 0, boxes: new Map(), lines: [], theme: "light", legend: null };
 const canvas = document.createElement("canvas").getContext("2d");
 const widths = new Map();
 
@@ -237,7 +237,8 @@ function showLegend(largest, quantity) {
   const line = svg("svg", { width: 22, height: 10 });
   line.append(svg("path", { d: "M1,5H21", stroke: colours().residual, "stroke-width": 2.2 }));
   const over = repeated ? (isLargest ? ", the largest of repetitions" : ", repetitions summed") : "";
-  const children = largest === null ? [] : [element("span", {}, `${title}: 0`, scale, human(largest, unit) + over)];
+  view.legend = largest === null ? null : [`${title}: 0`, scale, human(largest, unit) + over];
+  const children = view.legend ? [element("span", {}, ...view.legend)] : [];
   const around = view.lines.some(({ kind }) => kind === 1) ? [element("span", {}, line, "residual")] : [];
   document.getElementById("legend").replaceChildren(...children, ...around);
 }

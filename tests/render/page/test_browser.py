@@ -269,7 +269,7 @@ def test_the_view_is_exported_as_svg(browser: Any, pages: dict[str, Path]) -> No
     assert download.value.suggested_filename == "gpt2.svg"
     text = Path(download.value.path()).read_text(encoding="utf-8")
     words = {each.text for each in ElementTree.fromstring(text).iter("{http://www.w3.org/2000/svg}text")}
-    assert {"gpt2", "lm_head", "h.* ×12"} <= words
+    assert {"gpt2", "lm_head", "h.* ×12", "FLOPs: 0", "79.0 GFLOP, repetitions summed"} <= words
     assert not re.search(r" (data|aria)-|role=", text)
     assert "<style" not in text
 
