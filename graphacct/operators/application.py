@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import attrs
 
@@ -25,6 +26,8 @@ class Application:
         cost: What it costs, under the convention `exact`.
         in_place: Whether the output overwrites the first operand.
         share: The part of attention's pairs that is counted; None if all are.
+        saved: What it saves, by which operands' gradients are computed, once that was asked for (`saves.py`). None if
+            it is not remembered: what follows from sizes that are no ints is decided anew each time.
     """
 
     dims: dict[str, Dim]
@@ -34,6 +37,7 @@ class Application:
     cost: Cost
     in_place: bool = False
     share: Share | None = None
+    saved: dict[Any, Any] | None = None
 
     def counted(self, evaluate: Callable[[Mapping[str, Dim]], Work], gradient: bool = False) -> Work:
         """Returns the counted part of the work that `evaluate(dims)` gives. What the gradient of a product has besides

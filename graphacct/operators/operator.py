@@ -12,7 +12,7 @@ The formula asks for what it needs by name: a dimension of the signature, `batch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -35,6 +35,8 @@ from graphacct.tensors import COMPLEX, FLOATING, TensorSpec
 NOTHING = Work()
 OF_COMPLEX = 4
 """Real multiply-adds in one of complex numbers: (a + bi)(c + di) is four products, two sums, and two more to add it."""
+PLAIN = frozenset((int, float, bool, str, type(None)))
+"""The types of attributes of which nothing is decided anew."""
 MOST_REMEMBERED = 4096
 """Applications that an operator remembers; a model has a few dozen kinds of operands, a sweep any number."""
 
@@ -179,6 +181,8 @@ class Operator:
             return made  # a sympy integer equals an int, whose results are ints
         if len(self._applications) >= MOST_REMEMBERED:
             self._applications.clear()
+        if not answers and all(type(size) is int for size in sizes) and PLAIN.issuperset(_kinds(attributes.values())):
+            made = attrs.evolve(made, saved={})
         self._applications[key] = (made, answers)
         return made
 
@@ -310,6 +314,15 @@ class Operator:
             return False
         flag = self.preserves_layout
         return bool(attributes.get(flag, self.attributes.get(flag))) if isinstance(flag, str) else flag
+
+
+def _kinds(values: Iterable[Any]) -> Iterator[type]:
+    """Yields the types of values, of those in tuples too."""
+    for value in values:
+        if type(value) is tuple:
+            yield from _kinds(value)
+        else:
+            yield type(value)
 
 
 def _types(value: Any) -> Any:
