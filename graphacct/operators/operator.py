@@ -12,7 +12,7 @@ The formula asks for what it needs by name: a dimension of the signature, `batch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -33,6 +33,8 @@ from graphacct.tensors import COMPLEX, FLOATING, TensorSpec
 NOTHING = Work()
 OF_COMPLEX = 4
 """Real multiply-adds in one of complex numbers: (a + bi)(c + di) is four products, two sums, and two more to add it."""
+PLAIN = frozenset((int, float, bool, str, type(None)))
+"""The types of attributes of which nothing is decided anew."""
 MOST_REMEMBERED = 4096
 """Applications that an operator remembers; a model has a few dozen kinds of operands, a sweep any number."""
 
@@ -77,6 +79,8 @@ class Application:
         cost: What it costs, under the convention `exact`.
         in_place: Whether the output overwrites the first operand.
         share: The part of attention's pairs that is counted; None if all are.
+        saved: What it saves, by which operands' gradients are computed, once that was asked for (`saves.py`). None if
+            it is not remembered: what follows from sizes that are no ints is decided anew each time.
     """
 
     dims: dict[str, Dim]
@@ -86,6 +90,7 @@ class Application:
     cost: Cost
     in_place: bool = False
     share: Share | None = None
+    saved: dict[Any, Any] | None = None
 
     def counted(self, evaluate: Callable[[Mapping[str, Dim]], Work], gradient: bool = False) -> Work:
         """Returns the counted part of the work that `evaluate(dims)` gives. What the gradient of a product has besides
@@ -245,6 +250,8 @@ class Operator:
             return made  # a sympy integer equals an int, whose results are ints
         if len(self._applications) >= MOST_REMEMBERED:
             self._applications.clear()
+        if not answers and all(type(size) is int for size in sizes) and PLAIN.issuperset(_kinds(attributes.values())):
+            made = attrs.evolve(made, saved={})
         self._applications[key] = (made, answers)
         return made
 
@@ -376,6 +383,15 @@ class Operator:
             return False
         flag = self.preserves_layout
         return bool(attributes.get(flag, self.attributes.get(flag))) if isinstance(flag, str) else flag
+
+
+def _kinds(values: Iterable[Any]) -> Iterator[type]:
+    """Yields the types of values, of those in tuples too."""
+    for value in values:
+        if type(value) is tuple:
+            yield from _kinds(value)
+        else:
+            yield type(value)
 
 
 def _types(value: Any) -> Any:
