@@ -59,10 +59,10 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in COMMANDS and not name.startswith("-") and self.get_command(ctx, name) is None:
-            from graphacct.errors import suggest
+            from graphacct.cli import other_words
             from graphacct.hooks.manager import default
 
-            ctx.fail(f"no such command {name!r}{suggest(name, default().commands)}")
+            ctx.fail(f"no such command {name!r}{other_words.command(name, default().commands)}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
