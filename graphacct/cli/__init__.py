@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -157,3 +158,12 @@ def cli() -> None:
     MODEL is a preset's or a hub's name (gpt2-xl, Qwen/Qwen3-8B), a config.json or its folder, a saved graph, or
     FILE.py:function or package.module:function, which returns one.
     """
+    click.get_current_context().with_resource(warnings.catch_warnings())
+    warnings.showwarning = lambda message, *_: _warn(message)
+
+
+def _warn(message: Warning | str) -> None:
+    """Prints a warning as other messages are printed."""
+    from graphacct.cli.errors import say, with_dashes
+
+    say(f"warning: {with_dashes(str(message))}")

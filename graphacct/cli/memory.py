@@ -151,6 +151,7 @@ def _measured(
         return found, {}, _taken(found, given) if on is not None else ()
     from graphacct.footprint.fits import fit, largest
     from graphacct.render.memory import answer
+    from graphacct.render.notes import beyond_positions
     from graphacct.render.units import bytes_
     from graphacct.sizes import bytes_text, parse_bytes
 
@@ -163,6 +164,8 @@ def _measured(
         name, size, parts = _largest(search, best.size, found)
         extra = {f"max_{name}": size, "limit": best.limit or None}
         notes.append(f"the largest {name} that fits is {size:,}{parts}" + (f" ({best.limit})" if best.limit else ""))
+        if name == "seq_len":
+            notes += beyond_positions(size, _positions(model, given.get("set") or {}))
     else:
         found = memory(model, **given)
     result = fit(found, budget)
@@ -184,6 +187,15 @@ def _taken(found: Memory, given: dict[str, Any]) -> tuple[str, ...]:
     if given["seq_len"] is not None or not sized or not isinstance(length, int) or length < LONG:
         return ()
     return (f"seq_len {length:,} is the model's longest, as none was given: give --seq-len",)
+
+
+def _positions(model: str, keys: dict[str, Any]) -> tuple[str, int] | None:
+    """Returns the key of the model's configuration that says how many positions a text has, and its value."""
+    from graphacct.hooks.manager import default
+    from graphacct.models.find import find_model
+    from graphacct.models.size import positions
+
+    return positions(find_model(model, default(), keys), keys)
 
 
 def _largest(search: str, size: int, found: Memory) -> tuple[str, int, str]:
