@@ -12,8 +12,7 @@ import attrs
 
 from graphacct.dims import Dim
 from graphacct.execution.kernels import ACTIVATION, KernelCall, Schedule, Storage, Tensor, storages
-from graphacct.operators.operator import Operator
-from graphacct.operators.saves import OPERAND, OUTPUT, OWN, saved_tensors
+from graphacct.operators.saves import OPERAND, OUTPUT, OWN, remembered
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -129,12 +128,6 @@ def _flows(call: KernelCall) -> bool:
     return call.operator is not None and any(output.needs_grad for output in call.outputs)
 
 
-def wanted_operands(operator: Operator, operands: Sequence[Tensor]) -> set[str]:
-    """Returns the names, in the operator's signature, of the operands whose gradient is computed."""
-    terms = operator.signature.inputs
-    return {terms[min(index, len(terms) - 1)].name for index, operand in enumerate(operands) if operand.needs_grad}
-
-
 def saved_by(call: KernelCall, position: int) -> Iterator[SavedUse]:
     """Yields what one call saves when it runs, for the first time or again."""
     if call.operator is None or not _flows(call):
@@ -142,15 +135,15 @@ def saved_by(call: KernelCall, position: int) -> Iterator[SavedUse]:
     if call.node.keeps is not None and call.name == call.node.operator:
         yield from _kept_by_code(call, call.node.keeps, position)
         return
-    wanted = wanted_operands(call.operator, call.operands)
     for operand in call.operands:
         source = operand.storage.written_out
         if source is not None and source.stored.format.keeps_input:
             tensor = call.operands[0]
             for storage in tensor.storages:
                 yield SavedUse(storage, tensor, "x", f"a layer in {source.stored.format.name} keeps it", call, position)
+    wanted = tuple([operand.needs_grad for operand in call.operands])
     specs = [operand.spec for operand in call.operands]
-    for item in saved_tensors(call.operator, specs, call.attributes, wanted):
+    for item in remembered(call.operator, call.application, specs, call.attributes, wanted):
         if item.kind == OWN:
             own = Storage(item.spec.bytes, ACTIVATION, call.node.name, call.count, item.spec.dtype)
             yield SavedUse(own, Tensor(item.spec, own, False), item.name, item.why, call, position)

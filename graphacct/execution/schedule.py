@@ -35,7 +35,6 @@ from graphacct.execution.kernels import (
 from graphacct.execution.profiles import DECLARED, Profile
 from graphacct.execution.recorder import single
 from graphacct.execution.regions import Regions, blocks_with
-from graphacct.execution.saved_storages import wanted_operands
 from graphacct.execution.spans import last_calls, spans_around
 from graphacct.execution.stacking import (
     left_behind,
@@ -52,7 +51,7 @@ from graphacct.graph.walk import BlockEnd, BodyEnd, Result, Run, runs
 from graphacct.operators.in_place import IN_PLACE, plain
 from graphacct.operators.operator import Operator
 from graphacct.operators.other_names import unknown_operator
-from graphacct.operators.saves import OPERAND, saved_tensors
+from graphacct.operators.saves import OPERAND, saved_tensors, wanted_names
 from graphacct.tensors import FLOATING, TensorSpec
 
 
@@ -115,6 +114,7 @@ class Trace:
         self._parameters: dict[tuple[str, tuple[int, ...], tuple[int, ...]], Storage] = {}
         self._node: Node | None = None
         self._count: Dim = 1
+        self._of_node: int | None = None
         self._held: list[Storage] = []
         self._cast = False
 
@@ -138,7 +138,7 @@ class Trace:
         if place is not self.place:
             for level in place.levels:
                 self._starts.setdefault(level, len(self.calls))
-        self._node, self.place, self._count = node, place, place.times
+        self._node, self.place, self._count, self._of_node = node, place, place.times, None
         operands = [self._operand(operand) for operand in run.operands]
         rule = self.operators.get(node.operator)
         if rule is not None and rule.stacks:  # as a block stacks, without a kernel
@@ -227,8 +227,7 @@ class Trace:
             outputs.append(Tensor(spec, found[0], flows and spec.dtype in FLOATING, tuple(found[1:])))
         made = tuple(outputs)
         parts = (self._node, operator, tuple(operands), made, attributes, application)
-        region = self.regions.of(self._node, self.place)
-        self.calls.append(KernelCall(*parts, self._count, region, overwritten=kept))
+        self.calls.append(KernelCall(*parts, self._count, self._region(), overwritten=kept))
         return made
 
     def _kept(self, operator: Operator, operands: Sequence[Tensor], attributes: Mapping[str, Any]) -> Tensor | None:
@@ -240,12 +239,13 @@ class Trace:
         if self._node.keeps is not None:  # the code of a function that is its own gradient's
             return None
         x = operands[0]
-        specs, wanted = [operand.spec for operand in operands], wanted_operands(operator, operands)
+        specs = [operand.spec for operand in operands]
+        wanted = wanted_names(operator, [operand.needs_grad for operand in operands])
         saved = saved_tensors(operator, specs, attributes, wanted)
         if not any(item.kind == OPERAND and item.index == 0 for item in saved):
             return None
         copy = Tensor(x.spec, self._storage(x.spec, ACTIVATION), False)
-        name, region = self.profile.names.keep, self.regions.of(self._node, self.place)
+        name, region = self.profile.names.keep, self._region()
         self.calls.append(KernelCall(self._node, None, (x,), (copy,), {}, None, self._count, region, name=name))
         return copy
 
@@ -256,7 +256,7 @@ class Trace:
             for value in node.outputs
         )
         parts = (node, None, tuple(operands), made, node.attributes, None)
-        self.calls.append(KernelCall(*parts, self._count, self.regions.of(node, self.place)))
+        self.calls.append(KernelCall(*parts, self._count, self._region()))
         return made
 
     def _save(self, first: int, outputs: Sequence[Tensor]) -> None:
@@ -266,6 +266,13 @@ class Trace:
             call = self.calls[position]
             if not call.view and not saved.isdisjoint(storages(call.outputs)):
                 self.calls[position] = attrs.evolve(call, output_saved=True)
+
+    def _region(self) -> int:
+        """Returns the region of all the node's kernels; regions are numbered in the order of their first kernels."""
+        if self._of_node is None:
+            assert self._node is not None
+            self._of_node = self.regions.of(self._node, self.place)
+        return self._of_node
 
     def _storage(self, spec: TensorSpec, kind: str, copy_of: str = "") -> Storage:
         assert self._node is not None

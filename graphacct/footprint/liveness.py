@@ -20,7 +20,7 @@ from graphacct.execution.gradient_reach import started as tensors_started
 from graphacct.execution.kernels import ACTIVATION, PREEXISTING, KernelCall, Schedule, Storage, storages
 from graphacct.execution.saved_storages import SavedUse
 from graphacct.execution.spans import spans_around
-from graphacct.operators.saves import OWN, saved_tensors
+from graphacct.operators.saves import OWN, remembered
 
 Change: TypeAlias = tuple[int, Storage, Dim, int]
 """From the call of this index on, so many more of a storage are alive (fewer if negative); and the span at the end of
@@ -280,5 +280,6 @@ def _scratch(call: KernelCall) -> list[Storage]:
     if call.operator is None or (saves and any(output.needs_grad for output in call.outputs)):
         return []
     specs = [operand.spec for operand in call.operands]
-    own = [item.spec for item in saved_tensors(call.operator, specs, call.attributes) if item.kind == OWN]
+    saved = remembered(call.operator, call.application, specs, call.attributes, None)
+    own = [item.spec for item in saved if item.kind == OWN]
     return [Storage(spec.bytes, ACTIVATION, call.node.name, call.count, spec.dtype) for spec in own]

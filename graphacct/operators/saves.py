@@ -13,7 +13,9 @@ import attrs
 
 from graphacct.dims import Dim
 from graphacct.errors import OperatorError, suggest
-from graphacct.operators.operator import Application, Operator, Saved
+from graphacct.operators.application import Application
+from graphacct.operators.operator import Operator
+from graphacct.operators.saved import Saved
 from graphacct.tensors import TensorSpec
 
 OPERAND, OUTPUT, OWN = "operand", "output", "own"
@@ -71,6 +73,33 @@ def saved_tensors(
         for kind, index, spec in places:
             found.append(SavedTensor(item.name, spec, kind, index, item.why))
     return found
+
+
+def remembered(
+    operator: Operator,
+    application: Application | None,
+    specs: Sequence[TensorSpec],
+    attributes: Mapping[str, Any],
+    wanted: tuple[bool, ...] | None,
+) -> Sequence[SavedTensor]:
+    """Returns what `saved_tensors` does for an application of the operator to operands of these specs, computed once.
+
+    `wanted` says for each operand whether its gradient will be computed; None means all of them.
+    """
+    known = application.saved if application is not None else None
+    found: Sequence[SavedTensor] | None = None if known is None else known.get(wanted)
+    if found is None:
+        names = None if wanted is None else wanted_names(operator, wanted)
+        found = saved_tensors(operator, specs, attributes, names)
+        if known is not None:
+            known[wanted] = found
+    return found
+
+
+def wanted_names(operator: Operator, wanted: Sequence[bool]) -> set[str]:
+    """Returns the names, in the operator's signature, of the operands whose gradient is computed."""
+    terms = operator.signature.inputs
+    return {terms[min(index, len(terms) - 1)].name for index, asked in enumerate(wanted) if asked}
 
 
 def _places(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -22,6 +23,9 @@ TITLE_SIZE = 16
 LONGEST_LINE, NARROW_LINE = 130, 60
 BLANK = 8
 SEPARATOR = " · "
+TOGETHER = "\0"
+"""Stands for a blank at which no line ends."""
+_VALUE = re.compile(r"(?<=\w) (?=[^\s,]+(?:,|$))")
 
 
 def title(report: Report, quantity: Quantity, scope: str | None = None, drawn: Scope | None = None) -> str:
@@ -84,7 +88,8 @@ def _wrapped(line: str, longest: int) -> Iterable[str]:
         parts = _parts(line, width)
         if len(parts) <= rows and max(map(len, parts)) <= longest:
             return parts
-    return textwrap.wrap(line, longest) or [" "]
+    together = _VALUE.sub(TOGETHER, line)  # what a fact says of one thing, such as `seq_len 512`
+    return [part.replace(TOGETHER, " ") for part in textwrap.wrap(together, longest)] or [" "]
 
 
 def _parts(line: str, width: int) -> list[str]:

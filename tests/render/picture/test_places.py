@@ -132,4 +132,8 @@ def test_a_caption_breaks_between_facts_in_lines_of_one_length() -> None:
     facts = ["convention exact", "76 of 76 nodes costed", "batch 1, seq_len 512, encoder_seq_len 512", "summed"]
     lines = [*legend._wrapped(" · ".join(facts), 80)]
     assert lines == [" · ".join(facts[:2]), " · ".join(facts[2:])]
+    assert [*legend._wrapped("convention exact · batch 1, seq_len 512, encoder_seq_len 512", 36)] == [
+        "convention exact · batch 1,",
+        "seq_len 512, encoder_seq_len 512",
+    ]
     assert [*legend._wrapped("one " * 30, 80)] == ["one " * 19 + "one", "one " * 9 + "one"]
