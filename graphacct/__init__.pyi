@@ -77,7 +77,7 @@ from graphacct.operators.decorator import operator as operator
 from graphacct.operators.lazy_operator import LazyOperator as LazyOperator
 from graphacct.operators.mask import Mask as Mask
 from graphacct.operators.operator import Operator as Operator
-from graphacct.operators.operator import Saved as Saved
+from graphacct.operators.saved import Saved as Saved
 from graphacct.readers.weight_keys import stated_weights as stated_weights
 from graphacct.reports.report import Report as Report
 from graphacct.reports.rollup import rollup as rollup

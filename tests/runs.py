@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -17,6 +19,7 @@ from graphacct.execution.kernels import ACTIVATION, Schedule
 from graphacct.execution.profiles import DECLARED
 from graphacct.execution.saved_storages import SavedUse, saved_storages, saved_uses
 from graphacct.execution.schedule import schedule
+from graphacct.footprint import liveness
 from graphacct.hooks.manager import default
 from graphacct.training.recompute import RecomputePlan, find_policy, recompute_plan
 
@@ -111,3 +114,10 @@ def scopes_that_are_nodes(graph: Graph) -> set[str]:
     same."""
     names = {node.name for node in graph.walk()}
     return names & {name[:place] for name in names for place, letter in enumerate(name) if letter == "."}
+
+
+def changes_once() -> Any:
+    """Inside, the changes of a step are found once, and not again for each position that `live_storages` is asked for:
+    of a step of n kernels that would be n times."""
+    found = liveness._changes
+    return mock.patch.object(liveness, "_changes", cache(lambda *asked: tuple(found(*asked))))

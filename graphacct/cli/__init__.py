@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -58,10 +59,10 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in COMMANDS and not name.startswith("-") and self.get_command(ctx, name) is None:
-            from graphacct.errors import suggest
+            from graphacct.cli import other_words
             from graphacct.hooks.manager import default
 
-            ctx.fail(f"no such command {name!r}{suggest(name, default().commands)}")
+            ctx.fail(f"no such command {name!r}{other_words.command(name, default().commands)}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -157,3 +158,12 @@ def cli() -> None:
     MODEL is a preset's or a hub's name (gpt2-xl, Qwen/Qwen3-8B), a config.json or its folder, a saved graph, or
     FILE.py:function or package.module:function, which returns one.
     """
+    click.get_current_context().with_resource(warnings.catch_warnings())
+    warnings.showwarning = lambda message, *_: _warn(message)
+
+
+def _warn(message: Warning | str) -> None:
+    """Prints a warning as other messages are printed."""
+    from graphacct.cli.errors import say, with_dashes
+
+    say(f"warning: {with_dashes(str(message))}")

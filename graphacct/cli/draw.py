@@ -81,7 +81,6 @@ def command(
     asked["plugins"] = plugins
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = lambda message, *_: _warn(message)
         report = account(model, **given)
         write(output, rendered(form, report, asked, plugins.origin("outputs", form.name)))
     say_keys(report.model, report.config_keys)
@@ -127,10 +126,3 @@ def _text(value: Any) -> str:
     if isinstance(value, tuple):
         return "x".join(map(str, value))
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _warn(message: Warning | str) -> None:
-    """Prints a warning as other messages are printed; most pictures have none."""
-    from graphacct.cli.errors import say, with_dashes
-
-    say(f"warning: {with_dashes(str(message))}")

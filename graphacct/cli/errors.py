@@ -31,23 +31,6 @@ THINGS = ("plugin", "transform", "optimizer", "convention", "output")
 """Options whose names also begin messages about things that plugins register."""
 
 
-ELSEWHERE = {
-    **dict.fromkeys(("--gradient-checkpointing", "--activation-checkpointing", "--checkpointing"), "--recompute full"),
-    "--qlora": "--weights nf4 --lora 16:all-linear",
-    **dict.fromkeys(("--load-in-4bit", "--4bit"), "--weights nf4"),
-    **dict.fromkeys(("--load-in-8bit", "--8bit"), "--weights int8"),
-    "--quantization": "--weights, as in --weights fp8",
-    "--bf16": "--dtype bf16",
-    "--fp16": "--dtype fp16",
-    **dict.fromkeys(("--batch-size", "--per-device-train-batch-size", "--micro-batch-size"), "--batch"),
-    **dict.fromkeys(("--max-model-len", "--max-length", "--context-length", "--ctx-size"), "--seq-len"),
-    "--optim": "--optimizer",
-    **dict.fromkeys(("--gpu", "--gpus", "--device", "--devices"), "--on, as in memory … --on h100"),
-    **dict.fromkeys(("--fsdp", "--deepspeed"), "--dp 8 --zero 3"),
-}
-"""Options of other tools, and what they are here; those of one word may have either separator."""
-
-
 def end(error: BaseException, given: Sequence[str] = ()) -> int:
     """Prints what went wrong and returns the exit status. `given` are the command's arguments."""
     if isinstance(error, click.exceptions.Exit):
@@ -147,15 +130,13 @@ def _usage(error: click.UsageError) -> int:
     if isinstance(error, click.exceptions.NoSuchOption) and (others := _commands_with(error.option_name)):
         named = " and ".join(f"graphacct {name}" for name in others[:2])
         message = f"no such option {error.option_name!r}: it belongs to {named}"
-    elif isinstance(error, click.exceptions.NoSuchOption) and (here := ELSEWHERE.get(_spelt(error.option_name))):
-        message = f"no such option {error.option_name!r}; here it is {here}"
+    elif isinstance(error, click.exceptions.NoSuchOption):
+        from graphacct.cli import other_words
+
+        known = [flag for item in error.ctx.command.params for flag in item.opts] if error.ctx else []
+        message = f"no such option {error.option_name!r}{other_words.option(error.option_name, known)}"
     say(f"{message[:1].lower()}{message[1:]}\nsee {path} --help")
     return 2
-
-
-def _spelt(option: str) -> str:
-    """Returns an option with the separator of this command line: `--load_in_4bit` is written with hyphens."""
-    return option.lower().replace("_", "-")
 
 
 def _commands_with(option: str) -> list[str]:

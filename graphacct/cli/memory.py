@@ -146,6 +146,7 @@ def _measured(
         return memory(model, on=on, **given), {}, ()
     from graphacct.footprint.fits import fit, largest
     from graphacct.render.memory import answer
+    from graphacct.render.notes import beyond_positions
     from graphacct.render.units import bytes_
     from graphacct.sizes import bytes_text, parse_bytes
 
@@ -158,6 +159,8 @@ def _measured(
         name, size, parts = _largest(search, best.size, found)
         extra = {f"max_{name}": size, "limit": best.limit or None}
         notes.append(f"the largest {name} that fits is {size:,}{parts}" + (f" ({best.limit})" if best.limit else ""))
+        if name == "seq_len":
+            notes += beyond_positions(size, _positions(model, given.get("set") or {}))
     else:
         found = memory(model, **given)
     result = fit(found, budget)
@@ -169,6 +172,15 @@ def _measured(
         notes.append(f"fits {bytes_text(fits)}: no, {room} too many")
         notes.append("ways out: ask with --on all, or a device in its place")
     return found, {"fits": answer(result), **extra}, tuple(notes)
+
+
+def _positions(model: str, keys: dict[str, Any]) -> tuple[str, int] | None:
+    """Returns the key of the model's configuration that says how many positions a text has, and its value."""
+    from graphacct.hooks.manager import default
+    from graphacct.models.find import find_model
+    from graphacct.models.size import positions
+
+    return positions(find_model(model, default(), keys), keys)
 
 
 def _largest(search: str, size: int, found: Memory) -> tuple[str, int, str]:

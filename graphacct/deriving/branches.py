@@ -52,21 +52,12 @@ class Region:
         """Returns whether these sizes are among them."""
         if any(point[name] != value for name, value in self.held.items()):
             return False
-        at = Evaluation(self.trace, point)
-        try:
-            return all(map(at.holds, self.trace.decisions))
-        except ZeroDivisionError:
-            return False
+        return all(map(Evaluation(self.trace, point).holds, self.trace.decisions))
 
     def failing(self, point: Mapping[str, int]) -> Iterator[Guard]:
-        """Yields the guards that are not as they were at other sizes."""
+        """Returns the guards that are not as they were at other sizes."""
         at = Evaluation(self.trace, point)
-        for guard in self.trace.decisions:
-            try:
-                if not at.holds(guard):
-                    yield guard
-            except ZeroDivisionError:
-                yield guard
+        return (guard for guard in self.trace.decisions if not at.holds(guard))
 
 
 @attrs.frozen(eq=False)

@@ -14,7 +14,8 @@ import attrs
 
 from graphacct.dims import Dim
 from graphacct.graph.graph import Node
-from graphacct.operators.operator import Application, Operator
+from graphacct.operators.application import Application
+from graphacct.operators.operator import Operator
 from graphacct.tensors import TensorSpec
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import attrs
 
 from graphacct.errors import PluginError, brief
 from graphacct.execution.recorder import BackwardRule, ExpandRule, WriteOutRule
-from graphacct.operators.operator import Operator, Saved
+from graphacct.operators.operator import Operator
+from graphacct.operators.saved import Saved
 from graphacct.operators.shape_inference import PROMOTE
 from graphacct.tensors import FLOATING
 

@@ -10,7 +10,8 @@ import attrs
 from graphacct.execution.kernels import ACTIVATION, BACKWARD, KernelCall, Schedule, Storage, Tensor, storages
 from graphacct.execution.recorder import single
 from graphacct.execution.saved_storages import SavedUse
-from graphacct.operators.operator import Application, Operator
+from graphacct.operators.application import Application
+from graphacct.operators.operator import Operator
 from graphacct.operators.other_names import unknown_operator
 from graphacct.tensors import TensorSpec
 

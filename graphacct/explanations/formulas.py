@@ -20,8 +20,9 @@ from graphacct.formulas.guards import Guard
 from graphacct.formulas.text import text
 from graphacct.formulas.trace import Trace
 from graphacct.formulas.traced_size import value_of
+from graphacct.operators.application import Application
 from graphacct.operators.cost import Cost, Work, moved
-from graphacct.operators.operator import Application, Operator
+from graphacct.operators.operator import Operator
 from graphacct.operators.signature import Term
 from graphacct.tensors import TensorSpec
 

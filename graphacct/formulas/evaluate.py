@@ -62,14 +62,22 @@ class Evaluation:
         return found
 
     def holds(self, guard: Guard) -> bool:
-        """Returns whether a guard is at these sizes as it was."""
-        value = self.of_terms(guard.terms)
-        return bool(value == 0 if guard.kind == "==" else value < 0) == guard.holds
+        """Returns whether a guard is at these sizes as it was. One that would divide by 0 is not: where the model's
+        rules come to it, another guard is as it was too, and there that one says that no 0 is met."""
+        try:
+            return self._is_as_it_was(guard)
+        except ZeroDivisionError:
+            return False
 
     def decide(self, guards: Iterable[Guard]) -> None:
-        """Lets the trace whose sizes are put in know what the guards of this one say, where they hold."""
+        """Lets the trace whose sizes are put in know what the guards of this one say, where they hold. Raises
+        ZeroDivisionError for a guard that divides by 0."""
         for guard in guards:
-            self.holds(guard)
+            self._is_as_it_was(guard)
+
+    def _is_as_it_was(self, guard: Guard) -> bool:
+        value = self.of_terms(guard.terms)
+        return bool(value == 0 if guard.kind == "==" else value < 0) == guard.holds
 
     def atom(self, place: int) -> Any:
         """Returns what an atom is at these sizes."""

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from graphacct.graph.origin import Origin
     from graphacct.graph.rerun import Rerun
     from graphacct.graph.weight_format import StoredWeight
-    from graphacct.operators.operator import Application, Operator
+    from graphacct.operators.application import Application
+    from graphacct.operators.operator import Operator
 
 
 @attrs.frozen(repr=False)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -110,6 +112,8 @@ def _find_model(model: object, plugins: Plugins, overrides: Mapping[str, Any]) -
     name = os.fspath(model)
     found = preset(name, plugins)
     if found is not None:
+        if os.path.exists(name):
+            _say_that_a_file_is_another(name)
         architecture, config = found
         keys = architecture.preset_keys(name) if name in architecture.presets else NO_KEYS
         return ModelChoice(name, architecture, config, keys=keys)
@@ -142,6 +146,16 @@ def _find_model(model: object, plugins: Plugins, overrides: Mapping[str, Any]) -
             )
         return _read(made, plugins, overrides)
     raise unknown
+
+
+@cache
+def _say_that_a_file_is_another(name: str) -> None:
+    """Warns, once, of a name that a built-in model has and a file or folder here as well."""
+    warnings.warn(
+        f"{name!r} is the built-in model of this name; what lies here under the name is {os.path.join('.', name)}",
+        UserWarning,
+        stacklevel=2,
+    )
 
 
 def preset(name: str, plugins: Plugins) -> tuple[Architecture, Any] | None:

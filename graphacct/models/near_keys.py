@@ -41,6 +41,12 @@ num_mel_bins n_mels n_mel mel_bins
 """
 """Sizes, one a line, each with its spellings in the files of other libraries (Meta's and Mistral's params.json,
 GPT-2's, Megatron's, timm's, of state-space models)."""
+OF_THE_WORKLOAD = {
+    "batch": "batchsize bs microbatchsize",
+    "seq_len": "seqlen seq seqlength sequencelength sequencelen",
+    "cache_len": "cachelen cachelength pastlen",
+}
+"""Sizes of a workload, each with its spellings, without the marks between words."""
 KINDS = {"count": "n num number count", "extent": "size dim dims dimension d units width length len"}
 """Words of a key that say what kind of number it is."""
 
@@ -72,15 +78,31 @@ def stands_for(key: str, sizes: Collection[str]) -> str:
 
 def other_spelling(key: str, sizes: Collection[str]) -> str:
     """Returns the one size that a key is another library's spelling of; empty if there is none or if there are several.
+    A spelling of a size of the workload means that one: `seqlen` is how long a text is, not how many positions there
+    may be.
 
     >>> other_spelling("d_model", ["n_embd", "n_layer"]), other_spelling("hidden_dim", ["hidden_size", "ffn_dim"])
     ('n_embd', '')
+    >>> other_spelling("seqlen", ["seq_len", "n_positions"])
+    'seq_len'
     """
     own = _plain(key)
+    if of_workload := workload_spelling(key, sizes):
+        return of_workload
     lines = SPELLINGS.replace("\n    ", " ").split("\n")
     groups = [group for group in map(str.split, lines) if own in map(_plain, group)]
     found = {name for group in groups for name in group if name in sizes}
     return found.pop() if len(found) == 1 else ""
+
+
+def workload_spelling(key: str, sizes: Collection[str]) -> str:
+    """Returns the size of a workload that a key is another spelling of; empty if there is none.
+
+    >>> workload_spelling("seq_length", ["batch", "seq_len"])
+    'seq_len'
+    """
+    own = _plain(key)
+    return next((size for size, said in OF_THE_WORKLOAD.items() if size in sizes and own in said.split()), "")
 
 
 @lru_cache(1_000)

@@ -12,7 +12,7 @@ from graphacct.graph.graph import Graph
 from graphacct.keywords import DEFAULTS
 from graphacct.models.find import ModelChoice
 from graphacct.models.metadata import SIZE
-from graphacct.models.near_keys import other_spelling
+from graphacct.models.near_keys import other_spelling, workload_spelling
 from graphacct.models.read_choice import ReadChoice
 from graphacct.models.workload import SIZES
 from graphacct.phases import GENERATION_SIZES
@@ -66,10 +66,11 @@ def find_size(
         raise ConfigError(f"{found.name!r} is a finished graph: its sizes are fixed")
     keys: Mapping[str, Any] = options.get("set") or {}
     sizes, settings = workload_sizes(found), config_sizes(found, keys)
-    if name in sizes:
-        if options.get(name) not in (None, DEFAULTS.get(name)):
-            raise ConfigError(f"{name} is {taken}: leave {name}={options[name]} out")
-        return _of_workload(found, name, keys)
+    of_workload = name if name in sizes else "" if name in settings else workload_spelling(name, sizes)
+    if of_workload:
+        if options.get(of_workload) not in (None, DEFAULTS.get(of_workload)):
+            raise ConfigError(f"{name} is {taken}: leave {of_workload}={options[of_workload]} out")
+        return attrs.evolve(_of_workload(found, of_workload, keys), name=name)
     aliases = _aliases(found)
     key = aliases.get(name, name)
     if key not in settings:

@@ -10,7 +10,8 @@ from graphacct.errors import SignatureError
 from graphacct.operators.arguments import keywords_of
 from graphacct.operators.cost import Work
 from graphacct.operators.mask import Mask
-from graphacct.operators.operator import Operator, Saved
+from graphacct.operators.operator import Operator
+from graphacct.operators.saved import Saved
 from graphacct.operators.signature import parse
 
 PARTS = ("", "weights", "whole")

@@ -19,13 +19,15 @@ import attrs
 
 from graphacct.answers import Answers, noting, same_again
 from graphacct.decisions import active
-from graphacct.dims import Dim, check_dim, exact_div, prod, same
+from graphacct.dims import Dim, check_dim, prod
 from graphacct.errors import OperatorError, ShapeError, suggest
 from graphacct.layout import ordered
+from graphacct.operators.application import Application
 from graphacct.operators.arguments import PAIRS, REQUIRED, Plan, arguments, plan
-from graphacct.operators.cost import Cost, Work, full_cost
+from graphacct.operators.cost import Work, full_cost
 from graphacct.operators.in_place import IN_PLACE, in_place_asked, overwritten
 from graphacct.operators.mask import Mask, Share
+from graphacct.operators.saved import Saved
 from graphacct.operators.shape_inference import as_specs, check_specs, result_dtype
 from graphacct.operators.signature import Signature
 from graphacct.tensors import COMPLEX, FLOATING, TensorSpec
@@ -37,77 +39,6 @@ PLAIN = frozenset((int, float, bool, str, type(None)))
 """The types of attributes of which nothing is decided anew."""
 MOST_REMEMBERED = 4096
 """Applications that an operator remembers; a model has a few dozen kinds of operands, a sweep any number."""
-
-
-@attrs.frozen(repr=False)
-class Saved:
-    """A tensor that an operator saves for its backward pass.
-
-    Attributes:
-        name: An operand or output of the signature, or a name of its own for a statistic or a mask.
-        why: The reason, as `explain` prints it.
-        dims: The dimensions of a tensor of its own: names of the signature or of attributes, `...`, or numbers; empty
-            for a scalar. Or a function like the formula that returns a shape, or a list of them if they are several.
-            None for operands and outputs.
-        dtype: The dtype of a tensor of its own, or the operand whose dtype it has. Empty means the first output's,
-            which also stands in for an operand that was left out.
-        if_attribute: It is saved only if this attribute is set (not 0, None or False); empty means always.
-        needed_for: The operands whose gradient needs it, as names separated by blanks; empty means any. Torch saves a
-            factor of a product only if the other factor's gradient will be computed.
-    """
-
-    name: str
-    why: str
-    dims: str | Callable[..., Any] | None = None
-    dtype: str = ""
-    if_attribute: str = ""
-    needed_for: str = ""
-
-    def __repr__(self) -> str:
-        return f"<Saved {self.name}: {self.why}>"
-
-
-@attrs.frozen(eq=False, repr=False)
-class Application:
-    """An operator applied to operands of certain specs.
-
-    Attributes:
-        dims: The sizes of the signature's dimensions, by name.
-        batch: The dimensions that `...` stands for, after broadcasting.
-        outputs: The outputs' specs.
-        view: Whether the outputs share the first operand's storage.
-        cost: What it costs, under the convention `exact`.
-        in_place: Whether the output overwrites the first operand.
-        share: The part of attention's pairs that is counted; None if all are.
-        saved: What it saves, by which operands' gradients are computed, once that was asked for (`saves.py`). None if
-            it is not remembered: what follows from sizes that are no ints is decided anew each time.
-    """
-
-    dims: dict[str, Dim]
-    batch: tuple[Dim, ...]
-    outputs: tuple[TensorSpec, ...]
-    view: bool
-    cost: Cost
-    in_place: bool = False
-    share: Share | None = None
-    saved: dict[Any, Any] | None = None
-
-    def counted(self, evaluate: Callable[[Mapping[str, Dim]], Work], gradient: bool = False) -> Work:
-        """Returns the counted part of the work that `evaluate(dims)` gives. What the gradient of a product has besides
-        products (sums over what was broadcast) is of no pairs."""
-        share = self.share
-        if share is None:
-            return evaluate(self.dims)
-        if not share.stated:
-            work = evaluate(self.dims)
-            work = attrs.evolve(work, matmul_flops=share.of_products(work.matmul_flops))
-            if gradient and not same(self.cost.matmul_flops, 0):
-                return work
-            vector, functions = share.part(work.vector_flops), share.part(work.transcendentals)
-            return attrs.evolve(work, vector_flops=vector, transcendentals=functions)
-        work = evaluate({**self.dims, PAIRS: share.pairs})
-        products = evaluate({**self.dims, PAIRS: share.twice}).matmul_flops
-        return attrs.evolve(work, matmul_flops=exact_div(products, 2))
 
 
 @attrs.frozen(eq=False, repr=False)

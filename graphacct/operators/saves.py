@@ -13,7 +13,9 @@ import attrs
 
 from graphacct.dims import Dim
 from graphacct.errors import OperatorError, suggest
-from graphacct.operators.operator import Application, Operator, Saved
+from graphacct.operators.application import Application
+from graphacct.operators.operator import Operator
+from graphacct.operators.saved import Saved
 from graphacct.tensors import TensorSpec
 
 OPERAND, OUTPUT, OWN = "operand", "output", "own"

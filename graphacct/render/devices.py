@@ -9,7 +9,7 @@ from graphacct.footprint.device_fit import DeviceFit, WayOut
 from graphacct.footprint.memory import Memory
 from graphacct.render.listing import capacity
 from graphacct.render.memory import device_facts, sheet, terms, unmodelled
-from graphacct.render.notes import inexact_notes, key_notes
+from graphacct.render.notes import beyond_positions, inexact_notes, key_notes
 from graphacct.render.printable import printable
 from graphacct.render.sheet_parts import Column, Line, Sheet
 from graphacct.render.units import bytes_
@@ -99,20 +99,11 @@ def _notes(memory: Memory, sizes: bool, binary: bool) -> list[str]:
     limits = {_limit("no larger batch", item.batch_limit) for item in memory.devices if item.batch_limit}
     limits |= {_limit("no longer sequence", item.seq_len_limit) for item in memory.devices if item.seq_len_limit}
     notes += [printable(limit) for limit in sorted(limits)]
-    notes += _positions(memory)
+    longest = max((item.longest_seq_len or 0 for item in memory.devices), default=0)
+    notes += beyond_positions(longest, memory.positions)
     if any(item.nominal for item in memory.devices):
         notes.append(NOMINAL)
     return [*notes, unmodelled(memory, binary), *inexact_notes(memory.inexact), *key_notes(memory.config_keys)]
-
-
-def _positions(memory: Memory) -> list[str]:
-    """Returns what must be known of a longest sequence that is longer than the model is made for. Rotary positions have
-    no table that ends, so that any length can be computed."""
-    longest = max((item.longest_seq_len or 0 for item in memory.devices), default=0)
-    if memory.positions is None or longest <= memory.positions[1]:
-        return []
-    key, most = memory.positions
-    return [f"the model's configuration has {most:,} positions ({printable(key)}): a longer seq_len is beyond them"]
 
 
 def _answer(item: DeviceFit | WayOut, binary: bool) -> tuple[str, str]:

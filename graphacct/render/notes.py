@@ -75,6 +75,21 @@ def forward_notes(alone: Mapping[str, str]) -> tuple[str, ...]:
     )
 
 
+def beyond_positions(longest: int, positions: tuple[str, int] | None) -> list[str]:
+    """Returns what must be known of a longest sequence that is longer than the model is made for. Rotary positions have
+    no table that ends, so that any length can be computed.
+
+    Args:
+        longest: The sequence's length.
+        positions: The key of the configuration that says how many positions there are, and its value; None if none
+            does.
+    """
+    if positions is None or longest <= positions[1]:
+        return []
+    key, most = positions
+    return [f"the model's configuration has {most:,} positions ({printable(key)}): a longer seq_len is beyond them"]
+
+
 def warning(report: Report) -> str:
     """Returns what every total leaves out; empty if the coverage is full."""
     return f"incomplete: {printable(report.coverage)}" if report.coverage.uncosted else ""

@@ -13,8 +13,9 @@ import attrs
 from graphacct.dims import Dim
 from graphacct.errors import OperatorError
 from graphacct.graph.graph import Node, Parameter
+from graphacct.operators.application import Application
 from graphacct.operators.cost import Work
-from graphacct.operators.operator import Application, Operator
+from graphacct.operators.operator import Operator
 
 NOTHING = Work()
 EVERYTHING = "*"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import graphacct
+from graphacct.models.find import _say_that_a_file_is_another
 from graphacct.render.table import table
 
 GPT2_PARAMS = 124_439_808
@@ -332,3 +333,15 @@ def test_list_shows_a_family_whose_sizes_only_a_file_can_say(run: Any) -> None:
     (item,) = (item for item in items if item["name"] == "granite4_vision")
     assert item["config"] == {}
     assert "downsample_rate and deepstack_layer_map must be given" in item["error"]
+
+
+def test_a_folder_of_a_built_in_models_name_is_said(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name is the built-in model's; what lies here is ./gpt2, and gpt2/ too."""
+    (tmp_path / "gpt2").mkdir()
+    (tmp_path / "gpt2" / "config.json").write_text(json.dumps({"model_type": "gpt2", "n_layer": 1}))
+    monkeypatch.chdir(tmp_path)
+    _say_that_a_file_is_another.cache_clear()
+    both = run("params", "gpt2")
+    assert "124 M" in both.stdout
+    assert "'gpt2' is the built-in model of this name; what lies here under the name is ./gpt2" in both.stderr
+    assert "built-in" not in run("params", "./gpt2").stderr

@@ -104,6 +104,8 @@ def test_a_sequence_beyond_the_configurations_positions_is_said(run: Any, tmp_pa
         shown = run("memory", str(file), "--seq-len", "16", "--on", "t4").stdout
         said = "configuration has 4,096 positions (max_position_embeddings): a longer seq_len is beyond them"
         assert (said in " ".join(shown.split())) is beyond
+        searched = run("memory", str(file), "--fits", "1GiB", "--max-seq-len").stdout
+        assert (said in " ".join(searched.split())) is beyond
     assert "beyond n_positions 1024" in run("memory", *SMALL, "--on", "h100").stdout
 
 

@@ -49,3 +49,11 @@ def test_mistakes_are_said_with_dashes(run: Any) -> None:
         result = run("sweep", *GRID, *arguments)
         assert (result.exit_code, result.stdout) == (status, "")
         assert says in result.stderr
+
+
+def test_another_spelling_of_a_texts_length_is_its_length(run: Any) -> None:
+    """seqlen and seq_length are no number of positions: all parameters stay, 124,439,808."""
+    for name in ("seqlen", "seq_length", "SeqLen"):
+        result = run("sweep", "gpt2", "--over", f"{name}=256,512", "--keep", "params,flops", "--format", "csv")
+        rows = result.stdout.splitlines()[1:]
+        assert [row.split(",")[:2] for row in rows] == [["256", "124439808"], ["512", "124439808"]]

@@ -82,8 +82,9 @@ def _path(
         return []
     heights = [(box[1] + box[3]) / 2 for box in (tail, head)]
     first, last = sorted((start, end))
-    boxes = [item.around() for item in nodes.values()]
-    paths = [(item.around(), item.points) for item in arrows]
+    around = (first - CLEAR, min(heights) - CLEAR, last + CLEAR, max(heights) + CLEAR)
+    boxes = [box for item in nodes.values() if overlap(around, box := item.around()) and box not in (tail, head)]
+    paths = [(place, item.points) for item in arrows if overlap(around, place := item.around())]
 
     def cost(x: float) -> float:
         way = [(start, heights[0]), (x, heights[0]), (x, heights[1]), (end, heights[1])]
@@ -93,7 +94,7 @@ def _path(
             top, bottom = sorted((one[1], other[1]))
             place = (left, top, right, bottom)
             wide = (left - CLEAR, top - CLEAR, right + CLEAR, bottom + CLEAR)
-            met += BOX * sum(overlap(wide, box) for box in boxes if box not in (tail, head))
+            met += BOX * sum(overlap(wide, box) for box in boxes)
             met += ARROW * sum(crossed(place, [path]) for path in paths)
         low, high = min(heights), max(heights)
         met += FRAME * sum(overlap((x, low, x, high), frame) for frame in frames)

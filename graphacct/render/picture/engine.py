@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PURE = "graphviz-pure"
 PLACED = "placed"
+WISH = "[style=invis weight=0]"
 CAREFULLY, QUICKLY = 10.0, 20.0
 """The most seconds that a layout may take: with care, and then, after a word to the user, in few steps."""
 IN_FEW_STEPS = ("-Gnslimit=1", "-Gnslimit1=1", "-Gmclimit=0.1", "-Gsplines=line")
@@ -56,6 +57,8 @@ def laid_out(source: str, form: str) -> bytes:
     while True:
         program, options = tries.pop(0)
         done = _run(program, source, form, options, QUICKLY if options else CAREFULLY)
+        if done is not None and done.returncode and WISH in source:  # some lead graphviz-pure into an error of its own
+            done = _run(program, _without_wishes(source), form, options, CAREFULLY)
         if done is not None and done.returncode == 0 and done.stdout:
             return done.stdout
         problem = _problem(program, done, options)
@@ -65,6 +68,11 @@ def laid_out(source: str, form: str) -> bytes:
             see = "" if done is None else "write a .dot file to see its source, or "
             raise RenderError(f"{problem}; {see}{WAYS_OUT}")
         _warn(problem, *tries[0], f"{boxes:,} boxes and {arrows:,} arrows")
+
+
+def _without_wishes(source: str) -> str:
+    """Returns the source without the invisible arrows that say what should stand above what."""
+    return "\n".join(line for line in source.split("\n") if WISH not in line)
 
 
 def rgb(colour: str) -> str:

@@ -39,6 +39,12 @@ _PAPER = re.compile(r'<polygon fill="white" stroke="none" points="[^"]+"')
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
+_PARTS = [
+    ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3) for t in (step / STEPS for step in range(STEPS + 1))
+]
+"""How much of its four points each step of a cubic curve has."""
+
+
 def ready(svg: str) -> str:
     """Returns a layout's SVG with a `text` for each line, in fonts that every machine has."""
     return "\n".join(_lines(svg.splitlines())) + "\n"
@@ -89,13 +95,8 @@ def curve(numbers: list[float]) -> Iterator[tuple[float, float]]:
     points = list(zip(numbers[::2], numbers[1::2], strict=False))
     for start in range(0, len(points) - 3, 3):
         a, b, c, d = points[start : start + 4]
-        for step in range(STEPS + 1):
-            t = step / STEPS
-            parts = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
-            yield (
-                sum(part * point[0] for part, point in zip(parts, (a, b, c, d), strict=True)),
-                sum(part * point[1] for part, point in zip(parts, (a, b, c, d), strict=True)),
-            )
+        for p, q, r, s in _PARTS:
+            yield p * a[0] + q * b[0] + r * c[0] + s * d[0], p * a[1] + q * b[1] + r * c[1] + s * d[1]
 
 
 def _lines(lines: list[str]) -> Iterator[str]:
