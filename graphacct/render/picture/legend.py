@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
-from graphacct.costs.quantities import Quantity
+from graphacct.costs.quantities import Quantity, forward_alone
 from graphacct.dims import Dim, same
 from graphacct.render.notes import mask_note, workload_text
 from graphacct.render.picture.amounts import Amounts
@@ -16,7 +16,9 @@ from graphacct.render.picture.scene import Scene, Scope
 from graphacct.render.units import human, params
 from graphacct.reports.report import Report
 
-STEPS = 24
+STEPS = (5, 4) * 13
+"""The widths of the heat scale's colours. Two of them are 9 wide, the size that text has unless another is given: at
+each size of text their rounded widths add up to the rounded width of the scale, so that no colour reaches beyond it."""
 TITLE_SIZE = 16
 LONGEST_LINE, NARROW_LINE = 130, 60
 BLANK = 8
@@ -38,8 +40,10 @@ def title(report: Report, quantity: Quantity, scope: str | None = None, drawn: S
     for name in dict.fromkeys(("flops", quantity.name)):
         whole = report.figure(name, total) if name in {*total, quantity.name} else None
         if whole is not None and name != "params":
+            each = report.quantity(name)
+            of_pass = " forward" if forward_alone([each], report.workload.get("phase")) else ""
             noun = "" if name == "flops" else f" {name}"
-            parts.append(f"{human(whole, report.quantity(name).unit)}{noun}")
+            parts.append(f"{human(whole, each.unit)}{noun}{of_pass}")
     count = len(report.coverage.uncosted) if drawn is None else drawn.uncosted
     if count:
         parts.append(f"{count} node{'s' if count > 1 else ''} in no total")
@@ -111,7 +115,7 @@ def _legend(report: Report, amounts: Amounts, scene: Scene) -> str:
         share = f" ({largest / total * 100:.1f} %)" if adds_up and numeric(total) and total else ""
         cells += [
             cell(font(f"{escape(quantity.name)}:  0  ", TEXT_SIZE, INK), 'ALIGN="RIGHT"'),
-            cell(_scale(), f'WIDTH="{5 * STEPS}" FIXEDSIZE="TRUE" HEIGHT="12"'),
+            cell(_scale(), f'WIDTH="{sum(STEPS)}" FIXEDSIZE="TRUE" HEIGHT="12"'),
             cell(font(f"  {escape(human(_whole(largest), quantity.unit) + share)}", TEXT_SIZE, INK), 'ALIGN="LEFT"'),
         ]
     kinds = {edge.kind for edge in scene.edges}
@@ -132,17 +136,20 @@ def _whole(value: float) -> float:
 
 def _scale() -> str:
     """Returns the colours from nothing to the largest value."""
-    colours = [heat(step / (STEPS - 1)) for step in range(STEPS)]
-    steps = [cell("", f'BGCOLOR="{colour}" FIXEDSIZE="TRUE" WIDTH="5" HEIGHT="10"') for colour in colours]
-    return _fixed(steps, 5 * STEPS, 10)
+    steps = [
+        cell("", f'BGCOLOR="{heat(step / (len(STEPS) - 1))}" FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="10"')
+        for step, width in enumerate(STEPS)
+    ]
+    return _fixed(steps, sum(STEPS), 10)
 
 
 def _line(colour: str, pattern: Sequence[int]) -> str:
-    """Returns a sample of a line: drawn and blank lengths in turn."""
+    """Returns a sample of a line: drawn and blank lengths in turn. A blank at its end has no cell, so that there is
+    room if the others' widths, at another size of text, are rounded up."""
     fills = (f'BGCOLOR="{colour}" ', "")
     parts = [
         cell("", f'{fills[index % 2]}FIXEDSIZE="TRUE" WIDTH="{width}" HEIGHT="2"')
-        for index, width in enumerate(pattern)
+        for index, width in enumerate(pattern[: len(pattern) - 1 + len(pattern) % 2])
     ]
     return _fixed(parts, sum(pattern), 2)
 

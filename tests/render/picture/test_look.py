@@ -251,3 +251,13 @@ def test_a_picture_from_left_to_right_has_slim_boxes() -> None:
     """A line for each thing, as wide as it is: the text of a Llama is 3.7 points on a slide, and was 2.7."""
     width, height = size(svg(account("llama-3-8b", quantities=["params", "flops"]), orientation="left-right"))
     assert 9 * min(960 / width, 540 / height) > 3.6
+
+
+@pytest.mark.parametrize("points", [4, 7, 8, 9, 10, 11, 12, 14, 18, 25])
+def test_the_legend_fits_its_place_at_each_size_of_text(gpt2: Report, points: int) -> None:
+    """What is in a table of a fixed width is no wider: a heat scale that was covered the number beside it."""
+    source = draw(gpt2, font_size=points).source
+    tables = re.findall(r'<TABLE [^>]*FIXEDSIZE="TRUE" WIDTH="(\d+)"[^>]*>(.*?)</TABLE>', source, re.DOTALL)
+    assert len(tables) == 3  # the scale, a residual and a repetition
+    for width, cells in tables:
+        assert sum(map(int, re.findall(r'WIDTH="(\d+)"', cells))) <= int(width)
