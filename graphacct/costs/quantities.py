@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from graphacct.errors import ConfigError, GraphacctError, brief, suggest, unknown
-from graphacct.phases import GENERATE, PHASES, PREFILL
+from graphacct.phases import GENERATE, PHASES, PREFILL, TRAIN
 
 if TYPE_CHECKING:
     from graphacct.costs.annotate import NodeCost
@@ -54,6 +54,7 @@ class Quantity:
         phase: The phases whose reports have it, with blanks between (`train`, `prefill decode`); empty means all.
         analysis: The entry of `NodeCost.analyses` that it reads, if any. A report that shows none of an entry's
             quantities need not compute it.
+        forward_of: The quantity of a training step, where this one is of the step's forward pass alone: notes name it.
         within: The quantity that it is a part of: tables and lines show it only where the two totals differ.
         title: What stands above its column; its name unless given.
         words: What the line below a table calls it. A quantity with words stands there, and one without has a column of
@@ -73,6 +74,7 @@ class Quantity:
     at_end: bool = attrs.field(default=False, kw_only=True)
     phase: str = attrs.field(default="", validator=_phases, kw_only=True)
     analysis: str = attrs.field(default="", kw_only=True)
+    forward_of: str = attrs.field(default="", kw_only=True)
     within: str = attrs.field(default="", kw_only=True)
     title: str = attrs.field(default="", kw_only=True)
     words: str = attrs.field(default="", kw_only=True)
@@ -98,9 +100,9 @@ class Quantity:
         return not self.phase or (PREFILL if phase == GENERATE else phase) in self.phase.split()
 
 
-def _core(name: str, unit: str, doc: str, title: str, words: str) -> Quantity:
+def _core(name: str, unit: str, doc: str, title: str, words: str, forward_of: str = "") -> Quantity:
     """Returns a quantity of the cost of a node, under the same name there."""
-    return Quantity(name, unit, attrgetter(f"cost.{name}"), doc, title=title, words=words)
+    return Quantity(name, unit, attrgetter(f"cost.{name}"), doc, title=title, words=words, forward_of=forward_of)
 
 
 def _intensity(row: Mapping[str, Any]) -> Any:
@@ -124,9 +126,16 @@ CORE = (
         title="Weights",
         words="weights",
     ),
-    _core("matmul_flops", "FLOP", "Work in contractions, 2 per multiply-add.", "Matmul FLOPs", "matmul"),
-    _core("vector_flops", "FLOP", "All other arithmetic.", "Vector FLOPs", "vector"),
-    _core("flops", "FLOP", "matmul_flops and vector_flops.", "FLOPs", "all work"),
+    _core(
+        "matmul_flops",
+        "FLOP",
+        "Work in contractions, 2 per multiply-add.",
+        "Matmul FLOPs",
+        "matmul",
+        "step_matmul_flops",
+    ),
+    _core("vector_flops", "FLOP", "All other arithmetic.", "Vector FLOPs", "vector", "step_flops"),
+    _core("flops", "FLOP", "matmul_flops and vector_flops.", "FLOPs", "all work", "step_flops"),
     _core(
         "transcendentals",
         "op",
@@ -134,7 +143,7 @@ CORE = (
         "Transcendentals",
         "transcendentals",
     ),
-    _core("macs", "MAC", "Multiply-adds: matmul_flops / 2.", "MACs", "multiply-adds"),
+    _core("macs", "MAC", "Multiply-adds: matmul_flops / 2.", "MACs", "multiply-adds", "step_matmul_flops"),
     _core("activation_bytes", "byte", "New storage of the outputs; views are none.", "Outputs", "all outputs"),
     _core("read_bytes", "byte", "Operands, each once per node.", "Read", "read"),
     _core("write_bytes", "byte", "Outputs, each once per node.", "Written", "written"),
@@ -147,6 +156,12 @@ CORE = (
         words="arithmetic intensity",
     ),
 )
+
+
+def forward_alone(quantities: Iterable[Quantity], *phases: object) -> dict[str, str]:
+    """Returns those of some quantities that are of a training step's forward pass alone, if a step is among the phases:
+    the quantity of the step for each."""
+    return {item.name: item.forward_of for item in quantities if item.forward_of} if TRAIN in phases else {}
 
 
 def not_there(

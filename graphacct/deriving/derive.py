@@ -9,7 +9,7 @@ import attrs
 
 from graphacct.costs.annotate import NodeCost
 from graphacct.costs.columns import total
-from graphacct.costs.quantities import Quantity
+from graphacct.costs.quantities import Quantity, forward_alone
 from graphacct.costs.ratios import ratio
 from graphacct.deriving.blocks import depths, in_blocks
 from graphacct.deriving.collecting import not_collecting
@@ -155,6 +155,7 @@ class _Derivation:
             blocks,
             depths(reading.report.annotated.costs, trace.atoms),
             self.aliases,
+            forward_alone([quantity], reading.report.workload.get("phase")).get(quantity.name, ""),
         )
 
     def _path(self, node: str) -> str:

@@ -45,6 +45,7 @@ class Formula:
         parts: Of a formula by scope, those of the scopes, whose sum it is (of peaks, the largest).
         note: What else a reader must know; empty for nothing.
         point: The value of every size that may be a symbol.
+        forward_of: The quantity of a training step, if this one is of the step's forward pass alone.
     """
 
     model: str
@@ -63,6 +64,7 @@ class Formula:
     _blocks: tuple[Terms, Sequence[Atom]] | None
     _first: tuple[int, ...]
     _names: Mapping[str, str]
+    forward_of: str = ""
 
     @cached_property
     def _form(self) -> Form:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from graphacct.costs.quantities import Quantity
+from graphacct.costs.quantities import Quantity, forward_alone
 from graphacct.dims import same
 from graphacct.graph.paths import depth
 from graphacct.render.compare_rows import CompareRow, compare_rows
 from graphacct.render.json import heading
 from graphacct.render.json import to_json as json_text
-from graphacct.render.notes import key_notes, mask_note, partial, warning, workload_words
+from graphacct.render.notes import forward_notes, key_notes, mask_note, partial, warning, workload_words
 from graphacct.render.printable import printable
 from graphacct.render.records import plain_value, quantities, ratios_of, workload_texts
 from graphacct.render.sheet import UNCOSTED, title
@@ -124,7 +124,9 @@ def sheet(found: Comparison, binary: bool = False) -> Sheet:
     parts = _turned(found, rows, quantity, binary) if turned else _columns(found, rows, quantity, binary)
     subject = "" if found.over is None else f"{printable(found.reports[0].model)}: "
     missing = [f"{printable(report.model)}: {warning(report)}" for report in found.reports if warning(report)]
-    notes = [*left_out, *gathered, *_notes(found)]
+    phases = [report.workload.get("phase") for report in found.reports]
+    alone = forward_notes(forward_alone([quantity], *phases))
+    notes = [*left_out, *alone, *gathered, *_notes(found)]
     return Sheet(f"{subject}{title(quantity)}", "", *parts, tuple(notes), "; ".join(dict.fromkeys(missing)))
 
 

@@ -44,10 +44,11 @@ def cost_plot(found: Comparison, against: str) -> Any:
     axes.plot(xs, ys, "o", color=POINT, markeredgecolor="black", markeredgewidth=0.7, markersize=7, zorder=2)
     for axis, values, quantity in ((axes.xaxis, xs, x), (axes.yaxis, ys, y)):
         _scale(axis, values, quantity)
+        axis.set_label_text(called(found, quantity))
     axes.grid(which="major", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    drawn.suptitle(heading(found, f"{called(y)} against {called(x)}"), fontsize=12)
+    drawn.suptitle(heading(found, f"{called(found, y)} against {called(found, x)}"), fontsize=12)
     drawn.supxlabel(literal(terms(found)), fontsize=8, color="#444444")
     _name(drawn, axes, found.names, xs, ys)
     return drawn
@@ -80,7 +81,6 @@ def _scale(axis: Any, values: Sequence[float], quantity: Quantity) -> None:
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: amount(_whole(value), quantity)))
-    axis.set_label_text(called(quantity))
 
 
 def _whole(value: float) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphacct.formulas.latex import name as latex_name
 from graphacct.render.markdown import code, escaped
+from graphacct.render.notes import forward_notes
 from graphacct.render.printable import printable
 from graphacct.render.tex import escaped as escaped_in_tex
 
@@ -38,6 +39,8 @@ def to_text(formulas: Sequence[Formula], exponents: bool = False, width: int = W
         blocks += ["\n".join(_exponents(some)) for some in _beside(formulas, width)]
     first = formulas[0]
     ends = _wrapped("with ", ", ".join(f"{name} {value:,}" for name, value in _point(formulas).items()), width)
+    for note in _forward(formulas):
+        ends += _wrapped("", note, width)
     for held in first.held:
         ends += _wrapped("", f"{held.name} stays {held.value:,}: {held.reason}", width)
     return "\n\n".join([printable(first.model), *blocks, *(["\n".join(ends)] if ends else [])])
@@ -50,7 +53,7 @@ def to_latex(formulas: Sequence[Formula]) -> str:
         lines += [f"% {printable(line)}" for line in _said(formula)]
         lines += [rf"\[ {_left(each)} = {each.latex} \]" for each in (*formula.parts, formula)]
     point = ", ".join(f"{name} {value:,}" for name, value in _point(formulas).items())
-    return "\n".join([*lines, *([f"% with {point}"] if point else [])])
+    return "\n".join([*lines, *([f"% with {point}"] if point else []), *(f"% {note}" for note in _forward(formulas))])
 
 
 def to_markdown(formulas: Sequence[Formula], exponents: bool = False) -> str:
@@ -74,7 +77,7 @@ def to_markdown(formulas: Sequence[Formula], exponents: bool = False) -> str:
     point = ", ".join(f"{code(name)} {value:,}" for name, value in _point(formulas).items())
     blocks += [f"With {point}."] if point else []
     held = [f"{code(each.name)} stays {each.value:,}: {escaped(each.reason)}." for each in formulas[0].held]
-    return "\n\n".join([*blocks, *held])
+    return "\n\n".join([*blocks, *(f"{escaped(note)}." for note in _forward(formulas)), *held])
 
 
 def to_python(formulas: Sequence[Formula]) -> str:
@@ -161,6 +164,10 @@ def _formula(head: str, formula: Formula, width: int) -> Iterator[str]:
             subsequent_indent=f"{before}        ",
             break_on_hyphens=False,
         )
+
+
+def _forward(formulas: Sequence[Formula]) -> tuple[str, ...]:
+    return forward_notes({formula.quantity: formula.forward_of for formula in formulas if formula.forward_of})
 
 
 def _beside(formulas: Sequence[Formula], width: int) -> Iterator[list[Formula]]:

@@ -64,6 +64,17 @@ def inexact_notes(sentences: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"not exact: {printable(sentence)}" for sentence in sentences)
 
 
+def forward_notes(alone: Mapping[str, str]) -> tuple[str, ...]:
+    """Returns which figures are of a training step's forward pass alone, a line for each quantity that has the step's:
+    `alone` are theirs, by name."""
+    named: dict[str, list[str]] = {}
+    for name, step in alone.items():
+        named.setdefault(printable(step), []).append(printable(name))
+    return tuple(
+        f"{' and '.join(names)} are the forward pass's; {step} are the step's" for step, names in named.items()
+    )
+
+
 def beyond_positions(longest: int, positions: tuple[str, int] | None) -> list[str]:
     """Returns what must be known of a longest sequence that is longer than the model is made for. Rotary positions have
     no table that ends, so that any length can be computed.

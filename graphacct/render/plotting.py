@@ -10,6 +10,7 @@ import re
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from graphacct.costs.quantities import forward_alone
 from graphacct.errors import RenderError, suggest
 from graphacct.files import write
 from graphacct.render.notes import workload_words
@@ -64,9 +65,12 @@ def literal(name: object) -> str:
     return printable(name).replace("$", r"\$")
 
 
-def called(quantity: Quantity) -> str:
-    """Returns what a plot calls a quantity: its name, in words for the two that have a word of their own."""
-    return literal(TITLES.get(quantity.name, quantity.name))
+def called(found: Comparison, quantity: Quantity) -> str:
+    """Returns what a plot calls a quantity: its name, in words for the two that have a word of their own; and of what
+    it is where that is a training step's forward pass alone."""
+    phases = [report.workload.get("phase") for report in found.reports]
+    of_pass = " of the forward pass" if forward_alone([quantity], *phases) else ""
+    return literal(f"{TITLES.get(quantity.name, quantity.name)}{of_pass}")
 
 
 def amount(value: Any, quantity: Quantity) -> str:

@@ -164,7 +164,7 @@ def _roles(found: Comparison) -> tuple[list[tuple[str, list[float]]], list[str]]
 
 def _finish(drawn: Any, axes: Any, found: Comparison, small: Sequence[str], count: int, label: Any) -> None:
     """Adds what both plots have: what the shares are of, the legend above, and the terms."""
-    name = called(found.reports[0].quantity(found.quantity))
+    name = called(found, found.reports[0].quantity(found.quantity))
     label(f"share of {name} (%)")
     drawn.suptitle(heading(found, f"{name} by role"), fontsize=12)
     above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": min(count, 5), "frameon": False}

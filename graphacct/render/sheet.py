@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from graphacct.costs.quantities import forward_alone
 from graphacct.dims import same, shape_text
 from graphacct.errors import unknown
 from graphacct.render.folding import gathered_note
 from graphacct.render.notes import (
     equal_parts,
+    forward_notes,
     inexact_notes,
     key_notes,
     of_one_token,
@@ -116,6 +118,7 @@ def sheet(
             *other_totals(report, names, binary),
             *of_one_token(report, binary),
             *gathered,
+            *forward_notes(forward_alone(filter(None, quantities), report.workload.get("phase"))),
             terms(report),
             *inexact_notes(report.inexact),
             *key_notes(report.config_keys),

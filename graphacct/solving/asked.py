@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from graphacct.costs.quantities import Quantity, not_there
+from graphacct.costs.quantities import Quantity, forward_alone, not_there
 from graphacct.dims import is_traced
 from graphacct.errors import ConfigError, UnknownNameError
 from graphacct.expressions.expression import COMPARISONS, Expression
@@ -70,6 +70,7 @@ class Asked:
     Attributes:
         conditions: The expressions.
         quantities: The quantities in them, without which nothing else need be counted.
+        forward_alone: Those of them that are of a training step's forward pass alone, each with that of the step.
         figures: What each name and call in them stands for, by its text.
     """
 
@@ -105,6 +106,7 @@ class Asked:
                 found[name] = None
                 self.figures[Figure(name, argument).text] = Figure(name, argument)
         self.quantities = tuple(found)
+        self.forward_alone = forward_alone([plugins.quantities[name] for name in found], self.phase)
 
     def sides(self, report: Report, sizes: Mapping[str, int]) -> tuple[Side, ...]:
         """Returns every comparison of the conditions for one report; a condition with `or` is one, with `true`."""

@@ -64,6 +64,8 @@ class Solution:
         monotone: Whether the conditions changed but once among the sizes tried.
         positions: The key of the configuration that was raised with the size, beyond what the published model has;
             empty if none was.
+        forward_alone: The quantities in the conditions that are of a training step's forward pass alone, each with that
+            of the step.
     """
 
     model: str
@@ -81,6 +83,7 @@ class Solution:
     limit: str
     monotone: bool
     positions: str
+    forward_alone: Mapping[str, str]
 
     @property
     def equal(self) -> bool:
@@ -177,6 +180,7 @@ class Solver:
             limit,
             border.monotone,
             self.size.positions[0] if size in self.extended and self.size.positions else "",
+            self.asked.forward_alone,
         )
 
     def _answer(self, first: int) -> Callable[[int], bool | None]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from graphacct.costs.quantities import forward_alone
 from graphacct.errors import ConfigError
 from graphacct.expressions.expression import Expression
 from graphacct.expressions.parse import parse
@@ -99,6 +100,7 @@ def make_plan(
         tuple(goal.text for goal in goals),
         exact,
         grid.points,
+        forward_alone([plugins.quantities[name] for name in asked.quantities], *phases),
     )
     swept = tuple(axis.size for axis in grid.sizes)
 

@@ -25,6 +25,8 @@ class Request:
         pareto: What is minimised.
         exact: Whether figures are integers rather than float64.
         points: How many points the grid has.
+        forward_alone: The quantities asked for that are of a training step's forward pass alone, each with that of the
+            step.
     """
 
     model: str
@@ -36,6 +38,7 @@ class Request:
     pareto: tuple[str, ...]
     exact: bool
     points: int
+    forward_alone: Mapping[str, str]
 
 
 @attrs.frozen(eq=False, repr=False)

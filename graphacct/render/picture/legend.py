@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
-from graphacct.costs.quantities import Quantity
+from graphacct.costs.quantities import Quantity, forward_alone
 from graphacct.dims import Dim, same
 from graphacct.render.notes import mask_note, workload_text
 from graphacct.render.picture.amounts import Amounts
@@ -40,8 +40,10 @@ def title(report: Report, quantity: Quantity, scope: str | None = None, drawn: S
     for name in dict.fromkeys(("flops", quantity.name)):
         whole = report.figure(name, total) if name in {*total, quantity.name} else None
         if whole is not None and name != "params":
+            each = report.quantity(name)
+            of_pass = " forward" if forward_alone([each], report.workload.get("phase")) else ""
             noun = "" if name == "flops" else f" {name}"
-            parts.append(f"{human(whole, report.quantity(name).unit)}{noun}")
+            parts.append(f"{human(whole, each.unit)}{noun}{of_pass}")
     count = len(report.coverage.uncosted) if drawn is None else drawn.uncosted
     if count:
         parts.append(f"{count} node{'s' if count > 1 else ''} in no total")
