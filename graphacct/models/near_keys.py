@@ -43,7 +43,7 @@ num_mel_bins n_mels n_mel mel_bins
 GPT-2's, Megatron's, timm's, of state-space models)."""
 OF_THE_WORKLOAD = {
     "batch": "batchsize bs microbatchsize",
-    "seq_len": "seqlen seq seqlength sequencelength sequencelen",
+    "seq_len": "seqlen seqlength sequencelength sequencelen",
     "cache_len": "cachelen cachelength pastlen",
 }
 """Sizes of a workload, each with its spellings, without the marks between words."""
