@@ -11,9 +11,13 @@ from graphacct.cli.help import Command
 from graphacct.cli.options import BYTES, MODEL_ARGUMENT, OUTPUT, arguments, format_option, memory_options
 from graphacct.cli.output import FORMATS, format_of, give, give_sheet, give_sheets, say_keys
 from graphacct.cli.parameter_types import OutputPath
+from graphacct.phases import FORWARD, TRAIN
 
 if TYPE_CHECKING:
     from graphacct.footprint.memory import Memory
+
+LONG = 8192
+"""From how many tokens on a length that was not given is said: most activations are of it, and few are trained so."""
 
 
 @click.command("memory", cls=Command)
@@ -84,7 +88,7 @@ def command(
     elif on is not None:
         from graphacct.render.devices import sheets
 
-        give_sheets(sheets(found, bytes_ == "binary"), form, output)
+        give_sheets(sheets(found, bytes_ == "binary", notes), form, output)
     else:
         binary = bytes_ == "binary"
         give_sheet(timeline_sheet(found, binary) if timeline else sheet(found, binary, notes), form, output)
@@ -96,7 +100,7 @@ def _check(fits: str | None, max_batch: bool, max_seq_len: bool, search: str, op
     flag = "--max-batch" if max_batch else "--max-seq-len"
     problem = ""
     if max_batch and max_seq_len:
-        problem = "--max-batch and --max-seq-len exclude each other: give one of the two sizes"
+        problem = "--max-batch and --max-seq-len exclude each other: give one, or a device (--on h100), which has both"
     elif search and fits is None:
         problem = f"{flag} needs the memory to fit in: --fits 24GiB"
     elif search and options[search] is not None:
@@ -143,7 +147,8 @@ def _measured(
     from graphacct.verbs.memory import memory
 
     if fits is None:
-        return memory(model, on=on, **given), {}, ()
+        found = memory(model, on=on, **given)
+        return found, {}, _taken(found, given) if on is not None else ()
     from graphacct.footprint.fits import fit, largest
     from graphacct.render.memory import answer
     from graphacct.render.notes import beyond_positions
@@ -171,7 +176,17 @@ def _measured(
     else:
         notes.append(f"fits {bytes_text(fits)}: no, {room} too many")
         notes.append("ways out: ask with --on all, or a device in its place")
-    return found, {"fits": answer(result), **extra}, tuple(notes)
+    taken = () if search == "seq_len" else _taken(found, given)
+    return found, {"fits": answer(result), **extra}, (*notes, *taken)
+
+
+def _taken(found: Memory, given: dict[str, Any]) -> tuple[str, ...]:
+    """Returns a note on a long sequence that nobody asked for: the model's own, of which the activations mostly are."""
+    length = found.workload.get("seq_len")
+    sized = found.positions is not None or (found.phase in (TRAIN, FORWARD) and found.kv_bytes_per_token is not None)
+    if given["seq_len"] is not None or not sized or not isinstance(length, int) or length < LONG:
+        return ()
+    return (f"seq_len {length:,} is the model's longest, as none was given: give --seq-len",)
 
 
 def _positions(model: str, keys: dict[str, Any]) -> tuple[str, int] | None:

@@ -14,22 +14,31 @@ from typing import Any, TypeAlias
 from graphacct.devices.device import Device
 from graphacct.devices.files import read
 from graphacct.errors import ConfigError, UnknownNameError, brief, suggest
+from graphacct.phases import TRAIN
 
 ALL = "all"
 FILE = ".toml"
 MAKERS = ("nvidia", "geforce", "tesla", "amd", "instinct", "intel", "google", "aws", "apple")
 """Words that may stand before a name, as drivers report it: `NVIDIA GeForce RTX 4090`."""
 
+TRAINED = ", and divide training over ranks with dp={ranks} and zero=3"
+SERVED = (
+    ". A model cut over several (tensor or pipeline parallelism) is not modelled: dp={ranks} and zero=3 divide its "
+    "weights alone, which each layer gathers, and the batch and its cache are those of one rank"
+)
+"""How several devices of one name are said in training, and in inference."""
+
 Devices: TypeAlias = str | Path | Device | Iterable[str | Path | Device]
 
 
-def find_devices(asked: Devices, known: Mapping[str, Device]) -> tuple[Device, ...]:
+def find_devices(asked: Devices, known: Mapping[str, Device], phase: str = TRAIN) -> tuple[Device, ...]:
     """Returns the devices that are asked for, each once, in that order.
 
     Args:
         asked: Names separated by commas, `all`, TOML files with devices of the user's own (all that are in them; a Path
             is one), or Devices; one or several.
         known: The registered devices by name.
+        phase: What runs on them, for the words about several of one device.
 
     Raises UnknownNameError for a name that no device has or that several could have, ReadError for a file that cannot
     be read, ConfigError for no devices.
@@ -37,7 +46,7 @@ def find_devices(asked: Devices, known: Mapping[str, Device]) -> tuple[Device, .
     items = list(asked) if isinstance(asked, Iterable) and not isinstance(asked, (str, bytes)) else [asked]
     found: dict[str, Device] = {}
     for item in items:
-        for device in [item] if isinstance(item, Device) else _named(item, known):
+        for device in [item] if isinstance(item, Device) else _named(item, known, phase):
             other = found.setdefault(device.name, device)
             if other.memory_bytes != device.memory_bytes:
                 raise ConfigError(
@@ -49,7 +58,7 @@ def find_devices(asked: Devices, known: Mapping[str, Device]) -> tuple[Device, .
     return tuple(found.values())
 
 
-def _named(text: str | Path, known: Mapping[str, Device]) -> Iterable[Device]:
+def _named(text: str | Path, known: Mapping[str, Device], phase: str) -> Iterable[Device]:
     """Yields the devices of one text, or of the file at a path."""
     if isinstance(text, Path):
         yield from read(text)
@@ -62,10 +71,10 @@ def _named(text: str | Path, known: Mapping[str, Device]) -> Iterable[Device]:
         elif name.lower().endswith(FILE):
             yield from read(Path(name))
         else:
-            yield find_device(name, known)
+            yield find_device(name, known, phase)
 
 
-def find_device(name: str, known: Mapping[str, Device]) -> Device:
+def find_device(name: str, known: Mapping[str, Device], phase: str = TRAIN) -> Device:
     """Returns the one device that a name or an alias means. Raises UnknownNameError, with those that it may mean."""
     wanted = _joined(_words(name))
     found = [device for device in known.values() if wanted in {_joined(_words(own)) for own in names(device)}]
@@ -75,8 +84,8 @@ def find_device(name: str, known: Mapping[str, Device]) -> Device:
     if count is not None:
         device, ranks = count
         raise UnknownNameError(
-            f"device {brief(name)} is {device.name!r} and a number: each rank has one device, so name the device, and "
-            f"divide training over ranks with dp={ranks} and zero=3"
+            f"device {brief(name)} is {device.name!r} and a number: each rank has one device, so name the device"
+            + (TRAINED if phase == TRAIN else SERVED).format(ranks=ranks)
         )
     close = found or [device for device in known.values() if any(_part(name, own) for own in names(device))]
     close = close or [device for device in known.values() if any(_beginning(name, own) for own in names(device))]

@@ -8,7 +8,7 @@ from typing import Any
 from graphacct.footprint.device_fit import DeviceFit, WayOut
 from graphacct.footprint.memory import Memory
 from graphacct.render.listing import capacity
-from graphacct.render.memory import device_facts, sheet, terms, unmodelled
+from graphacct.render.memory import RANK, device_facts, ranks, sheet, terms, unmodelled
 from graphacct.render.notes import beyond_positions, inexact_notes, key_notes
 from graphacct.render.printable import printable
 from graphacct.render.sheet_parts import Column, Line, Sheet
@@ -42,18 +42,19 @@ def rows(memory: Memory) -> list[dict[str, Any]]:
     return [device_facts(item) for item in memory.devices]
 
 
-def sheets(memory: Memory, binary: bool = False) -> list[Sheet]:
-    """Returns the sheet of the devices, and if some are too small, that of the ways out for the largest of those."""
+def sheets(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> list[Sheet]:
+    """Returns the sheet of the devices with further notes, and if some are too small, that of the ways out for the
+    largest of those."""
     failing = [item for item in memory.devices if not item.fits]
-    shown = [_devices(memory, binary)]
+    shown = [_devices(memory, binary, notes)]
     if failing:
         largest = max(failing, key=lambda item: item.capacity)
         others = [printable(item.name) for item in failing if item is not largest]
-        shown.append(_ways_out(largest, others, binary))
+        shown.append(_ways_out(largest, others, binary, memory.dp == 1))
     return shown
 
 
-def _devices(memory: Memory, binary: bool) -> Sheet:
+def _devices(memory: Memory, binary: bool, notes: tuple[str, ...]) -> Sheet:
     columns = [Column("Device"), Column("Memory", whole=True, rank=2), Column("Fits"), Column("Headroom", True)]
     sizes = [
         (title, name)
@@ -79,7 +80,7 @@ def _devices(memory: Memory, binary: bool) -> Sheet:
         tuple(columns),
         tuple(lines),
         None,
-        tuple(_notes(memory, bool(sizes), binary)),
+        (*notes, *_notes(memory, bool(sizes), binary)),
         f"incomplete: {printable(memory.coverage)}" if missing else "",
     )
 
@@ -100,7 +101,7 @@ def _notes(memory: Memory, sizes: bool, binary: bool) -> list[str]:
     limits |= {_limit("no longer sequence", item.seq_len_limit) for item in memory.devices if item.seq_len_limit}
     notes += [printable(limit) for limit in sorted(limits)]
     longest = max((item.longest_seq_len or 0 for item in memory.devices), default=0)
-    notes += beyond_positions(longest, memory.positions)
+    notes += [*beyond_positions(longest, memory.positions), *ranks(memory)]
     if any(item.nominal for item in memory.devices):
         notes.append(NOMINAL)
     return [*notes, unmodelled(memory, binary), *inexact_notes(memory.inexact), *key_notes(memory.config_keys)]
@@ -114,11 +115,11 @@ def _size(size: int | None) -> str:
     return "" if size is None else f"{size:,}" if size else "none"
 
 
-def _ways_out(item: DeviceFit, others: list[str], binary: bool) -> Sheet:
+def _ways_out(item: DeviceFit, others: list[str], binary: bool, alone: bool) -> Sheet:
     lines = [Line((_options(way), bytes_(way.total, binary), *_answer(way, binary))) for way in item.ways_out]
     notes = [] if lines else ["none was found that needs less"]
-    if any("zero" in way.options for way in item.ways_out):
-        notes.append("the batch is that of one rank")
+    if alone and any("zero" in way.options for way in item.ways_out):  # else the devices' sheet says it
+        notes.append(RANK)
     if others:
         notes.append(f"for the largest that is too small; ask for {', '.join(others)} alone to see the ways there")
     columns = (Column("With"), Column("Needs", True), Column("Fits"), Column("Headroom", True))

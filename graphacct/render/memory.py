@@ -139,6 +139,9 @@ def answer(fit: Fit) -> dict[str, Any]:
     return {"budget": fit.capacity, "fits": fit.fits, "headroom": fit.headroom_bytes}
 
 
+RANK = "the batch is that of one rank"
+
+
 def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> Sheet:
     """Returns the sheet of the memory, part by part, with the tensors alive at the peak."""
     training = memory.phase == TRAIN
@@ -187,6 +190,7 @@ def sheet(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) -> 
         (
             *notes,
             *_highest(memory),
+            *ranks(memory),
             unmodelled(memory, binary),
             *inexact_notes(memory.inexact),
             *key_notes(memory.config_keys),
@@ -207,6 +211,13 @@ def unmodelled(memory: Memory, binary: bool = False) -> str:
         name, size = memory.largest_gathered
         left_out.insert(0, f"parameters that ZeRO 3 gathers for a layer ({bytes_(size, binary)} of {printable(name)})")
     return f"not in it: {', '.join(left_out)}"
+
+
+def ranks(memory: Memory) -> list[str]:
+    """Returns what must be known of the ranks: whose the batch is, or a ZeRO stage with nothing to divide."""
+    if memory.dp != 1:
+        return [RANK]
+    return [f"zero {memory.zero} divides nothing with dp 1: give dp, the number of ranks, too"] if memory.zero else []
 
 
 def _highest(memory: Memory) -> list[str]:
@@ -267,8 +278,8 @@ def terms(memory: Memory) -> str:
     sizes = [f"{printable(name)} {size_text(value)}" for name, value in workload_texts(memory.workload).items()]
     if memory.phase == FORWARD:  # which other outputs leave unsaid, but a training step is what this one is asked for
         sizes.append(f"phase {FORWARD}")
-    ranks = [f"dp {memory.dp}, zero {memory.zero}"] if memory.dp != 1 or memory.zero else []
-    return ", ".join([*sizes, f"profile {printable(memory.profile)}", *ranks]) + conditions_text(memory.conditions)
+    shared = [f"dp {memory.dp}, zero {memory.zero}"] if memory.dp != 1 or memory.zero else []
+    return ", ".join([*sizes, f"profile {printable(memory.profile)}", *shared]) + conditions_text(memory.conditions)
 
 
 def _line(label: str, size: Any, note: str, memory: Memory, binary: bool, indent: int = 0) -> Line:

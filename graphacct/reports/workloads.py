@@ -36,7 +36,7 @@ def check_one_workload(reports: Sequence[Report], sides: Sequence[str] = ()) -> 
                 first, second = (_called(reports[each], sides, each) for each in (told[0], place))
                 every = "both" if len(reports) == 2 else "all"
                 raise ConfigError(
-                    f"the models are of two workloads, {name} {one} in {first} and {other} in {second}: "
+                    f"the models are of two workloads, {name} {one} in {first} and {other} in {second.rstrip(',')}: "
                     f"give {name}= for {every}"
                 )
 

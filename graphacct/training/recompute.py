@@ -156,7 +156,10 @@ def _matched(graph: Graph, glob: str, policies: tuple[str, ...]) -> RecomputePla
         )
     found = frozenset(matching(glob, known))
     if not found:
-        raise ConfigError(f"recompute {brief(glob)} matches no node{closest(glob, (*known, *policies))}")
+        raise ConfigError(
+            f"recompute {brief(glob)} matches no node{closest(glob, (*known, *policies))} "
+            f"(policies: {', '.join(policies)}; or a glob of nodes)"
+        )
     return RecomputePlan(found)
 
 

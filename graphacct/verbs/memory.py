@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Unpack
 from graphacct.decisions import recorded
 from graphacct.hooks.manager import Plugins, default
 from graphacct.keywords import DEFAULTS, AccountKeywords, checked
+from graphacct.phases import TRAIN
 from graphacct.reports.report import Report
 from graphacct.verbs.model import Model, check_no_options
 
@@ -55,7 +56,8 @@ def memory(
     from graphacct.devices.find import find_devices
     from graphacct.footprint.on_devices import memory_on
 
-    return memory_on(model, find_devices(on, plugins.devices), unknown=unknown, plugins=plugins, **options)
+    devices = find_devices(on, plugins.devices, options.get("phase") or TRAIN)
+    return memory_on(model, devices, unknown=unknown, plugins=plugins, **options)
 
 
 def _of_report(report: Report, on: Devices | None, plugins: Plugins) -> Memory:

@@ -117,6 +117,17 @@ def test_a_sequence_beyond_the_configurations_positions_is_said(run: Any, tmp_pa
         (["--on", ""], 1, "--on is '', which names no device: write --on h100,a100-80gb or --on all"),
         (["--on", "2xh100"], 1, "device '2xh100' is 'H100-SXM' and a number: each rank has one device, so name the"),
         (["--on", "h100x4"], 1, "divide training over ranks with --dp 4 and --zero 3"),
+        (
+            ["--on", "8xh100", "--phase", "decode", "--cache-len", "8"],
+            1,
+            "is not modelled: --dp 8 and --zero 3 divide its weights alone, which each layer gathers",
+        ),
+        (["--recompute", "yes"], 1, "--recompute 'yes' matches no node (policies: none, full, selective, op-selective"),
+        (
+            ["--fits", "1GB", "--max-batch", "--max-seq-len"],
+            2,
+            "exclude each other: give one, or a device (--on h100), which has both",
+        ),
         (["--on", "2xh1000"], 1, "unknown device '2xh1000'"),
         (["--recompute", "--on", "h100"], 2, "--recompute has no value: --on is an option: In training: none, full,"),
         (["--dp", "--zero=3"], 2, "--dp has no value: --zero=3 is an option: Data-parallel ranks"),
@@ -141,3 +152,30 @@ def test_bad_input_ends_in_a_line(run: Any, options: list[str], status: int, wor
     assert result.exit_code == status
     assert words in " ".join(result.stderr.split())
     assert len(result.stderr.strip().splitlines()) <= 2
+
+
+@pytest.mark.parametrize("device", ["h100", "t4"])
+def test_whose_the_batch_is_is_said_once(run: Any, device: str) -> None:
+    """With a yes and with a no."""
+    shown = run("memory", "gpt2-xl", "--seq-len", "512", "--dp", "2", "--zero", "3", "--on", device).stdout
+    assert shown.count("the batch is that of one rank") == 1
+
+
+def test_a_stage_without_ranks_divides_nothing(run: Any) -> None:
+    for options in ([], ["--on", "h100"]):
+        assert "zero 3 divides nothing with dp 1: give dp" in run("memory", *SMALL, "--zero", "3", *options).stdout
+        assert "divides nothing" not in run("memory", *SMALL, "--zero", "3", "--dp", "2", *options).stdout
+
+
+def test_a_long_sequence_that_was_not_given_is_said(run: Any, tmp_path: Path) -> None:
+    """Nobody fine-tunes on 131,072 tokens by default; the model's own length is taken, and said."""
+    sizes = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 99}
+    file = tmp_path / "config.json"
+    said = "seq_len 16,384 is the model's longest, as none was given: give --seq-len"
+    content = {"model_type": "llama", **sizes, "intermediate_size": 64, "max_position_embeddings": 16384}
+    file.write_text(json.dumps(content))
+    for asked in (["--on", "t4"], ["--fits", "16GB"]):
+        assert said in " ".join(run("memory", str(file), *asked).stdout.split())
+        assert "none was given" not in run("memory", str(file), "--seq-len", "16384", *asked).stdout
+        assert "none was given" not in run("memory", str(file), "--phase", "decode", *asked).stdout
+    assert "none was given" not in run("memory", "gpt2", "--fits", "16GB").stdout

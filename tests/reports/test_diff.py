@@ -121,7 +121,7 @@ def test_a_node_without_a_cost_is_in_no_difference() -> None:
 
 
 def test_what_does_not_compare() -> None:
-    with pytest.raises(graphacct.ConfigError, match="two workloads, seq_len 1024 in A, 'gpt2', and 8192 in B, 'llama"):
+    with pytest.raises(graphacct.ConfigError, match="seq_len 1024 in A, 'gpt2', and 8192 in B, 'llama-3-8b': give"):
         diff("gpt2", "llama-3-8b")
     reports = [graphacct.account("gpt2", convention=name, seq_len=8) for name in ("exact", "matmul")]
     with pytest.raises(graphacct.ConfigError, match="under two conventions, exact and matmul"):

@@ -13,9 +13,10 @@ from graphacct.formulas.traced_size import TracedSize
 from graphacct.graph.paths import last, pattern
 from graphacct.hooks.manager import Plugins
 from graphacct.progress import steps
-from graphacct.render.notes import inexact_notes, size_text, terms, warning
+from graphacct.render.notes import inexact_notes, mask_note, terms, warning, workload_words
 from graphacct.render.page.explained import Explainer
 from graphacct.render.page.figures import Figures, number
+from graphacct.render.page.names import FORWARD, name_of
 from graphacct.render.page.opening import opened
 from graphacct.render.page.sharing import shared
 from graphacct.render.page.trained import Trained
@@ -24,10 +25,11 @@ from graphacct.render.picture.content import check_depth
 from graphacct.render.picture.scene import Scene
 from graphacct.render.picture.stage import all_open
 from graphacct.render.picture.views import free_views
-from graphacct.render.records import workload_texts
+from graphacct.render.printable import printable
 from graphacct.reports.report import Report
 
 KINDS = {"data": 0, "residual": 1, "side": 2}
+SEPARATOR = " · "
 LOOKED_AT = ("flops", "params", "saved_bytes")
 MINOR = 0.001
 """A node with a smaller share of each of these takes one line."""
@@ -120,22 +122,24 @@ class _Writer:
 
     def content(self, color_by: str, depth: int | None) -> Content:
         report = self.report
+        phase = report.workload.get("phase", "forward")
         quantities = [*report.quantities, *report.ratios]
         parts = [self._part(part) for part in steps(self.tree.parts, "parts")]
         values = {
             "model": report.model,
             "terms": [*filter(None, (warning(report), terms(report))), *inexact_notes(report.inexact)],
-            "workload": {name: size_text(value) for name, value in workload_texts(report.workload).items()},
-            "phase": report.workload.get("phase", "forward"),
+            "of": self._of(),
+            "phase": phase,
             "sizes": self._sizes(),
             "quantities": [
                 {
                     "name": item.name,
-                    "title": item.title or f"{item.words[:1].upper()}{item.words[1:]}" or item.name,
+                    "title": name_of(item, phase),
                     "unit": item.unit,
                     "doc": item.doc,
                     **({"max": True} if item.combine == "max" else {}),
                     **({"ratio": True} if item.of_row is not None else {}),
+                    **({"twin": True} if FORWARD.get(item.name) in report.total else {}),
                 }
                 for item in quantities
             ],
@@ -152,6 +156,15 @@ class _Writer:
         values["texts"] = self.figures.texts(sorted(shown))
         values |= shared(parts, self.explainer.formulas)
         return Content(values, self.figures, tuple(symbol.name for symbol in self.symbols))
+
+    def _of(self) -> str:
+        """Returns what the numbers are of, as a picture's caption says it; sizes with a field are not repeated."""
+        report, coverage = self.report, self.report.coverage
+        fields = {symbol.name for symbol in self.symbols}
+        rest = {name: value for name, value in report.workload.items() if name not in fields}
+        costed = f"{coverage.costed} of {coverage.total} nodes costed"
+        parts = (f"convention {printable(report.convention)}{mask_note(report)}", costed, workload_words(rest))
+        return SEPARATOR.join(filter(None, parts))
 
     def _sizes(self) -> list[dict[str, Any]]:
         fixed = self.branches.fixed

@@ -22,9 +22,28 @@ function fit(whole = true) {
   const wide = (width - 2 * PADDING) / view.width;
   const high = (height - 2 * PADDING) / view.height;
   view.scale = Math.min(whole ? Math.min(wide, high) : Math.max(Math.min(wide, 1), MARKS ? 0.4 : 0.55), 1.25);
-  view.x = (width - view.width * view.scale) / 2;
+  if (!whole) endBetween(height - PADDING);
+  view.x = width / 2 - (view.width * view.scale > width ? middleOfMost() : view.width / 2) * view.scale;
   view.y = view.height * view.scale < height ? (height - view.height * view.scale) / 2 : PADDING;
   place();
+}
+
+// Scales a view that begins at the top, a little smaller, so that no closed part is cut at its lower edge if that helps.
+function endBetween(height) {
+  const closed = [...view.boxes].filter(([number]) => !(isScope(number) && state.open.has(number))).map(([, box]) => box);
+  for (let scale = view.scale; scale > 0.85 * view.scale; scale *= 0.99) {
+    const end = height / scale;
+    if (closed.some(({ y, height: tall }) => y < end && y + tall > end)) continue;
+    view.scale = scale;
+    return;
+  }
+}
+
+// The middle of the highest part that is not in another: where a view is wider than its place, that one is seen.
+function middleOfMost() {
+  const outer = [...view.boxes.values()].filter(({ depth }) => depth === 0);
+  const highest = outer.reduce((best, box) => (box.height > best.height ? box : best));
+  return highest.x + highest.width / 2;
 }
 
 function toggle(number) {

@@ -14,6 +14,7 @@ from typing import Any
 from graphacct.dims import same
 from graphacct.hooks.manager import Plugins, default
 from graphacct.render.diff import difference_text
+from graphacct.render.page.names import name_of
 from graphacct.render.page.page import Page, hash_of, page, text_of
 from graphacct.render.printable import printable
 from graphacct.render.units import human
@@ -76,7 +77,7 @@ def _mark(found: Diff, change: Change) -> Mapping[str, Any]:
             before, after = ((side.values or {}).get(item.name, 0) for side in (one, other))
             if not same(before, after):
                 text = f"{human(before, item.unit)} → {human(after, item.unit)}{difference_text(before, after)}"
-                rows.append([item.title or item.name, text])
+                rows.append([name_of(item, found.first.workload.get("phase", "forward")), text])
     return {"kind": change.kind, "says": SIDES[change.kind], "rows": rows}
 
 

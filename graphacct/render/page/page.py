@@ -90,7 +90,7 @@ def page(
     found = content(report, resized, plugins, color_by, depth, views, marks)
     words = command or (("", "graphacct report"), ("", report.model))
     typed = " ".join(text for name, text in words if name not in found.sizes)
-    values = {**found.values, "command": typed, "colours": COLOURS}
+    values = {**found.values, "command": typed, "typed": bool(command), "colours": COLOURS}
     script = "\n".join(
         [
             '"use strict";',

@@ -124,7 +124,7 @@ function showPanel() {
   children.push(...changeRows(number));
   if (part.uncosted) children.push(element("p", { class: "alarm" }, "No cost: nothing registered can cost this operator; it is in no total."));
   if (!part.kind) {
-    const rows = QUANTITIES.map((quantity, place) => place).filter((place) => valueOf(number, place) !== 0n);
+    const rows = QUANTITIES.map((quantity, place) => place).filter((place) => valueOf(number, place) !== 0n && !QUANTITIES[place].twin);
     children.push(element("div", { class: "quantities" }, ...rows.map((place) => quantityRow(number, place))));
   } else children.push(element("p", {}, element("code", {}, `${part.dtype}${shapeText(part.shape)}`)));
   if (part.operands || part.gives) {
@@ -138,8 +138,17 @@ function showPanel() {
   if (isScope(number)) children.push(...biggestParts(number));
   const operator = CONTENT.operators[part.operator];
   if (operator) children.push(element("h3", {}, "Source"), ...sourceOf(operator));
-  if (number === ROOT) children.push(element("h3", {}, "Counted"), ...CONTENT.terms.map((line) => element("p", { class: "note" }, line)));
+  if (number === ROOT) children.push(...countedRows());
   panel.replaceChildren(...children.filter((child) => child !== ""));
+}
+
+// What the numbers are of, and what they do not say.
+function countedRows() {
+  const notes = CONTENT.phase === "train" ? ["Of a training step. A number that does not name gradients, the step or the backward pass is of the forward pass."] : [];
+  const lines = [...CONTENT.terms, ...notes].map((line) => element("p", { class: "note" }, line));
+  const command = commandNow();
+  const memory = CONTENT.typed && command.startsWith("graphacct report ") ? element("p", { class: "note" }, "All memory together, with what takes it: ", element("code", { id: "memory" }, command.replace("report", "memory").replace(/ --(convention|mask) \S+/g, ""))) : "";
+  return [element("h3", {}, "Counted"), ...lines, memory];
 }
 
 function partLink(number) {
@@ -158,7 +167,7 @@ function biggestParts(number) {
     const bar = element("span", { class: "bar" });
     bar.style.width = most > 0 && share > 0 ? `${Math.max((100 * share) / most, 0.5)}%` : "0";
     const value = human(valueOf(child, quantity), QUANTITIES[quantity].unit);
-    return element("button", { class: "part", type: "button", click: () => reveal(child) }, bar, element("span", {}, nameOf(PARTS[child])), element("span", { class: "value" }, value));
+    return element("button", { class: "part", type: "button", click: () => reveal(child) }, bar, element("span", { title: PARTS[child].path ?? "" }, nameOf(PARTS[child])), element("span", { class: "value" }, value));
   });
   if (rows.length > made.length) made.push(element("p", { class: "note" }, `and ${rows.length - made.length} more`));
   return [element("h3", {}, `Parts by ${QUANTITIES[quantity].title}`), ...made];

@@ -14,7 +14,8 @@ function makeSizes() {
     });
     inputs[place] = input;
     const step = (sign, factor) => element("button", { type: "button", tabindex: -1, title: factor > 0 ? `double ${size.name}` : `halve ${size.name}`, click: () => scaledBy(place, factor) }, sign);
-    return element("div", { class: "size" }, element("label", { for: id, title: size.key ? `${size.name}, and ${size.key}: the model has learned positions for one size` : size.name }, element("bdi", {}, size.name)), element("span", { class: "field" }, step("÷2", -1), input, step("×2", 1)));
+    const fault = element("p", { id: `${id}-fault`, class: "fault", role: "alert", hidden: true });
+    return element("div", {}, element("div", { class: "size" }, element("label", { for: id, title: size.key ? `${size.name}, and ${size.key}: the model has learned positions for one size` : size.name }, element("bdi", {}, size.name)), element("span", { class: "field" }, step("÷2", -1), input, step("×2", 1))), fault);
   });
   const own = fields.filter((_, place) => !SIZES[place].config);
   const config = fields.filter((_, place) => SIZES[place].config);
@@ -30,9 +31,21 @@ function makeSizes() {
 
 function typed(place) {
   const size = parseSize(inputs[place].value);
-  inputs[place].setAttribute("aria-invalid", String(size === null));
-  inputs[place].title = size === null ? "a whole number from 1 on: 4096, 4k (4 × 1024)" : "";
+  const { name } = SIZES[place];
+  const value = inputs[place].value.trim();
+  const said = value ? `“${value.slice(0, 40)}” is no ${name}` : `${name} is empty`;
+  sayFault(place, size === null ? `${said}: a whole number from 1 on, as 4096, 4k (4 × 1024) or 1e6. The numbers here are still those of ${exact(state.sizes[place])}.` : "");
   if (size !== null) setSize(place, size);
+}
+
+// What is wrong with a field, below it; nothing if it is right.
+function sayFault(place, text) {
+  const fault = document.getElementById(`size-${place}-fault`);
+  inputs[place].setAttribute("aria-invalid", String(text !== ""));
+  if (text) inputs[place].setAttribute("aria-describedby", fault.id);
+  else inputs[place].removeAttribute("aria-describedby");
+  fault.hidden = text === "";
+  fault.textContent = text;
 }
 
 function stepped(event, place) {
@@ -57,7 +70,7 @@ function setSize(place, size, write = false) {
 function writeSize(place) {
   if (!inputs[place]) return;
   inputs[place].value = state.sizes[place];
-  inputs[place].setAttribute("aria-invalid", "false");
+  sayFault(place, "");
 }
 
 function resetSizes() {

@@ -13,7 +13,7 @@ const HELP = [
 
 function makePage() {
   const button = (id, label, title, click) => element("button", { id, type: "button", title, "aria-label": title, click }, label);
-  const options = QUANTITIES.map((quantity) => element("option", { value: quantity.name }, quantity.title));
+  const options = QUANTITIES.filter(({ twin, name }) => !twin || name === CONTENT.color).map((quantity) => element("option", { value: quantity.name }, quantity.title));
   const field = element("input", { id: "search", type: "search", placeholder: "Search  /", "aria-label": "Search parts", autocomplete: "off", input: search, focus: search });
   field.addEventListener("keydown", (event) => {
     if (event.key === "Enter") search()?.();
@@ -37,6 +37,7 @@ function makePage() {
         button("export", "SVG", "Save this view as SVG (s)", exportView),
         button("ask", "?", "Keys (?)", () => toggleHelp()),
       ),
+      element("div", { id: "of" }, CONTENT.of),
     ),
     element("div", { id: "notice", role: "alert", hidden: true }),
     element("main", {},

@@ -62,10 +62,13 @@ function shapeText(shape, dtype) {
   return !dtype || dtype.includes("float") ? text : `${dtype} ${text}`;
 }
 
-// The number that a reader types, as the command line reads it: 4096, 4_096, 4k (4 x 1024), 1m; null if it is none.
+// The number that a reader types, as the command line reads it: 4096, 4_096, 4k (4 x 1024), 1.5k, 1m, 1e6; null if it is
+// none, or not a whole number from 1 on.
 function parseSize(text) {
-  const found = /^\s*([0-9]+(?:_[0-9]+)*)\s*([kKmM]?)\s*$/.exec(text.replaceAll(",", ""));
-  if (!found || found[1].length > 30) return null;
-  const size = BigInt(found[1].replaceAll("_", "")) * { "": 1n, k: 1024n, m: 1048576n }[found[2].toLowerCase()];
-  return size > 0n ? size : null;
+  const found = /^\s*([0-9]+(?:_[0-9]+)*)(?:\.([0-9]+))?(?:e\+?([0-9]{1,2}))?\s*([km]?)\s*$/i.exec(text.replaceAll(",", ""));
+  if (!found || text.length > 40) return null;
+  const [, whole, part = "", exponent = "0", unit] = found;
+  const above = BigInt(whole.replaceAll("_", "") + part) * 10n ** BigInt(exponent) * { "": 1n, k: 1024n, m: 1048576n }[unit.toLowerCase()];
+  const below = 10n ** BigInt(part.length);
+  return above > 0n && above % below === 0n ? above / below : null;
 }

@@ -12,8 +12,10 @@ from typing import Any
 import chromium
 import pytest
 from chromium import Opened
+from click.testing import CliRunner
 
 import graphacct
+from graphacct.cli import cli
 from graphacct.render.units import human
 from graphacct.sizes import parse_size
 
@@ -114,11 +116,61 @@ def test_numbers_are_written_as_in_tables(browser: Any, pages: dict[str, Path]) 
     for unit in ("FLOP", "byte", "parameter", "op"):
         script = f"(numbers) => numbers.map((each) => human(BigInt(each), {unit!r}))"
         assert page(script, [str(each) for each in numbers]) == [human(each, unit) for each in numbers]
-    texts = ["4096", "4_096", "4k", "128K", "1m", "1"]
+    texts = ["4096", "4_096", "4k", "128K", "1m", "1", "1e6", "1.5k", "2e+3", "0.5k"]
     assert page("(texts) => texts.map((each) => String(parseSize(each)))", texts) == [
         str(parse_size(each)) for each in texts
     ]
-    assert page("['0', '-1', '1.5', 'k', '', '1e9x'].map(parseSize)") == [None] * 6
+    assert page("['0', '-1', '1.5', 'k', '', '1e9x', '1e-3'].map(parseSize)") == [None] * 7
+
+
+def test_a_field_says_what_is_wrong_with_it(browser: Any, pages: dict[str, Path]) -> None:
+    """Below it, with the size that the numbers are of; until a size is typed that is one."""
+    page = Opened(browser, pages["gpt2"])
+    field = page.tab.get_by_label("seq_len", exact=True)
+    for text in ("-3", "0", "abc", "1.5", ""):
+        field.fill(text)
+        said = page.tab.locator(".fault:visible")
+        assert said.count() == 1
+        assert said.get_attribute("role") == "alert"
+        assert f"“{text}” is no seq_len" in said.inner_text() or not text
+        assert said.inner_text().endswith("The numbers here are still those of 1,024.")
+    field.fill("0.5k")
+    assert page.tab.locator(".fault:visible").count() == 0
+    assert human(graphacct.account("gpt2", seq_len=512).total["flops"], "FLOP") in page.texts("#totals b")
+    assert page.faults == []
+
+
+def test_a_page_says_what_its_numbers_are_of(browser: Any, tmp_path: Path) -> None:
+    """Below the title, in the words of a picture's caption; in training the totals tell the forward pass from the
+    step, and a command has all memory together."""
+    path = tmp_path / "page.html"
+    typed = ["bert-base-uncased", "--phase", "train", "--mask", "causal"]
+    assert CliRunner().invoke(cli, ["draw", *typed, "-o", str(path)]).exit_code == 0
+    page = Opened(browser, path)
+    told = page.tab.locator("#of").inner_text()
+    for text in ("convention exact, mask causal", "nodes costed", "phase train", "dtype float32", "optimizer adamw"):
+        assert text in told
+    assert "seq_len" not in told  # it has a field
+    totals = page.tab.locator("#totals").inner_text()
+    assert "Step FLOPs" in totals
+    assert "Forward FLOPs" in totals
+    assert page.texts("#memory") == ["graphacct memory bert-base-uncased --phase train"]
+
+
+def test_nothing_lies_over_the_view(browser: Any, pages: dict[str, Path]) -> None:
+    """The buttons and the legend have places of their own, and the first view cuts no closed part at its lower edge."""
+    for width, height in ((1280, 800), (390, 844)):
+        page = Opened(browser, pages["gpt2"])
+        page.tab.set_viewport_size({"width": width, "height": height})
+        page("openFirst()")
+        view, *others = [page.tab.locator(name).bounding_box() for name in ("#view", ".zoom", "#legend")]
+        for box in others:
+            assert box["y"] >= view["y"] + view["height"] - 1 or box["y"] + box["height"] <= view["y"] + 1
+        end = f"({view['height']} - PADDING) / view.scale"
+        assert page(
+            "[...view.boxes].filter(([number]) => !(isScope(number) && state.open.has(number)))"
+            f".every(([, {{ y, height }}]) => y >= {end} || y + height <= {end} + 0.01)"
+        )
 
 
 def test_scopes_open_and_close_in_place(browser: Any, pages: dict[str, Path]) -> None:
