@@ -65,7 +65,7 @@ def test_list_devices(run: Any) -> None:
     assert "24.0 GB nominal" in shown
     items = json.loads(run("list", "devices", "--format", "json").stdout)["items"]
     sxm = next(item for item in items if item["name"] == "H100-SXM")
-    assert (sxm["memory_bytes"], sxm["nominal"], "h100" in sxm["aliases"]) == (85_899_345_920, False, True)
+    assert (sxm["memory_bytes"], sxm["nominal"], "h100" in sxm["aliases"]) == (85_520_809_984, False, True)
     assert sxm["source"]
     assert "3072 GB/s" in sxm["conflicts"]
 
