@@ -87,9 +87,13 @@ class Reading:
 
     @property
     def note(self) -> str:
-        """What a reader must know of a formula that does not hold at the model's own sizes."""
+        """What a reader must know of a formula that does not hold at the model's own sizes: of which the value is that
+        is shown with it."""
         named: Set[str] = {name for guard in self.failing for name in names_in(self.trace, guard.terms)}
-        return "; ".join(f"{name} 1 has another formula: give {name}=1" for name in sorted(named & self.units))
+        return "; ".join(
+            f"the value is at {name} {self.sizes[name]}; {name} 1 has another formula: give {name}=1"
+            for name in sorted(named & self.units)
+        )
 
 
 def readings(

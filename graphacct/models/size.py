@@ -97,6 +97,16 @@ def config_sizes(found: object, overrides: Mapping[str, Any]) -> dict[str, int]:
     return dict(_sizes(_configured(found, overrides)))
 
 
+def staying(found: object, overrides: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, int]:
+    """Returns the sizes of a model's configuration that stay as they are when some keys have other values: none of
+    those keys, and nothing that follows from them. Of its parts none, and none where the model refuses the values."""
+    try:
+        own, then = config_sizes(found, overrides), config_sizes(found, {**overrides, **changed})
+    except ConfigError:
+        return {}
+    return {key: size for key, size in own.items() if key not in changed and then.get(key) == size and "." not in key}
+
+
 def pair_keys(found: object, overrides: Mapping[str, Any], name: str, side: int) -> list[str]:
     """Returns the keys of a model's configuration of this name, its own and those of parts, that are a height and a
     width of `side`."""

@@ -64,6 +64,13 @@ def inexact_notes(sentences: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"not exact: {printable(sentence)}" for sentence in sentences)
 
 
+def stays_note(stays: Mapping[str, int]) -> list[str]:
+    """Returns the sizes of a configuration that do not follow one that was changed, on a line: all of them, since a
+    reader's answer depends on each. Empty for none."""
+    text = ", ".join(f"{printable(name)} {size:,}" for name, size in stays.items())
+    return [f"stays: {text}"] if text else []
+
+
 def forward_notes(alone: Mapping[str, str]) -> tuple[str, ...]:
     """Returns which figures are of a training step's forward pass alone, a line for each quantity that has the step's:
     `alone` are theirs, by name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from graphacct.render.notes import forward_notes, workload_words
+from graphacct.render.notes import forward_notes, stays_note, workload_words
 from graphacct.render.printable import printable
 from graphacct.render.records import plain_value
 from graphacct.render.sheet_parts import Column, Line, Sheet
@@ -101,6 +101,7 @@ def _notes(found: Solution) -> list[str]:
     notes = [_answer(found)]
     if found.key != found.name:
         notes.append(f"{found.name} is the model's {found.key}")
+    notes += stays_note(found.stays)
     notes += forward_notes(found.forward_alone)
     if found.positions:
         notes.append(

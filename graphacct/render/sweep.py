@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from graphacct.render.notes import forward_notes
+from graphacct.render.notes import forward_notes, stays_note
 from graphacct.render.printable import printable
 from graphacct.render.row_cells import plain
 from graphacct.render.sheet_parts import Column, Line, Sheet
@@ -96,6 +96,7 @@ def notes(sweep: Sweep, shown: int | None = None) -> list[str]:
     found += map(refused, sweep.refusals)
     for name, key in request.keys.items():
         found.append(f"{name} is the model's {key}")
+    found += stays_note(request.stays)
     found += forward_notes(request.forward_alone)
     if sweep.error:
         found.append(

@@ -11,7 +11,7 @@ from graphacct.dims import Dim, digits
 from graphacct.display import display
 from graphacct.errors import ConfigError
 from graphacct.expressions.expression import Expression
-from graphacct.models.size import Size, config_sizes
+from graphacct.models.size import Size, config_sizes, staying
 from graphacct.reports.report import Report
 from graphacct.solving.asked import Asked, Side
 from graphacct.solving.search import Border, Search
@@ -66,6 +66,7 @@ class Solution:
             empty if none was.
         forward_alone: The quantities in the conditions that are of a training step's forward pass alone, each with that
             of the step.
+        stays: Of a size of the configuration, its other sizes that do not follow from it, by key.
     """
 
     model: str
@@ -84,6 +85,7 @@ class Solution:
     monotone: bool
     positions: str
     forward_alone: Mapping[str, str]
+    stays: Mapping[str, int]
 
     @property
     def equal(self) -> bool:
@@ -181,6 +183,7 @@ class Solver:
             border.monotone,
             self.size.positions[0] if size in self.extended and self.size.positions else "",
             self.asked.forward_alone,
+            staying(self.found, self.options.get("set") or {}, {self.size.key: size}) if self.size.of_config else {},
         )
 
     def _answer(self, first: int) -> Callable[[int], bool | None]:

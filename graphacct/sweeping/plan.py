@@ -15,7 +15,7 @@ from graphacct.hooks.manager import Plugins
 from graphacct.keywords import DEFAULTS
 from graphacct.models.find import find_model
 from graphacct.models.near_keys import other_spelling
-from graphacct.models.size import config_sizes, workload_sizes
+from graphacct.models.size import config_sizes, staying, workload_sizes
 from graphacct.phases import DECODE, FORWARD, GENERATE, PREFILL, TRAIN
 from graphacct.reports.report import Report
 from graphacct.solving.asked import Asked
@@ -101,6 +101,7 @@ def make_plan(
         exact,
         grid.points,
         forward_alone([plugins.quantities[name] for name in asked.quantities], *phases),
+        _stays(found, grid, keys),
     )
     swept = tuple(axis.size for axis in grid.sizes)
 
@@ -137,6 +138,15 @@ def _phases(grid: Grid, options: Mapping[str, Any]) -> list[str]:
         if axis.name == "phase" and not axis.of_config:
             return [str(value) for value in axis.values]
     return [options.get("phase") or FORWARD]
+
+
+def _stays(found: object, grid: Grid, keys: Mapping[str, Any]) -> dict[str, int]:
+    """Returns the sizes of the configuration that follow from no axis, seen at twice the model's own sizes, which is
+    divisible by what those are. Empty if no axis is of the configuration."""
+    doubled = {axis.size.key: 2 * axis.size.own for axis in grid.sizes if axis.size.of_config and axis.size.own}
+    words = {axis.name for axis in grid.words if axis.of_config}
+    stays = staying(found, keys, doubled) if doubled else {}
+    return {key: size for key, size in stays.items() if key not in words}
 
 
 def _usual(phases: Sequence[str]) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ class Request:
         points: How many points the grid has.
         forward_alone: The quantities asked for that are of a training step's forward pass alone, each with that of the
             step.
+        stays: The sizes of the configuration that follow from no axis, by key, if an axis is of the configuration.
     """
 
     model: str
@@ -39,6 +40,7 @@ class Request:
     exact: bool
     points: int
     forward_alone: Mapping[str, str]
+    stays: Mapping[str, int]
 
 
 @attrs.frozen(eq=False, repr=False)

@@ -125,7 +125,11 @@ def test_it_is_the_answer_of_trying_every_size(where: str) -> None:
             UnknownNameError,
             "'flop'; did you mean 'flops'. known: q",
         ),
-        ({"for_": "seq", "where": CROSSING}, UnknownNameError, "unknown size 'seq'.*seq_len.*known: of the workload"),
+        (
+            {"for_": "seq_lem", "where": CROSSING},
+            UnknownNameError,
+            "unknown size 'seq_lem'.*seq_len.*known: of the workload",
+        ),
         ({"for_": "batch", "max": True, "where": "step_flops < 9"}, ConfigError, "step_flops exists only in phase tr"),
         ({"for_": "batch", "max": True, "where": "params <= 15"}, ConfigError, r"batch 1 params \(124,439,808\) <= 15"),
         ({"for_": "batch", "max": True, "where": "params < 1e9"}, ConfigError, "hold at every batch tried, up to"),
@@ -164,3 +168,17 @@ def test_numbers_of_heads_divide() -> None:
     )
     assert found.beside is not None
     assert (found.size, found.at.sides[0].left_value, found.beside.size) == (16, 2 * 1024**3, 32)
+
+
+def test_what_stays_is_said() -> None:
+    """Of a size of the configuration, the others that do not follow from it: a head's size follows from the width."""
+    found = graphacct.solve("llama-3-8b", for_="d_model", max=True, where="params < 1.5e9", range_="768:1024:64")
+    assert found.stays["intermediate_size"] == 14336
+    assert "hidden_size" not in found.stays
+    assert "intermediate_size 14,336, num_hidden_layers 32, num_attention_heads 32" in str(found)
+    assert "stays" not in found.to_dict()
+    swept = graphacct.sweep("llama-3-8b", over={"d_model": "4096,8192", "n_layers": "1"}, keep="params")
+    assert "stays: vocab_size 128,256, intermediate_size 14,336, num_attention_heads 32" in str(swept)
+    assert "stays" not in str(graphacct.sweep("llama-3-8b", over={"batch": "1,2"}, keep="params"))
+    by_length = graphacct.solve("gpt2", for_="batch", max=True, where="flops < 1e12")
+    assert "stays" not in str(by_length)
