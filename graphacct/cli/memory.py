@@ -153,9 +153,10 @@ def _measured(
     from graphacct.render.memory import answer
     from graphacct.render.notes import beyond_positions
     from graphacct.render.units import bytes_
-    from graphacct.sizes import bytes_text, parse_bytes
+    from graphacct.sizes import bytes_text
+    from graphacct.verbs.fits import budget_bytes
 
-    budget = parse_bytes(fits)
+    budget = budget_bytes(fits, given["plugins"])
     extra: dict[str, Any] = {}
     notes: list[str] = []
     if search:

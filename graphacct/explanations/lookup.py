@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from graphacct.errors import UnknownNameError, unknown
+from graphacct.costs.roles import ROLES
+from graphacct.errors import UnknownNameError, suggest, unknown
 from graphacct.explanations.formulas import number
 from graphacct.graph.paths import index_of, is_index, outward, pattern
 
@@ -60,4 +61,9 @@ def resolve(report: Report, node: str) -> str:
         raise UnknownNameError(f"{node!r} is the end of {len(ends)} paths of {report.model}: {shown}; give more of one")
     parts = wanted.count(".") + 1
     known = {*paths, *(".".join(path.split(".")[-parts:]) for path in paths)}
+    if wanted in ROLES:
+        raise UnknownNameError(
+            f"{node!r} is a role of nodes, which the conditions of solve may name, and no node or scope of "
+            f"{report.model}{suggest(wanted, known)} (a report with depth=9 shows all)"
+        )
     raise unknown("node", node, known, f"a report of {report.model} with depth=9 shows all")

@@ -261,10 +261,19 @@ class Graph:
 
     @classmethod
     def from_nx(
-        cls, graph: networkx.Graph[Any], name: str = "", operators: Mapping[str, Operator] | None = None
+        cls,
+        graph: networkx.Graph[Any],
+        name: str = "",
+        operators: Mapping[str, Operator] | None = None,
+        plugins: Any = None,
     ) -> Graph:
         """Returns the Graph of a networkx graph: one that `Graph.nx` gave, or a plain DiGraph whose nodes carry
-        operator names and shapes (see `graphacct.graph.networkx_view.from_networkx` for the attributes)."""
+        operator names and shapes (see `graphacct.graph.networkx_view.from_networkx` for the attributes).
+
+        Its operators are `operators`, or those of `plugins` as the verbs take them, or of all installed plugins.
+        """
+        if operators is None and plugins is not None:
+            operators = plugins.operators
         result: Graph = display("graph.from_networkx", graph, name, operators)
         return result
 

@@ -20,8 +20,9 @@ FILE_MODULE = "graphacct_model_"
 
 
 def called(module: str, function: str, plugins: Plugins, unknown: Exception) -> Any:
-    """Returns what a function makes: a Graph, or an object for a reader. An argument `operators` gets the operators of
-    the plugins in use. It runs in the contexts in which readers have their objects built.
+    """Returns what a function makes, or what stands in its place: a Graph, or an object for a reader. An argument
+    `operators` gets the operators of the plugins in use. It runs in the contexts in which readers have their objects
+    built.
 
     Raises ReadError for a file or function that is not there or that fails, and `unknown` for a module that is not
     there, if it knows a model of a similar name: phi3:mini.
@@ -35,6 +36,8 @@ def called(module: str, function: str, plugins: Plugins, unknown: Exception) -> 
         maker = getattr(there, function, None)
         if maker is None:
             raise AttributeError(f"{module!r} has no attribute {function!r}{_others(there)}")
+        if not callable(maker):
+            return maker  # the graph itself, in place of a function that returns it
         code = getattr(maker, "__code__", None)
         asks = code is not None and "operators" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         return _built(partial(maker, operators=plugins.operators) if asks else maker, plugins)

@@ -18,6 +18,7 @@ from graphacct.errors import ConfigError, unknown
 from graphacct.graph.paths import pattern
 from graphacct.phases import DECODE, GENERATE, PREFILL
 from graphacct.reports.rows import ParameterRow, Row, by_operator, by_parameter, by_scope
+from graphacct.reports.totals import Totals
 
 if TYPE_CHECKING:
     from graphacct.footprint.memory import Memory
@@ -49,6 +50,9 @@ class Report:
     elsewhere: tuple[Quantity, ...] = ()
     origins: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     conditions: tuple[Any, ...] = ()
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "total", Totals(self.total, self.elsewhere))
 
     @property
     def model(self) -> str:

@@ -8,7 +8,6 @@ from typing import Any, Unpack
 from graphacct.costs.annotate import annotate
 from graphacct.costs.conventions import Convention, find_convention
 from graphacct.decisions import recorded
-from graphacct.errors import unknown as unknown_name
 from graphacct.hooks.manager import Plugins, default
 from graphacct.keywords import (
     DEFAULTS,
@@ -79,7 +78,9 @@ def accounted(
     model that was accounted for in whole before."""
     for name in quantities or ():
         if name not in plugins.quantities:
-            raise unknown_name("quantity", name, plugins.quantities)
+            from graphacct.costs.quantities import not_there
+
+            raise not_there(name, plugins.quantities, {})
     asked, others = separated(options)
     counted = find_convention(convention, plugins.conventions, mask)
     found = find_model(model, plugins, others.get("set") or {})

@@ -6,7 +6,9 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from graphacct.errors import ConfigError, brief
 from graphacct.graph.graph import Graph
+from graphacct.graph.networkx_view import is_networkx
 from graphacct.hooks.manager import default
 
 if TYPE_CHECKING:
@@ -15,10 +17,14 @@ if TYPE_CHECKING:
     from graphacct.operators.operator import Operator
 
 
-def save(graph: Graph, path: str | os.PathLike[str]) -> None:
-    """Saves a graph as JSON (docs/graph-json.md)."""
+def save(graph: Graph | networkx.Graph[Any], path: str | os.PathLike[str]) -> None:
+    """Saves a graph, or a networkx graph that `Graph.from_nx` reads, as JSON (docs/graph-json.md)."""
     from graphacct.readers.graph_json import write
 
+    if not isinstance(graph, Graph):
+        if not is_networkx(graph):
+            raise ConfigError(f"save takes a Graph, not {brief(graph)}: graphacct.build gives that of a model")
+        graph = from_networkx(graph, "", None)
     write(graph, path)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Unpack
 
-from graphacct.hooks.manager import Plugins
+from graphacct.errors import ConfigError, UnknownNameError, brief
+from graphacct.hooks.manager import Plugins, default
 from graphacct.keywords import DEFAULTS, AccountKeywords, checked
 from graphacct.reports.report import Report
 from graphacct.verbs.memory import memory
@@ -44,7 +45,25 @@ def fits(
     """
     from graphacct.footprint.fits import fit
     from graphacct.footprint.memory import Memory
-    from graphacct.sizes import parse_bytes
 
     found = model if isinstance(model, Memory) else memory(model, unknown=unknown, plugins=plugins, **options)
-    return fit(found, parse_bytes(budget) if isinstance(budget, str) else budget)
+    return fit(found, budget_bytes(budget, plugins) if isinstance(budget, str) else budget)
+
+
+def budget_bytes(budget: str, plugins: Plugins | None = None) -> int:
+    """Returns the bytes of a budget as it is written. Raises ConfigError, which leads a device's name to `memory`."""
+    from graphacct.devices.find import find_device
+    from graphacct.sizes import parse_bytes
+
+    try:
+        return parse_bytes(budget)
+    except ConfigError:
+        try:
+            device = find_device(budget, (plugins or default()).devices)
+        except UnknownNameError:
+            device = None
+        if device is None:
+            raise
+        raise ConfigError(
+            f"{brief(budget)} is a device, {device.name}, and no size of a memory: ask memory with on={brief(budget)}"
+        ) from None

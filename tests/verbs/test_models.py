@@ -12,6 +12,7 @@ import pytest
 
 import graphacct
 from graphacct import ConfigError
+from graphacct.hooks.manager import default
 
 KEYS = {"model_type": "gpt2", "n_layer": 2, "n_embd": 64, "n_head": 4, "vocab_size": 100, "n_positions": 32}
 PARAMS = 100 * 64 + 32 * 64 + 2 * (12 * 64**2 + 13 * 64) + 2 * 64
@@ -149,3 +150,31 @@ def test_plugins_of_files(tmp_path: Path) -> None:
     assert graphacct.account(net, plugins=plugins).total["flops"] == 2 * 8
     with pytest.raises(TypeError, match=r'what graphacct.load_plugins\("my_ops.py"\) returns, not a list'):
         graphacct.account(net, plugins=[file])  # type: ignore[arg-type]
+
+
+def test_a_message_leads_to_the_verb_or_name_that_has_the_answer() -> None:
+    """A device, a role, the memory and a misspelt total each have a place of their own."""
+    small = graphacct.account("gpt2", seq_len=8, quantities=["params", "flops"])
+    with pytest.raises(graphacct.ConfigError, match="ask memory with on='rtx-4090'"):
+        graphacct.fits("gpt2", "rtx-4090", seq_len=8)
+    with pytest.raises(graphacct.GraphacctError, match="unknown quantity 'memory_bytes': `graphacct memory` has"):
+        graphacct.account("gpt2", seq_len=8, quantities=["memory_bytes"])
+    with pytest.raises(graphacct.GraphacctError, match=r"'attention' is a role .* gpt2; did you mean 'attn'\?"):
+        graphacct.formula("gpt2", "attention", seq_len=8)
+    with pytest.raises(KeyError, match=r"unknown quantity 'flop'; did you mean 'flops'\?"):
+        small.total["flop"]
+    assert small.total.get("flop") is None
+
+
+def test_a_networkx_graph_is_taken_where_a_graph_is(tmp_path: Path) -> None:
+    """By save, and as an object of a module; from_nx has the operators of plugins."""
+    graph = graphacct.build("gpt2", seq_len=8)
+    graphacct.save(graph.nx, tmp_path / "g.json")
+    assert graphacct.load(tmp_path / "g.json").name == graph.name
+    with pytest.raises(graphacct.ConfigError, match="save takes a Graph, not 'gpt2'"):
+        graphacct.save("gpt2", tmp_path / "h.json")  # type: ignore[arg-type]
+    file = tmp_path / "net_of_object.py"
+    file.write_text("import graphacct\ng = graphacct.build('gpt2', seq_len=8).nx\n")
+    assert graphacct.account(f"{file}:g", quantities=["params"]).total["params"] == 124439808
+    plugins = default()
+    assert len(graphacct.Graph.from_nx(graph.nx, plugins=plugins).nodes) == len(graph.nodes)
