@@ -126,9 +126,9 @@ def test_it_is_the_answer_of_trying_every_size(where: str) -> None:
             "'flop'; did you mean 'flops'. known: q",
         ),
         (
-            {"for_": "seq_lem", "where": CROSSING},
+            {"for_": "seq", "where": CROSSING},
             UnknownNameError,
-            "unknown size 'seq_lem'.*seq_len.*known: of the workload",
+            "unknown size 'seq'.*seq_len.*known: of the workload",
         ),
         ({"for_": "batch", "max": True, "where": "step_flops < 9"}, ConfigError, "step_flops exists only in phase tr"),
         ({"for_": "batch", "max": True, "where": "params <= 15"}, ConfigError, r"batch 1 params \(124,439,808\) <= 15"),
