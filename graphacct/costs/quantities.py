@@ -164,7 +164,7 @@ def forward_alone(quantities: Iterable[Quantity], *phases: object) -> dict[str, 
     return {item.name: item.forward_of for item in quantities if item.forward_of} if TRAIN in phases else {}
 
 
-OF_MEMORY = frozenset(("memory", "memory_bytes", "total_bytes", "total_memory", "gpu_memory", "vram", "kv_cache_bytes"))
+OF_MEMORY = frozenset(("memory", "memory_bytes", "total_bytes", "total_memory", "gpu_memory", "vram"))
 """What a report is asked for, and only a Memory has."""
 
 
@@ -173,9 +173,9 @@ def not_there(
 ) -> GraphacctError:
     """Returns the error for a quantity that is not among the `known` ones of a report: one of the `others`, which
     reports of other phases have, or none at all."""
-    if name in OF_MEMORY:
-        return UnknownNameError(f"unknown {kind} {brief(name)}: `graphacct memory` has the memory, part by part")
     quantity = others.get(name)
+    if quantity is None and name in OF_MEMORY:
+        return UnknownNameError(f"unknown {kind} {brief(name)}: `graphacct memory` has the memory, part by part")
     if quantity is None or not quantity.phase:
         return unknown(kind, name, known)
     phases = quantity.phase.split()

@@ -18,7 +18,7 @@ def ratio(quantity: Quantity, plugin: str, values: Mapping[str, Dim]) -> Any:
 
     Raises PluginError, which names the quantity and its plugin, if its function fails or gives no number.
     """
-    figures: Mapping[str, Any] = values
+    figures: Mapping[str, Any] = dict(values)  # whose KeyError is raised in the ratio's own line
     shapes = [value.shape for value in figures.values() if is_array(value)]
     if not shapes:
         return _one(quantity, plugin, figures)

@@ -3,7 +3,7 @@
 Nodes of a kind have the same operator, figures and formulas, and tensors that differ by where they come from. A path is
 the scope's and a name; a tensor's name begins with the path of a node. `parts.js` puts all of it together again.
 
-    down_blocks.0.resnets.0.conv2, whose x comes from part 30, and whose weight is its own:
+    down_blocks.0.attentions.0.proj_in, whose x comes from part 30, and whose weight is its own:
     {"name": "conv2", "in": 22, "of": 14, "from": [30]}, with the kind 14:
     {"operator": "convolution", "operands": [["x", null, …], ["weight", ".weight", …]], …}
 """
