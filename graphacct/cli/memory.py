@@ -166,7 +166,7 @@ def _measured(
         extra = {f"max_{name}": size, "limit": best.limit or None}
         notes.append(f"the largest {name} that fits is {size:,}{parts}" + (f" ({best.limit})" if best.limit else ""))
         if name == "seq_len":
-            notes += beyond_positions(size, _positions(model, given.get("set") or {}))
+            notes += beyond_positions(size, _positions(model, given))
     else:
         found = memory(model, **given)
     result = fit(found, budget)
@@ -190,13 +190,14 @@ def _taken(found: Memory, given: dict[str, Any]) -> tuple[str, ...]:
     return (f"seq_len {length:,} is the model's longest, as none was given: give --seq-len",)
 
 
-def _positions(model: str, keys: dict[str, Any]) -> tuple[str, int] | None:
+def _positions(model: str, given: dict[str, Any]) -> tuple[str, int] | None:
     """Returns the key of the model's configuration that says how many positions a text has, and its value."""
     from graphacct.hooks.manager import default
     from graphacct.models.find import find_model
     from graphacct.models.size import positions
 
-    return positions(find_model(model, default(), keys), keys)
+    keys = given.get("set") or {}
+    return positions(find_model(model, given["plugins"] or default(), keys), keys)
 
 
 def _largest(search: str, size: int, found: Memory) -> tuple[str, int, str]:

@@ -179,3 +179,20 @@ def test_a_long_sequence_that_was_not_given_is_said(run: Any, tmp_path: Path) ->
         assert "none was given" not in run("memory", str(file), "--seq-len", "16384", *asked).stdout
         assert "none was given" not in run("memory", str(file), "--phase", "decode", *asked).stdout
     assert "none was given" not in run("memory", "gpt2", "--fits", "16GB").stdout
+
+
+def test_the_longest_sequence_of_a_plugins_own_model(run: Any, tmp_path: Path) -> None:
+    """A model that only the file of --plugin has is found for every line of the answer."""
+    (tmp_path / "own.py").write_text(
+        "import attrs\nimport graphacct\n\n"
+        "@attrs.frozen\nclass Config:\n    width: int = graphacct.fields.size(8)\n\n"
+        "def build(config, workload, b):\n"
+        "    x = b.input('x', (workload.batch, workload.seq_len, config.width))\n"
+        "    return b.apply('relu', x)\n\n"
+        "@graphacct.hookimpl\ndef graphacct_register_architectures():\n"
+        "    return [graphacct.Architecture('own', Config, build, {}, sizes={'seq_len': lambda config: 16})]\n"
+    )
+    asked = ("--plugin", str(tmp_path / "own.py"), "--phase", "forward", "--dtype", "fp32")
+    found = run("memory", "own", *asked, "--fits", "64kB", "--max-seq-len")
+    # the input and the output are there at once, 2 * 8 numbers of 4 bytes a token
+    assert "the largest seq_len that fits is 1,000" in found.stdout, found.stderr
