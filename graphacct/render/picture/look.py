@@ -35,6 +35,7 @@ DEFAULTS: Mapping[str, Any] = {
     "fields": None,
     "scope": None,
     "width_cm": None,
+    "bare": False,
 }
 """The keywords of a picture that a page does not have."""
 _COLOUR = re.compile(r'\b(color|COLOR|BGCOLOR|fillcolor|fontcolor)="(#[0-9a-f]{6})"')
@@ -54,6 +55,7 @@ class Look:
         grey: Whether greys of the same lightness stand for the colours.
         fields: The quantities that the boxes show; None for parameters, FLOPs and what colours them.
         width_cm: The width of the picture; None for its own.
+        bare: Whether the title, the legend and the caption are left out.
         narrow: Whether boxes have a line more, and are narrower.
         columns: In how many columns a long picture is, if it has places where it can be broken.
     """
@@ -63,6 +65,7 @@ class Look:
     grey: bool = False
     fields: Sequence[str] | None = None
     width_cm: float | None = None
+    bare: bool = False
     narrow: bool = False
     columns: int = 1
 

@@ -76,13 +76,13 @@ class Painter:
         together = {"newrank": "true"} if few or not self.rows else {}
         order = KEPT_ORDER if few and self.rows else {}
         dot = DotSource("graphacct", {**GRAPH, **together, **order, **self.look.graph()}, NODE, EDGE)
-        dot.attr(
-            label=legend.title(self.report, self.amounts.quantity, self.scope, self.scene.part),
-            tooltip=labels.tooltip([self.report.model]),
-        )
+        dot.attr(tooltip=labels.tooltip([self.report.model]))
+        if not self.look.bare:
+            dot.attr(label=legend.title(self.report, self.amounts.quantity, self.scope, self.scene.part))
         longest = legend.NARROW_LINE if self.narrow and len(self.scene.boxes) <= FEW else legend.LONGEST_LINE
         with dot.subgraph(name="cluster_picture") as frame:
-            frame.attr(label=legend.caption(self.report, self.amounts, self.scene, longest))
+            if not self.look.bare:
+                frame.attr(label=legend.caption(self.report, self.amounts, self.scene, longest))
             frame.attr(labelloc="b", peripheries="0", margin="4")
             self._fill(frame)
         across = towers(self.scene)
