@@ -203,8 +203,9 @@ def layout(source: str) -> str:
     from graphacct.render.picture.across import redrawn
     from graphacct.render.picture.clearance import cleared
     from graphacct.render.picture.engine import laid_out
+    from graphacct.render.picture.loops import kept_inside
 
-    return markup.inside(cleared(redrawn(laid_out(source, "svg").decode("utf-8"))))
+    return markup.inside(cleared(kept_inside(redrawn(laid_out(source, "svg").decode("utf-8")))))
 
 
 def written(source: str, svg: str, form: str) -> bytes:
@@ -215,9 +216,9 @@ def written(source: str, svg: str, form: str) -> bytes:
     if form == "png":
         from graphacct.render.picture.across import placed
         from graphacct.render.picture.engine import PLACED, laid_out
-        from graphacct.render.picture.shapes import CLASS
+        from graphacct.render.picture.shapes import CLASS, MOVED
 
-        if f"class={CLASS}" in source:  # whose way is not the layout program's
+        if any(f'class="edge {name}"' in svg for name in (CLASS, MOVED)):  # whose way is not the layout program's
             return laid_out(placed(laid_out(source, "dot").decode("utf-8"), svg), PLACED)
         return laid_out(source, form)
     if form == "pdf":

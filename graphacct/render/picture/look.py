@@ -12,7 +12,7 @@ from graphacct.errors import ConfigError, brief, suggest
 from graphacct.render.picture.labels import NARROW, SHARE, SLIM, TEXT_SIZE, WIDTH
 from graphacct.render.picture.lines import DotSource
 from graphacct.render.picture.palette import grey
-from graphacct.render.picture.shapes import CLASS
+from graphacct.render.picture.shapes import CLASS, LOOP
 
 TOP_DOWN, LEFT_RIGHT = "top-down", "left-right"
 DIRECTIONS: Mapping[str, Mapping[str, str]] = {
@@ -95,7 +95,7 @@ class Look:
     def loop(self) -> dict[str, str]:
         """Returns the attributes of an edge into the next repetition, which leaves the boxes at their side."""
         side = "s" if self.orientation == LEFT_RIGHT else "e"
-        return {"tailport": side, "headport": side}
+        return {"tailport": side, "headport": side, "class": LOOP}
 
     def apart(self) -> dict[str, str]:
         """Returns the attributes of a graph without labels at its arrows, which would make these twice as long."""
