@@ -46,7 +46,8 @@ def redrawn(svg: str) -> str:
 
 
 def placed(dot: str, svg: str) -> str:
-    """Returns DOT source with all places in it, its arrows that are drawn anew as in the SVG of the same layout, for a PNG."""
+    """Returns DOT source with all places in it, for a PNG: arrows that are drawn anew are as in the SVG of the same
+    layout."""
     lines = svg.split("\n")
     for arrow in items_of(lines):
         if arrow.across or arrow.moved:
@@ -54,7 +55,11 @@ def placed(dot: str, svg: str) -> str:
             way = " ".join(f"{x:.2f},{-y:.2f}" for x, y in path)
             (x, y), place = head[1], re.escape(arrow.title.replace("&#45;&gt;", " -> "))
             dot = re.sub(
-                rf'({place}\s.*?\bpos=")[^"]*', rf"\g<1>{'s' if arrow.loop else 'e'},{x:.2f},{-y:.2f} {way}", dot, count=1, flags=re.DOTALL
+                rf'({place}\s.*?\bpos=")[^"]*',
+                rf"\g<1>{'s' if arrow.loop else 'e'},{x:.2f},{-y:.2f} {way}",
+                dot,
+                count=1,
+                flags=re.DOTALL,
             )
     return dot.replace(f'"{WIDE}"', FONT)
 
