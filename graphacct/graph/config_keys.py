@@ -22,6 +22,7 @@ class ConfigKeys:
         meant: For a key that is not understood, the closest key that the family has, if there is one.
         read_as: As which family a file of an unknown one is read, and why; empty for a known one.
         sizes: Sizes of the workload that a file beside it stated, and its name; empty if none did.
+        defaults: Which main sizes nobody gave, so that they are those of the family's class; empty if all were given.
     """
 
     not_understood: tuple[str, ...] = ()
@@ -30,11 +31,14 @@ class ConfigKeys:
     meant: Mapping[str, str] = NOTHING
     read_as: str = ""
     sizes: str = ""
+    defaults: str = ""
 
     def notes(self) -> tuple[str, ...]:
         """Returns what a reader of the figures must know of them, a sentence each."""
         notes = [f"read: {self.read_as}"] if self.read_as else []
         notes += [f"left out: {text}" for text in self.left_out.values()]
+        if self.defaults:
+            notes.append(f"defaults: {self.defaults}")
         if self.sizes:
             notes.append(f"sizes: {self.sizes}")
         if self.not_understood:
