@@ -20,7 +20,8 @@ class ConfigKeys:
         left_out: Keys of parts that the model's class leaves out, and what each describes: layers that predict further
             tokens.
         meant: For a key that is not understood, the closest key that the family has, if there is one.
-        read_as: As which family a file of an unknown one is read, and why; empty for a known one.
+        read_as: As which family a file of an unknown one is read, or as which preset a repository that none is of, and
+            why; empty for known ones.
         sizes: Sizes of the workload that a file beside it stated, and its name; empty if none did.
         defaults: Which main sizes nobody gave, so that they are those of the family's class; empty if all were given.
     """

@@ -126,11 +126,16 @@ def _find_model(model: object, plugins: Plugins, overrides: Mapping[str, Any]) -
     spelled = next((other for other in known if other.lower() == name.lower()), name)
     if spelled != name:
         return find_model(spelled, plugins, overrides)
-    from graphacct.models.hub_names import preset_of_hub_name, unknown_model  # most models are found before this
+    from graphacct.models.hub_names import preset_of_hub_name, trained_from, unknown_model  # most are found before this
 
     of_hub = preset_of_hub_name(name, plugins)
     if of_hub is not None:
         return find_model(of_hub, plugins, overrides)
+    other = trained_from(name, plugins)
+    if other is not None:
+        like = find_model(other[0], plugins, overrides)
+        assert isinstance(like, ModelChoice)
+        return attrs.evolve(like, keys=attrs.evolve(like.keys, read_as=other[1]))
     module, colon, function = name.rpartition(":")
     of_presets = [preset for item in plugins.architectures.values() for preset in item.presets]
     unknown = unknown_model(name, of_presets, list(plugins.architectures), plugins)
