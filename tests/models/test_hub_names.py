@@ -56,7 +56,8 @@ def test_another_training_is_the_preset_and_says_so(name: str, preset: str | Non
     assert (found[0] if found else None) == preset
     if found is not None:
         keys = graphacct.build(name, seq_len=8).config_keys
-        assert keys is not None and keys.notes() == (f"read: {found[1]}",)
+        assert keys is not None
+        assert keys.notes() == (f"read: {found[1]}",)
         assert "its config.json may state another context or vocabulary" in found[1]
 
 
