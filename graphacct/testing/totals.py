@@ -137,9 +137,7 @@ class ModelContract(Contract):
                 "Register the operator of that node: docs/writing-a-plugin.md.",
             )
 
-    def check_folded(
-        self, row: Totals, graph: Graph | None = None, totals: Mapping[str, Any] | None = None
-    ) -> None:
+    def check_folded(self, row: Totals, graph: Graph | None = None, totals: Mapping[str, Any] | None = None) -> None:
         """Fails unless a model with blocks and the same model written out have the same totals; `graph` is what stands
         for the row's, whose totals are counted unless they are given."""
         if graph is None:
