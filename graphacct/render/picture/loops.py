@@ -50,7 +50,7 @@ def _keep(
     boxes = [box for box in nodes.values() if box not in ends and overlap(box, frame)]
     paths = [(item.around(), item.points) for item in others if overlap(item.around(), frame)]
     if turned:
-        (*ends,) = map(_turned, ends)
+        ends = _turned(ends[0]), _turned(ends[1])
         frame, boxes, frames = _turned(frame), [*map(_turned, boxes)], [*map(_turned, frames)]
         paths = [(_turned(place), [(y, x) for x, y in points]) for place, points in paths]
     tail, head = ends
