@@ -1,11 +1,12 @@
-"""The parts sum to the total: of every preset, in every grouping and every format."""
+"""The parts sum to the total: of every preset, in every grouping, and in a file of it."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -31,49 +32,47 @@ TRAINED = ("gpt2", "t5-small", "smollm3-3b", "gpt-oss-20b", "deepseek-v2-lite", 
 """One preset of each way to fold layers: one block, several, alternating ones, none."""
 
 
-def check(report: Report) -> None:
-    """Asserts it for every quantity that is a sum."""
-    total: Mapping[str, Any] = report.total
-    names = [quantity.name for quantity in report.quantities if quantity.combine == "sum"]
-    page = json.loads(to_json(report))
-    roots = {row.path for row in report.by_scope if row.depth == 0}
-    for rows in (
-        [row.values for row in report.by_scope if row.path in roots],
-        [row.values for row in report.by_operator],
-        [row for row in page["by_scope"] if row["path"] in roots],
-        page["by_operator"],
-    ):
-        for name in names:
-            assert sum([row[name] for row in rows]) == total[name], name
-    scopes = read(report, "scope")
-    outermost = [place for place, path in enumerate(scopes["path"]) if path in roots]
-    for name in names:
-        assert sum([int(scopes[name][place]) for place in outermost]) == total[name], name
-    for by in ("operator", "node"):
-        columns = read(report, by)
-        for name in names:
-            assert sum(map(int, filter(None, columns[name]))) == total[name], name
-    assert sum([row["params"] for row in page["by_parameter"]]) == total["params"]
-    assert sum(map(int, read(report, "parameter")["params"])) == total["params"]
-    assert sum(row.parameter.spec.elements * row.owned for row in report.by_parameter) == total["params"]
-    for row in page["by_parameter"]:  # no row of a model whose operators are all known is left out in silence
+FILES = ("json", "scope", "operator", "node", "parameter")
+"""What is written and read back: JSON has three groupings in one file, a CSV file one."""
+
+
+def check(report: Report, files: Sequence[str] = FILES) -> None:
+    """Asserts it for every quantity that is a sum: of the report's rows and of what is read back."""
+    check_rows(report, "scope", [{"path": row.path, **row.values} for row in report.by_scope])
+    check_rows(report, "operator", [row.values for row in report.by_operator])
+    parameters = report.records("parameter")
+    check_rows(report, "parameter", parameters)
+    for file in files:
+        if file == "json":
+            page = json.loads(to_json(report))
+            for by in ("scope", "operator", "parameter"):
+                check_rows(report, by, page[f"by_{by}"])
+        else:
+            names, *lines = csv.reader(io.StringIO(to_csv(report, file)))
+            check_rows(report, file, [dict(zip(names, line, strict=True)) for line in lines])
+    assert sum(row.parameter.spec.elements * row.owned for row in report.by_parameter) == report.total["params"]
+    for row in parameters:  # no row of a model whose operators are all known is left out in silence
         assert (row["params"] == 0) == bool(row["tied_to"] or row["buffer"]), row["name"]
     cells = [line.cells[4] for line in sheet(report, "parameter").lines]  # the table, Markdown and HTML
-    assert cells == [shown(row["params"]) if row["params"] else "" for row in page["by_parameter"]]
+    assert cells == [shown(row["params"]) if row["params"] else "" for row in parameters]
 
 
-def read(report: Report, by: str) -> dict[str, tuple[str, ...]]:
-    """The columns of a CSV file, by their names."""
-    names, *rows = csv.reader(io.StringIO(to_csv(report, by)))
-    return dict(zip(names, zip(*rows, strict=True), strict=True))
+def check_rows(report: Report, by: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Asserts it for the rows of one grouping, whose figures are numbers or texts; scopes contain their nodes."""
+    names = [quantity.name for quantity in report.quantities if quantity.combine == "sum"]
+    if by == "scope":
+        roots = {row.path for row in report.by_scope if row.depth == 0}
+        rows = [row for row in rows if row["path"] in roots]
+    for name in names if by != "parameter" else ("params",):
+        assert sum([int(row[name] or 0) for row in rows]) == report.total[name], (by, name)
 
 
-@each("preset", PRESETS)
-def test_the_parts_of_a_forward_pass_sum_to_its_total(preset: str) -> None:
+@each("preset, file", zip(PRESETS, cycle(FILES)))
+def test_the_parts_of_a_forward_pass_sum_to_its_total(preset: str, file: str) -> None:
     """By scope, operator, parameter and node; deepseek-v3's tensors summed to 14 of its 671 billion parameters. And no
     node of a family's first preset is a scope."""
     report = account(preset, **runnable(preset))
-    check(report)
+    check(report, [file])
     if preset in FIRST:
         assert not scopes_that_are_nodes(report.annotated.graph)
 
