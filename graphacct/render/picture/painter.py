@@ -20,7 +20,7 @@ from graphacct.render.picture.bundles import Bundle, bundled
 from graphacct.render.picture.lines import DotSource
 from graphacct.render.picture.look import Look
 from graphacct.render.picture.nesting import nested
-from graphacct.render.picture.places import above, beside, columns, leftmost, towers
+from graphacct.render.picture.places import above, alike, beside, columns, leftmost, towers
 from graphacct.render.picture.scene import STRAIGHT, Box, Chain, Scene
 from graphacct.render.picture.styles import EDGE, EDGES, GRAPH, NODE
 from graphacct.render.picture.tooltips import Formula
@@ -76,13 +76,16 @@ class Painter:
         together = {"newrank": "true"} if few or not self.rows else {}
         order = KEPT_ORDER if few and self.rows else {}
         dot = DotSource("graphacct", {**GRAPH, **together, **order, **self.look.graph()}, NODE, EDGE)
-        dot.attr(
-            label=legend.title(self.report, self.amounts.quantity, self.scope, self.scene.part),
-            tooltip=labels.tooltip([self.report.model]),
+        title = (
+            {}
+            if self.look.bare
+            else {"label": legend.title(self.report, self.amounts.quantity, self.scope, self.scene.part)}
         )
+        dot.attr(**title, tooltip=labels.tooltip([self.report.model]))
         longest = legend.NARROW_LINE if self.narrow and len(self.scene.boxes) <= FEW else legend.LONGEST_LINE
         with dot.subgraph(name="cluster_picture") as frame:
-            frame.attr(label=legend.caption(self.report, self.amounts, self.scene, longest))
+            if not self.look.bare:
+                frame.attr(label=legend.caption(self.report, self.amounts, self.scene, longest))
             frame.attr(labelloc="b", peripheries="0", margin="4")
             self._fill(frame)
         across = towers(self.scene)
@@ -113,7 +116,7 @@ class Painter:
                 with into.subgraph(name=self.clusters[item]) as cluster:
                     cluster.attr(**boxes.frame(self.scene.scopes[item], self.report, self.amounts))
                     fill(item, cluster)
-            for row in dict.fromkeys([*self.rows.values(), *beside(self.scene)]):
+            for row in dict.fromkeys([*self.rows.values(), *beside(self.scene), *alike(self.scene)]):
                 if self.known[row[0]].scopes == chain:
                     into.row(row)
 
