@@ -42,6 +42,7 @@ def redrawn(svg: str) -> str:
             path = _path(nodes[ends[0]].around(), nodes[ends[1]].around(), nodes, others, frames)
             if path:
                 draw(lines, arrow, path)
+                arrow.points = path
     return "\n".join(lines)
 
 
