@@ -95,7 +95,7 @@ def graphacct_register_outputs() -> Iterable[Output]:
 
     table = ("by", "depth", "columns", "binary")
     page = ("color_by", "depth", "unroll", "views", "plugins")
-    picture = (*page, "orientation", "font_size", "grey", "fields", "scope", "width_cm")
+    picture = (*page, "orientation", "font_size", "grey", "fields", "scope", "width_cm", "bare")
     return (
         Output("table", "For a terminal.", REPORT, (".txt", ".text"), "graphacct.render.table:table", table),
         Output(

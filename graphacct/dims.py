@@ -82,11 +82,23 @@ def check_dim(value: Any, subject: str, minimum: int = 1) -> Dim:
                 )
             return value
         if isinstance(value, bool) or not hasattr(value, "__index__"):
-            raise ConfigError(f"{subject} must be an integer, not {brief(value)}")
+            raise ConfigError(f"{subject} must be an integer, not {brief(value)}{_as_typed(value)}")
         value = value.__index__()
     if not minimum <= value <= MAX_DIM:
         raise ConfigError(f"{subject} must be {_at_least(minimum)}, not {brief(value)}")
     return value
+
+
+def _as_typed(value: Any) -> str:
+    """Returns the advice for a text: the integer that a command line reads in it."""
+    if not isinstance(value, str):
+        return ""
+    from graphacct.sizes import parse_size  # an error alone needs it
+
+    try:
+        return f": write {parse_size(value)}"
+    except ConfigError:
+        return ""
 
 
 def _at_least(minimum: int) -> str:

@@ -65,6 +65,8 @@ def parse_size(text: str) -> int:
 def parse_bytes(text: str) -> int:
     """Returns the bytes of a size of memory, rounded down. Raises ConfigError, which says how they are written.
 
+    Case says nothing (24gb is 24GB), but in 24Gb, which are gigabits to many.
+
     >>> parse_bytes("24GiB"), parse_bytes("1.5 GB"), parse_bytes("24G"), parse_bytes("1e9")
     (25769803776, 1500000000, 24000000000, 1000000000)
     """
@@ -72,6 +74,10 @@ def parse_bytes(text: str) -> int:
     if number is None or (unit and (unit not in BYTES or "e" in text.lower())):
         raise ConfigError(f"{brief(text)} is no size of a memory: write a number and its unit, 24GiB or 24GB")
     if unit:
+        typed = text.strip()[-len(unit) :]
+        if typed.endswith("b") and typed != unit:
+            full, eighth = (f"{float(each):g}{typed[:-1]}B" for each in (number, number / 8))
+            raise ConfigError(f"{brief(text)} may mean bits: write {full} for bytes, or {eighth} for as many bits")
         return int(number * BYTES[unit])
     if number < LEAST_BARE:
         shown = text.strip()

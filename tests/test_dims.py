@@ -46,7 +46,9 @@ def test_symbols_and_sweeps_pass(value: Any) -> None:
         (True, "seq_len must be an integer, not True"),
         (1.5, "seq_len must be an integer, not 1.5"),
         (1024.0, "seq_len must be an integer, not 1024.0"),
-        ("128", "seq_len must be an integer, not '128'"),
+        ("128", "seq_len must be an integer, not '128': write 128"),
+        ("2k", "seq_len must be an integer, not '2k': write 2048"),  # as the command line reads it
+        ("1,024", "seq_len must be an integer, not '1,024'"),
         (None, "seq_len must be an integer, not None"),
     ],
 )

@@ -86,6 +86,24 @@ def test_a_size_without_its_unit(text: str, way_out: str) -> None:
         parse_bytes(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("24Gb", "'24Gb' may mean bits: write 24GB for bytes, or 3GB for as many bits"),
+        ("1.5 Gib", "'1.5 Gib' may mean bits: write 1.5GiB for bytes, or 0.1875GiB for as many bits"),
+        ("512kb", None),  # all small: nobody told apart
+        ("24gb", None),
+    ],
+)
+def test_gigabits_are_no_gigabytes(text: str, says: str | None) -> None:
+    """A small b after a large letter is the sign of bits."""
+    if says is None:
+        assert parse_bytes(text) > 0
+    else:
+        with pytest.raises(ConfigError, match=f"^{says}$"):
+            parse_bytes(text)
+
+
 @pytest.mark.parametrize("text", ["", "GiB", "-3GB", "24 apples", "nan GB", "1e3GB", "24,5GB", "9" * 2000])
 def test_what_is_no_size_of_memory(text: str) -> None:
     """Not a number with a unit."""

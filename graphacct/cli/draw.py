@@ -15,7 +15,7 @@ from graphacct.cli.parameter_types import OneOf, OutputPath
 if TYPE_CHECKING:
     from graphacct.display import Output
 
-LOOK = ("orientation", "font_size", "grey", "fields", "scope", "width_cm")
+LOOK = ("orientation", "font_size", "grey", "fields", "scope", "width_cm", "bare")
 """The options of a picture in a file, which a page does not have."""
 OWN = ("model", "output", "color_by", "depth", "unroll", "views", *LOOK)
 """The options that a report has not."""
@@ -54,6 +54,7 @@ OWN = ("model", "output", "color_by", "depth", "unroll", "views", *LOOK)
 @click.option("--font-size", type=SIZE, default=9, metavar="POINTS", help="Of the text in the boxes.  [default: 9]")
 @click.option("--grey", is_flag=True, help="Greys of the same lightness in place of colours.")
 @click.option("--width-cm", type=float, metavar="CM", help="The picture's width.  [default: as its text is large]")
+@click.option("--bare", is_flag=True, help="Without title and legend, which a paper's caption replaces.")
 def command(
     model: str, output: str, color_by: str, depth: int | None, unroll: bool, views: bool, **options: Any
 ) -> None:

@@ -16,7 +16,7 @@ from graphacct.render.printable import printable
 
 TRACEBACK_VARIABLE = "GRAPHACCT_TRACEBACK"
 OTHERS = (
-    *("convention", "mask", "unknown", "on", "depth", "unroll", "views", "expand", "where", "max", "min", "by"),
+    *("convention", "mask", "unknown", "on", "depth", "unroll", "views", "bare", "expand", "where", "max", "min", "by"),
     *("over", "keep", "pareto", "exact", "strict", "output", "workers", "scheduler"),
 )
 LINE = 600

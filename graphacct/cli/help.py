@@ -13,7 +13,7 @@ GROUPS = {
     "Training": "loss profile recompute freeze optimizer master dp zero",
     "What is counted": "quantity quantities convention mask unknown",
     "Output": "by depth columns unroll views color_by scope fields orientation font_size grey "
-    "width_cm timeline plot against bytes_ format_ output",
+    "width_cm bare timeline plot against bytes_ format_ output",
 }
 """The groups of options, in the order of the help; a command's other options are its own, and come first."""
 EXAMPLES: Mapping[str, Sequence[tuple[str, str]]] = {

@@ -55,6 +55,7 @@ class Quantity:
         analysis: The entry of `NodeCost.analyses` that it reads, if any. A report that shows none of an entry's
             quantities need not compute it.
         forward_of: The quantity of a training step, where this one is of the step's forward pass alone: notes name it.
+            `none` if no quantity is of the step.
         within: The quantity that it is a part of: tables and lines show it only where the two totals differ.
         title: What stands above its column; its name unless given.
         words: What the line below a table calls it. A quantity with words stands there, and one without has a column of
@@ -100,8 +101,12 @@ class Quantity:
         return not self.phase or (PREFILL if phase == GENERATE else phase) in self.phase.split()
 
 
-def _core(name: str, unit: str, doc: str, title: str, words: str, forward_of: str = "") -> Quantity:
-    """Returns a quantity of the cost of a node, under the same name there."""
+NO_STEP = "none"
+"""What stands in `forward_of` if no quantity is of the step."""
+
+
+def _core(name: str, unit: str, doc: str, title: str, words: str, forward_of: str = NO_STEP) -> Quantity:
+    """Returns a quantity of the cost of a node, under the same name there; it is of the forward pass."""
     return Quantity(name, unit, attrgetter(f"cost.{name}"), doc, title=title, words=words, forward_of=forward_of)
 
 
@@ -152,6 +157,7 @@ CORE = (
         "FLOP/byte",
         doc="flops by the bytes that nodes read and write: flops / (read_bytes + write_bytes).",
         of_row=_intensity,
+        forward_of=NO_STEP,
         title="Intensity",
         words="arithmetic intensity",
     ),
@@ -160,7 +166,7 @@ CORE = (
 
 def forward_alone(quantities: Iterable[Quantity], *phases: object) -> dict[str, str]:
     """Returns those of some quantities that are of a training step's forward pass alone, if a step is among the phases:
-    the quantity of the step for each."""
+    the quantity of the step for each, or `none`."""
     return {item.name: item.forward_of for item in quantities if item.forward_of} if TRAIN in phases else {}
 
 

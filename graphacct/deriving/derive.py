@@ -14,7 +14,7 @@ from graphacct.costs.ratios import ratio
 from graphacct.deriving.blocks import depths, in_blocks
 from graphacct.deriving.collecting import not_collecting
 from graphacct.deriving.formula import TOTAL, Formula
-from graphacct.deriving.reading import readings
+from graphacct.deriving.reading import Readings
 from graphacct.deriving.scopes import scopes
 from graphacct.deriving.symbols import Symbol, by_cache, chosen, symbols_of
 from graphacct.errors import ConfigError, UnknownNameError, brief, suggest
@@ -89,8 +89,8 @@ class _Derivation:
         asked: Sequence[str],
     ) -> None:
         self.aliases = aliases
-        self.readings = readings(account, completed, options, symbols, asked)
-        self.report = self.readings[-1].report
+        self.readings = Readings(account, completed, options, symbols, asked)
+        self.report = next(iter(self.readings)).report
 
     def formula(
         self, name: str, node: str | None, by: str | None, depth: int | None, operators: Mapping[str, Operator]
@@ -104,14 +104,15 @@ class _Derivation:
             return whole
         if quantity.of_row is not None:
             raise ConfigError(f"{name} is a ratio, which scopes have no sum of: leave by={by!r} out")
-        place = [item.name for item in self.report.quantities].index(name)
+        report = self.readings.last.report
+        place = [item.name for item in report.quantities].index(name)
         figures = [
             (pattern(record.node.name), value_of(values[place]))
-            for record, values in _rows(self.report)
+            for record, values in _rows(report)
             if chosen(record.node.name)
         ]
         around = 0 if path == TOTAL or any(each in path for each in "?[") else depth_of(path) + 1
-        order = {row.path: index for index, row in enumerate(self.report.by_scope)}
+        order = {row.path: index for index, row in enumerate(report.by_scope)}
         paths = sorted(scopes(figures, quantity.combine, around, depth), key=lambda each: order.get(each, len(order)))
         parts = tuple(
             self._formula(quantity, each, _chooser(self.report, each, operators)) for each in steps(paths, "scopes")
@@ -123,7 +124,7 @@ class _Derivation:
             return _figure(report, quantity, path, chosen)
 
         reading = next((each for each in self.readings if each.holds_at_own(figure_of)), None)
-        everywhere, reading = reading is not None, reading or self.readings[-1]
+        everywhere, reading = reading is not None, reading or self.readings.last
         trace, figure = reading.trace, figure_of(reading.report)
         names = names_in(trace, figure.terms) if isinstance(figure, TracedSize) else set()
         point = reading.own if everywhere else reading.sizes

@@ -3,17 +3,18 @@
 The batch is 1 unless given, and a length all positions that there are. At just these sizes some rules take a branch of
 their own, and what is traced there holds there alone. So the report is traced at a batch of 2, and at half the length
 if at its own the trace finds it to be as long as another size. Whether a formula holds at the model's own sizes too is
-seen by a trace there: with 1 put in for the batch, both must be the same formula.
+seen by its value there, and where that is the report's by a trace there: with 1 put in for the batch, both must be the
+same formula.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from functools import cached_property, partial
 from typing import Any
 
 from graphacct.deriving.symbols import Symbol
-from graphacct.deriving.traced_report import HELD, Held, TracedReport, traced_report
+from graphacct.deriving.traced_report import HELD, Held, TracedReport, is_exact, traced_report
 from graphacct.formulas.conditions import names_in, told
 from graphacct.formulas.evaluate import Evaluation
 from graphacct.formulas.guards import Guard
@@ -37,16 +38,22 @@ class Reading:
     """
 
     def __init__(
-        self, found: TracedReport, own: Mapping[str, int], sizes: Mapping[str, int], tied: Mapping[str, str]
+        self,
+        found: TracedReport,
+        own: Mapping[str, int],
+        sizes: Mapping[str, int],
+        tied: Mapping[str, str],
+        at_own: AtOwn,
     ) -> None:
-        """`tied` are sizes that equal another one at the model's own sizes, and not at these."""
+        """`tied` are sizes that equal another one at the model's own sizes, and not at these; `at_own` is the report at
+        the model's own sizes."""
         self.found, self.own, self.sizes, self.tied = found, own, sizes, tied
         self.report, self.trace, self.workload, self.held = found.report, found.trace, found.workload, found.held
         self.units = {name for name, size in sizes.items() if own[name] == UNIT and size == SEVERAL}
         self.decisions = found.trace.decisions
         at = Evaluation(found.trace, own)
         self.failing = [guard for guard in self.decisions if not at.holds(guard)]
-        self.at_own: TracedReport | None = None
+        self._at_own = at_own
         self._both: tuple[Evaluation, Evaluation] | None = None
         self._told: dict[bool, tuple[Guard, ...]] = {}
 
@@ -54,10 +61,16 @@ class Reading:
         """Returns whether a figure's formula is, at the model's own sizes, the one that is traced there."""
         if not self.failing:
             return True
-        if self.at_own is None or not all(map(Evaluation(self.trace, self.own).holds, self.guards(True))):
+        at = Evaluation(self.trace, self.own)
+        if not all(map(at.holds, self.guards(True))):
             return False
-        ours, there = self._common(self.at_own.trace)
-        return bool(_key(ours.of(figure(self.report))) == _key(there.of(figure(self.at_own.report))))
+        value = at.of(figure(self.report))
+        if isinstance(value, int) and value != figure(self._at_own.plain):
+            return False
+        traced = self._at_own.traced
+        ours, there = self._common(traced.trace)
+        same = _key(ours.of(figure(self.report))) == _key(there.of(figure(traced.report)))
+        return bool(same) and self._at_own.is_exact
 
     def _common(self, of_own: Trace) -> tuple[Evaluation, Evaluation]:
         """Returns this trace and that at the model's own sizes with the sizes of one trace put in: the own ones, where
@@ -96,54 +109,112 @@ class Reading:
         )
 
 
-def readings(
-    account: Callable[..., Report],
-    completed: Callable[[Report], Report],
-    options: Mapping[str, Any],
-    symbols: Sequence[Symbol],
-    asked: Sequence[str],
-) -> Sequence[Reading]:
-    """Returns the readings of a model, those whose formulas hold for more sizes first.
+class AtOwn:
+    """The report at the model's own sizes, of plain numbers and traced. Each is made when it is asked for."""
 
-    Args:
-        account: What returns the report for some options.
-        completed: What adds to a report the quantities that take long.
-        options: Those of the model.
-        symbols: The sizes to trace.
-        asked: Names of those that must be traced. Raises ConfigError if one of them cannot be.
-    """
-    own = {symbol.name: symbol.value for symbol in symbols}
-    free = {symbol.name for symbol in symbols if not symbol.of_config and not symbol.given}
-    sizes = {name: SEVERAL if name in free and size == UNIT else size for name, size in own.items()}
-    traced = partial(traced_report, account, options, symbols, completed=completed)
-    found = [Reading(traced(own, sizes, asked), own, sizes, {})]
-    first = found[0]
-    tied = _tied(first.trace, free - first.units)
-    if tied:
-        halved = {**sizes, **{name: sizes[name] // 2 for name in tied}}
-        other = Reading(traced(own, halved, asked, first.held), own, halved, tied)
-        if len(other.held) == len(first.held):
-            found.insert(0, other)
-    if any(reading.failing for reading in found):
-        ones = [Held(name, UNIT, HELD) for name in first.units]
-        at_own = traced(own, own, (), [*first.held, *ones])
-        for reading in found:
-            reading.at_own = at_own
-    return found
+    def __init__(self, plain: Callable[[], Report], traced: Callable[[], TracedReport]) -> None:
+        self._plain, self._traced = plain, traced
+
+    @cached_property
+    def plain(self) -> Report:
+        return self._plain()
+
+    @cached_property
+    def traced(self) -> TracedReport:
+        """A size of 1 stays a number in it."""
+        return self._traced()
+
+    @cached_property
+    def is_exact(self) -> bool:
+        return is_exact(self.traced.report, self.plain)
 
 
-def _tied(trace: Trace, names: Set[str]) -> dict[str, str]:
-    """Returns the sizes of these names that a guard says to equal another size, by that one's name."""
-    found = {}
-    for guard in trace.decisions:
-        there = names_in(trace, guard.terms)
-        mine = there & names
-        if guard.kind == "==" and guard.holds and len(guard.terms) == len(there) == 2 and len(mine) == 1:
-            (name,) = mine
-            (other,) = there - mine
-            if trace.sizes[name] == trace.sizes[other] and trace.sizes[name] % 2 == 0:
-                found[name] = other
-    return found
+class Readings:
+    """The readings of a model, those whose formulas hold for more sizes first. Each is made when it is asked for: with
+    the quantities that take long, a second one takes as long as the first."""
+
+    def __init__(
+        self,
+        account: Callable[..., Report],
+        completed: Callable[[Report], Report],
+        options: Mapping[str, Any],
+        symbols: Sequence[Symbol],
+        asked: Sequence[str],
+    ) -> None:
+        """
+        Args:
+            account: What returns the report for some options.
+            completed: What adds to a report the quantities that take long.
+            options: Those of the model.
+            symbols: The sizes to trace.
+            asked: Names of those that must be traced. Raises ConfigError if one of them cannot be.
+        """
+        self._own = {symbol.name: symbol.value for symbol in symbols}
+        self._free = {symbol.name for symbol in symbols if not symbol.of_config and not symbol.given}
+        self._sizes = {
+            name: SEVERAL if name in self._free and size == UNIT else size for name, size in self._own.items()
+        }
+        self._asked = asked
+        self._plain = lambda: completed(account(**options))
+        self._traced = partial(traced_report, account, options, symbols, completed=completed, plain={})
+        self._start = self._traced(
+            self._own, self._sizes, asked, enough=lambda trace: bool(self._tied(trace)), confirm=False
+        )
+        self._wider = self._untied(self._start)
+        if self._wider is None and not self._start.whole:
+            self._start = self._traced(self._own, self._sizes, asked, confirm=False)
+            self._wider = self._untied(self._start)
+
+    def __iter__(self) -> Iterator[Reading]:
+        """Yields them. Where their formulas are those that are traced at the model's own sizes, it is that trace which
+        is held against plain numbers."""
+        first = self._wider or self._reading(self._start, self._sizes, {})
+        if first.failing:
+            yield first
+        if not first.failing or self.last.found is not first.found:
+            yield self.last
+
+    @cached_property
+    def last(self) -> Reading:
+        """The one whose lengths are the model's own, held against plain numbers."""
+        start = self._start
+        if not start.whole or not start.is_confirmed():
+            start = self._traced(self._own, self._sizes, self._asked)
+        return self._reading(start, self._sizes, {})
+
+    @cached_property
+    def _at_own(self) -> AtOwn:
+        ones = [Held(name, UNIT, HELD) for name, size in self._sizes.items() if size != self._own[name]]
+        held = [*self._start.held, *ones]
+        return AtOwn(self._plain, lambda: self._traced(self._own, self._own, (), held, confirm=False))
+
+    def _untied(self, found: TracedReport) -> Reading | None:
+        """Returns the reading at half of each length that is as long as another size; None if there is none, or if more
+        sizes stay numbers in it."""
+        tied = self._tied(found.trace)
+        if not tied:
+            return None
+        halved = {**self._sizes, **{name: self._sizes[name] // 2 for name in tied}}
+        other = self._traced(self._own, halved, self._asked, found.held, confirm=False)
+        known = found.whole or not self._tied(other.trace)
+        return self._reading(other, halved, tied) if known and len(other.held) == len(found.held) else None
+
+    def _tied(self, trace: Trace) -> dict[str, str]:
+        """Returns the lengths that a guard says to equal another size, by that one's name."""
+        names = {name for name in self._free if self._sizes[name] == self._own[name]}
+        found = {}
+        for guard in trace.decisions:
+            there = names_in(trace, guard.terms)
+            mine = there & names
+            if guard.kind == "==" and guard.holds and len(guard.terms) == len(there) == 2 and len(mine) == 1:
+                (name,) = mine
+                (other,) = there - mine
+                if trace.sizes[name] == trace.sizes[other] and trace.sizes[name] % 2 == 0:
+                    found[name] = other
+        return found
+
+    def _reading(self, found: TracedReport, sizes: Mapping[str, int], tied: Mapping[str, str]) -> Reading:
+        return Reading(found, self._own, sizes, tied, self._at_own)
 
 
 def _key(figure: Any) -> Any:

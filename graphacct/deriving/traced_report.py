@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
+from functools import cache, partial
 from typing import Any
 
 import attrs
@@ -59,6 +60,8 @@ class TracedReport:
         held: The sizes that stayed numbers.
         exact: Whether every figure is the one of a report of plain numbers: a family may ask whether a size is an int,
             and describe another model if it is none.
+        whole: Whether it has the quantities that take long.
+        is_confirmed: Whether these are the ones of plain numbers. It takes as long as they do.
     """
 
     report: Report
@@ -66,6 +69,8 @@ class TracedReport:
     workload: frozenset[str]
     held: tuple[Held, ...]
     exact: bool
+    whole: bool
+    is_confirmed: Callable[[], bool]
 
 
 def traced_report(
@@ -78,6 +83,8 @@ def traced_report(
     held_before: Sequence[Held] = (),
     completed: Callable[[Report], Report] = lambda report: report,
     plain: dict[Any, Report] | None = None,
+    enough: Callable[[Trace], bool] = lambda trace: False,
+    confirm: bool = True,
 ) -> TracedReport:
     """Returns the report of a model at some sizes, as many of the symbols traced as it allows.
 
@@ -91,8 +98,11 @@ def traced_report(
         held_before: The sizes that are known to have to stay numbers.
         completed: What adds to a report the quantities that take long: only one that is exact so far gets them.
         plain: Reports of plain numbers by their sizes, OWN of the model's, to which those that are made here are added.
+        enough: Whether a trace says all that is wanted of it without those quantities.
+        confirm: Whether to hold those quantities against plain numbers, for which they are found once more.
     """
-    tracing = _Tracing(account, completed, options, symbols, own, sizes, asked, {} if plain is None else plain)
+    plain = {} if plain is None else plain
+    tracing = _Tracing(account, completed, enough, confirm, options, symbols, own, sizes, asked, plain)
     found = tracing.traced({each.name: each for each in held_before})
     if found.exact:
         return found
@@ -108,6 +118,8 @@ def traced_report(
 class _Tracing:
     account: Callable[..., Report]
     completed: Callable[[Report], Report]
+    enough: Callable[[Trace], bool]
+    confirm: bool
     options: Mapping[str, Any]
     symbols: Sequence[Symbol]
     own: Mapping[str, int]
@@ -125,11 +137,12 @@ class _Tracing:
             try:
                 report = self._report(trace, kept)
                 found = _held_in(trace)
-                exact = not found and _is_exact(report, plain := self._plain(kept))
-                if exact:
+                exact = not found and is_exact(report, self._plain(kept))
+                whole = not self.enough(trace)
+                if exact and whole:
                     report = self.completed(report)
                     found = _held_in(trace)
-                    exact = not found and _is_exact(report, self.completed(plain))
+                    exact = not found and (not self.confirm or self._is_confirmed(report, kept))
             except FAILURES as error:
                 left = [name for name in self._names if name not in kept]
                 if not left:
@@ -147,8 +160,12 @@ class _Tracing:
                 continue
             if not found:
                 workload = frozenset(symbol.name for symbol in self.symbols if not symbol.of_config)
-                return TracedReport(report, trace, workload, tuple(kept.values()), exact)
+                confirmed = cache(partial(self._is_confirmed, report, kept))
+                return TracedReport(report, trace, workload, tuple(kept.values()), exact, whole, confirmed)
             kept |= {name: self.held(name, HELD) for name, _ in found}
+
+    def _is_confirmed(self, report: Report, kept: Collection[str]) -> bool:
+        return is_exact(report, self.completed(self._plain(kept)))
 
     def _report(self, trace: Trace, kept: Collection[str]) -> Report:
         """Returns the report with all but some sizes traced."""
@@ -243,7 +260,8 @@ def _held_in(trace: Trace) -> list[tuple[str, int]]:
     return [each for guard in trace.decisions if (each := held(trace, guard)) is not None]
 
 
-def _is_exact(report: Report, plain: Report) -> bool:
+def is_exact(report: Report, plain: Report) -> bool:
+    """Returns whether a traced report has the operators of one of plain numbers, and at its sizes the figures."""
     ours, theirs = ([record.node.operator for record in each.annotated.costs] for each in (report, plain))
     figures = zip(report.values, plain.values, strict=False)
     return ours == theirs and all(value_of(a) == b for mine, its in figures for a, b in zip(mine, its, strict=True))

@@ -20,8 +20,10 @@ class ConfigKeys:
         left_out: Keys of parts that the model's class leaves out, and what each describes: layers that predict further
             tokens.
         meant: For a key that is not understood, the closest key that the family has, if there is one.
-        read_as: As which family a file of an unknown one is read, and why; empty for a known one.
+        read_as: As which family a file of an unknown one is read, or as which preset a repository that none is of, and
+            why; empty for known ones.
         sizes: Sizes of the workload that a file beside it stated, and its name; empty if none did.
+        defaults: Which main sizes nobody gave, so that they are those of the family's class; empty if all were given.
     """
 
     not_understood: tuple[str, ...] = ()
@@ -30,11 +32,14 @@ class ConfigKeys:
     meant: Mapping[str, str] = NOTHING
     read_as: str = ""
     sizes: str = ""
+    defaults: str = ""
 
     def notes(self) -> tuple[str, ...]:
         """Returns what a reader of the figures must know of them, a sentence each."""
         notes = [f"read: {self.read_as}"] if self.read_as else []
         notes += [f"left out: {text}" for text in self.left_out.values()]
+        if self.defaults:
+            notes.append(f"defaults: {self.defaults}")
         if self.sizes:
             notes.append(f"sizes: {self.sizes}")
         if self.not_understood:

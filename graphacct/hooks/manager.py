@@ -163,6 +163,12 @@ class Plugins:
                     f"quantity {name!r} of plugin {found.origins[name]} is within {quantity.within!r}, which is no "
                     f"quantity{suggest(quantity.within, found)}"
                 )
+            if quantity.forward_of not in ("", "none", *found):
+                raise PluginError(
+                    f"forward_of of quantity {name!r} of plugin {found.origins[name]} is {quantity.forward_of!r}, "
+                    f"which is no quantity{suggest(quantity.forward_of, found)}: name the step's, or 'none' if there "
+                    "is none"
+                )
         return found
 
     @cached_property

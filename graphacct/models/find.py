@@ -115,19 +115,27 @@ def _find_model(model: object, plugins: Plugins, overrides: Mapping[str, Any]) -
         if os.path.exists(name):
             _say_that_a_file_is_another(name)
         architecture, config = found
-        keys = architecture.preset_keys(name) if name in architecture.presets else NO_KEYS
-        return ModelChoice(name, architecture, config, keys=keys)
+        if name in architecture.presets:
+            return ModelChoice(name, architecture, config, keys=architecture.preset_keys(name))
+        from graphacct.models.default_sizes import of_family  # most names are presets
+
+        return ModelChoice(name, architecture, config, keys=ConfigKeys(defaults=of_family(architecture, overrides)))
     if os.path.exists(name):
         return _read(name, plugins, overrides)
     known = presets(plugins)
     spelled = next((other for other in known if other.lower() == name.lower()), name)
     if spelled != name:
-        return find_model(spelled, plugins)
-    from graphacct.models.hub_names import preset_of_hub_name, unknown_model  # most models are found before this
+        return find_model(spelled, plugins, overrides)
+    from graphacct.models.hub_names import preset_of_hub_name, trained_from, unknown_model  # most are found before this
 
     of_hub = preset_of_hub_name(name, plugins)
     if of_hub is not None:
-        return find_model(of_hub, plugins)
+        return find_model(of_hub, plugins, overrides)
+    other = trained_from(name, plugins)
+    if other is not None:
+        like = find_model(other[0], plugins, overrides)
+        assert isinstance(like, ModelChoice)
+        return attrs.evolve(like, keys=attrs.evolve(like.keys, read_as=other[1]))
     module, colon, function = name.rpartition(":")
     of_presets = [preset for item in plugins.architectures.values() for preset in item.presets]
     unknown = unknown_model(name, of_presets, list(plugins.architectures), plugins)

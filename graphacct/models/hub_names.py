@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from graphacct.errors import ReadError, UnknownNameError, brief
-from graphacct.models.close_names import FEW, closest_preset, of_other_sizes, read_name
+from graphacct.models.close_names import FEW, TRAINING, closest_preset, of_other_sizes, read_name
 
 if TYPE_CHECKING:
     from graphacct.hooks.manager import Plugins
@@ -79,6 +79,39 @@ def preset_of_hub_name(name: str, plugins: Plugins) -> str | None:
         if preset is not None:
             return preset
     return None
+
+
+def trained_from(name: str, plugins: Plugins) -> tuple[str, str] | None:
+    """Returns the preset of a repository that says in its name only another training than a listed one of the same
+    organisation, and what a report says of that: `Qwen/Qwen2.5-7B-Instruct` has the layers of `Qwen/Qwen2.5-7B`. None
+    if none does, or if several presets do. A name must state its parameters: `base` is a size in t5-base."""
+    found = repository(name)
+    wanted = _without_training(found.name)
+    if found.revision or not wanted or not read_name(found.name.rpartition("/")[2]).states_parameters:
+        return None
+    listed = {
+        known: preset
+        for item in plugins.architectures.values()
+        for known, preset in getattr(item.presets, "hub_names", {}).items()
+        if _without_training(known) in (wanted, f"/{wanted}")
+    }
+    if len(set(listed.values())) != 1:
+        return None
+    preset = next(iter(listed.values()))
+    return preset, (
+        f"{found.name} as the preset {preset}, of the same layers by its name; its config.json may state another "
+        "context or vocabulary"
+    )
+
+
+def _without_training(name: str) -> str:
+    """Returns a repository's name in small letters without the words that say how the model was trained.
+
+    >>> _without_training("mistralai/Mistral-7B-Instruct-v0.3")
+    'mistralai/mistral-7b-v0.3'
+    """
+    owner, slash, model = name.lower().rpartition("/")
+    return owner + slash + "-".join(part for part in model.split("-") if part not in TRAINING)
 
 
 def unknown_model(name: str, presets: Collection[str], families: Collection[str], plugins: Plugins) -> Exception:

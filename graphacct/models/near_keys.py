@@ -51,6 +51,11 @@ KINDS = {"count": "n num number count", "extent": "size dim dims dimension d uni
 """Words of a key that say what kind of number it is."""
 
 
+def spellings(size: str) -> list[str]:
+    """Returns the spellings of a size, its own first."""
+    return next(group for group in _groups() if group[0] == size)
+
+
 def stands_for(key: str, sizes: Collection[str]) -> str:
     """Returns the size that an unknown key stands for, in another spelling or with a slip; empty if none is close.
 
@@ -64,10 +69,9 @@ def stands_for(key: str, sizes: Collection[str]) -> str:
     for spelling in (own, f"{own}s", own.removesuffix("s")):
         if spelling in plain:
             return plain[spelling]
-    lines = SPELLINGS.replace("\n    ", " ").split("\n")
-    groups = [group for group in map(str.split, lines) if own in map(_plain, group)]
+    groups = [group for group in _groups() if own in map(_plain, group)]
     if not groups and (core := _core(key)):
-        groups = [group for group in map(str.split, lines[::-1]) if any(_alike(core, _core(name)) for name in group)]
+        groups = [group for group in _groups()[::-1] if any(_alike(core, _core(name)) for name in group)]
     # hidden_dim is the width of the model or of its feed-forward network: the latter in Meta's and Mistral's files
     for group in reversed(groups):
         for name in group:
@@ -89,8 +93,7 @@ def other_spelling(key: str, sizes: Collection[str]) -> str:
     own = _plain(key)
     if of_workload := workload_spelling(key, sizes):
         return of_workload
-    lines = SPELLINGS.replace("\n    ", " ").split("\n")
-    groups = [group for group in map(str.split, lines) if own in map(_plain, group)]
+    groups = [group for group in _groups() if own in map(_plain, group)]
     found = {name for group in groups for name in group if name in sizes}
     return found.pop() if len(found) == 1 else ""
 
@@ -103,6 +106,12 @@ def workload_spelling(key: str, sizes: Collection[str]) -> str:
     """
     own = _plain(key)
     return next((size for size, said in OF_THE_WORKLOAD.items() if size in sizes and own in said.split()), "")
+
+
+@lru_cache(1)
+def _groups() -> list[list[str]]:
+    """Returns the sizes of `SPELLINGS`, each as its spellings."""
+    return [line.split() for line in SPELLINGS.strip().replace("\n    ", " ").split("\n")]
 
 
 @lru_cache(1_000)

@@ -15,6 +15,7 @@ import attrs
 
 from graphacct.errors import DeclinedError, GraphacctError, ReadError, brief
 from graphacct.files import read_json
+from graphacct.models.default_sizes import left_out
 from graphacct.models.find import NO_OVERRIDES, ModelChoice
 from graphacct.models.keys import FAMILY
 from graphacct.readers.families import family_of, of_part
@@ -151,6 +152,7 @@ def _choice(
     elif not content.get("architectures"):
         content = _overridden(_translated(content, plugins, file), overrides)
     architecture, read_as = family_of(content, plugins, os.path.basename(path))
+    part = ""
     if architecture.inner_classes:
         architecture, content, part = of_part(architecture, content)
         read_as = part or read_as
@@ -176,6 +178,8 @@ def _choice(
     keys = architecture.keys({**content, **given}, defaults=defaults)  # a size may come from the user
     if read_as:
         keys = attrs.evolve(keys, read_as=read_as)
+    if not part:
+        keys = attrs.evolve(keys, defaults=left_out(architecture, {**content, **given}))
     config = architecture.configured(content)
     found = ModelChoice(name or architecture.name, architecture, config, path, keys, applied)
     if path:

@@ -71,10 +71,9 @@ def config_keys(keys: ConfigKeys | None) -> dict[str, Any]:
     """Returns what became of the keys of a model's config.json: none are left of a model without one."""
     keys = keys or NO_KEYS
     found: dict[str, Any] = {"not_understood": [*keys.not_understood], "no_cost": [*keys.no_cost]}
-    read_as = {"read_as": keys.read_as} if keys.read_as else {}
-    if keys.sizes:
-        read_as["sizes"] = keys.sizes
-    return {"config_keys": found | ({"left_out": [*keys.left_out]} if keys.left_out else {}) | read_as}
+    said = {"read_as": keys.read_as, "sizes": keys.sizes, "defaults": keys.defaults}
+    sentences = {name: sentence for name, sentence in said.items() if sentence}
+    return {"config_keys": found | ({"left_out": [*keys.left_out]} if keys.left_out else {}) | sentences}
 
 
 def inexact(sentences: Sequence[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+from graphacct.costs.quantities import NO_STEP
 from graphacct.dims import dim_text, same
 from graphacct.operators.mask import FULL
 from graphacct.phases import GENERATE
@@ -77,9 +78,12 @@ def forward_notes(alone: Mapping[str, str]) -> tuple[str, ...]:
     named: dict[str, list[str]] = {}
     for name, step in alone.items():
         named.setdefault(printable(step), []).append(printable(name))
-    return tuple(
-        f"{' and '.join(names)} are the forward pass's; {step} are the step's" for step, names in named.items()
-    )
+    lines = []
+    for step, names in named.items():
+        verb = "is" if len(names) == 1 and not names[0].endswith("s") else "are"
+        other = "no quantity is the step's" if step == NO_STEP else f"{step} are the step's"
+        lines.append(f"{' and '.join(names)} {verb} the forward pass's; {other}")
+    return tuple(lines)
 
 
 def beyond_positions(longest: int, positions: tuple[str, int] | None) -> list[str]:

@@ -33,6 +33,7 @@ OPTIONS: Mapping[str, Mapping[str, Sequence[Any]]] = {
         "fields": (None, ["params"]),
         "scope": (),
         "width_cm": (None, 12.0),
+        "bare": (False, True),
         "branches": (),
         "command": (),
         "plugins": (),

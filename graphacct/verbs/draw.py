@@ -38,6 +38,7 @@ def draw(
     fields: Sequence[str] | None = None,
     scope: str | None = None,
     width_cm: float | None = None,
+    bare: bool = False,
     plugins: Plugins | None = None,
     **options: Unpack[ReportKeywords],
 ) -> graphviz.Digraph:
@@ -57,6 +58,7 @@ def draw(
         scope: The only scope that is drawn: its path, the end of it, or a glob, such as `model.layers.*`, repetitions
             summed; with an index, as `layers.0`, one repetition.
         width_cm: The width of the picture; its own unless given.
+        bare: Whether title and legend are left out, for a figure whose caption says what they say.
         plugins: Those in use; all that are installed unless given.
         options: As for `account`, of a model.
 
@@ -70,7 +72,7 @@ def draw(
     plugins = plugins or default()
     how: dict[str, Any] = {"color_by": color_by, "depth": depth, "unroll": unroll, "views": views}
     look: dict[str, Any] = {"orientation": orientation, "font_size": font_size, "grey": grey, "fields": fields}
-    look |= {"scope": scope, "width_cm": width_cm}
+    look |= {"scope": scope, "width_cm": width_cm, "bare": bare}
     if path is not None and os.fspath(path).lower().endswith(PAGES):
         given = [name for name, value in look.items() if value != DEFAULTS[name]]
         if given:

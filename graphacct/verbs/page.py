@@ -55,9 +55,12 @@ def page(
     if isinstance(report, Report):
         return written(reported(report, plugins, given), **how)
     found = find_model(report, plugins, options.get("set") or {})
-    return written(
-        account(found, plugins=plugins, **given), branches=partial(branches_of, found, given, plugins), **how
-    )
+    how["branches"] = partial(branches_of, found, given, plugins)
+    if plugins is default():  # a command would load the installed ones
+        from graphacct.render.page.command import command_of
+
+        how["command"] = command_of(report, given)
+    return written(account(found, plugins=plugins, **given), **how)
 
 
 def branches_of(

@@ -191,6 +191,12 @@ def test_a_folder_is_no_plugin_file(tmp_path: Path) -> None:
             "graphacct_register_quantities(): return [graphacct.Quantity('x', 'byte', lambda r: 1, within='flop')]",
             "quantity 'x' of plugin faulty .* is within 'flop', which is no quantity; did you mean 'flops'",
         ),
+        (
+            "graphacct_register_quantities(): "
+            "return [graphacct.Quantity('x', 'FLOP', lambda r: 1, forward_of='step_flop')]",
+            "forward_of of quantity 'x' of plugin faulty .* is 'step_flop', which is no quantity; did you mean "
+            r"'step_flops'\?: name the step's, or 'none' if there is none",
+        ),
     ],
 )
 def test_what_is_registered_is_checked(tmp_path: Path, source: str, says: str) -> None:

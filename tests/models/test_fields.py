@@ -40,7 +40,7 @@ def test_values_that_fit() -> None:
     ("key", "value", "message"),
     [
         ("width", 0, "width must be positive and below 2**63, not 0"),
-        ("width", "8", "width must be an integer, not '8'"),
+        ("width", "8", "width must be an integer, not '8': write 8"),
         ("padding", -1, "padding must be at least 0 and below 2**63, not -1"),
         ("inner", 0, "inner must be positive and below 2**63, not 0; null if there is none"),
         ("dropout", 1, "dropout is a probability from 0 up to (not including) 1, not 1"),

@@ -10,7 +10,7 @@ import graphacct
 from graphacct.errors import ReadError, UnknownNameError
 from graphacct.hooks.manager import default, load
 from graphacct.models.find import presets
-from graphacct.models.hub_names import closest_preset, preset_of_hub_name, suggest_model
+from graphacct.models.hub_names import closest_preset, preset_of_hub_name, suggest_model, trained_from
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,33 @@ def test_a_hub_name_is_its_preset(name: str, preset: str) -> None:
     """In any case, with or without the organisation. Reports call the model by the preset's name."""
     assert preset_of_hub_name(name, default()) == preset
     assert graphacct.build(name, seq_len=8 if preset != "hf-resnet-50" else None).name == preset
+
+
+@pytest.mark.parametrize(
+    ("name", "preset"),
+    [
+        ("Qwen/Qwen2.5-7B-Instruct", "qwen2.5-7b"),
+        ("qwen2.5-7b-instruct", "qwen2.5-7b"),
+        ("https://huggingface.co/Qwen/Qwen2.5-7B-Instruct", "qwen2.5-7b"),
+        ("Qwen/Qwen3-8B-Base", "qwen3-8b"),
+        ("baichuan-inc/Baichuan2-7B-Chat", "baichuan2-7b"),
+        ("mistralai/Mixtral-8x22B-Instruct-v0.1", "mixtral-8x22b"),
+        ("Qwen/Qwen2.5-7B-Instruct-AWQ", None),  # stored in another way
+        ("mistralai/Mistral-7B-Instruct-v0.2", None),  # another version, without a window
+        ("somebody/Qwen2.5-7B-Instruct", None),
+        ("Qwen/Qwen2.5-7B-Instruct@v1", None),
+        ("google-t5/t5", None),  # base is a size in t5-base
+    ],
+)
+def test_another_training_is_the_preset_and_says_so(name: str, preset: str | None) -> None:
+    """The layers are the same; what the repository's file may state otherwise is in a line under the table."""
+    found = trained_from(name, default())
+    assert (found[0] if found else None) == preset
+    if found is not None:
+        keys = graphacct.build(name, seq_len=8).config_keys
+        assert keys is not None
+        assert keys.notes() == (f"read: {found[1]}",)
+        assert "its config.json may state another context or vocabulary" in found[1]
 
 
 @pytest.mark.parametrize(

@@ -49,12 +49,25 @@ def test_quantities_declare_it() -> None:
     known = default().quantities
     alone = forward_alone(known.values(), "train")
     assert alone["matmul_flops"] == alone["macs"] == "step_matmul_flops"
-    assert set(alone.values()) <= {*known}
+    assert set(alone.values()) <= {*known, "none"}
+    assert {name for name, step in alone.items() if step == "none"} == {
+        *("transcendentals", "activation_bytes", "read_bytes", "write_bytes", "arithmetic_intensity")
+    }
     assert not forward_alone(known.values(), "forward", "decode")
     found = graphacct.sweep("gpt2", over={"batch": "1,2"}, keep="flops,vector_flops,macs", phase="train")
     assert "flops and vector_flops are the forward pass's; step_flops are the step's" in str(found)
     assert "macs are the forward pass's; step_matmul_flops are the step's" in str(found)
     assert "forward pass" not in str(graphacct.sweep("gpt2", over={"batch": "1,2"}, keep="step_flops", phase="train"))
+
+
+def test_what_no_quantity_of_the_step_stands_for() -> None:
+    """The bytes that a step reads are in no column: the note says that, in the place of the step's column."""
+    counted = ["read_bytes", "write_bytes", "flops", "arithmetic_intensity"]
+    report = graphacct.account("gpt2", quantities=counted, phase="train")
+    said = sheet(report, columns=["read_bytes", "write_bytes"]).notes
+    assert "read_bytes and write_bytes are the forward pass's; no quantity is the step's" in said
+    said = sheet(report, columns=["arithmetic_intensity"]).notes
+    assert "arithmetic_intensity is the forward pass's; no quantity is the step's" in said
 
 
 def test_phases_of_a_sweep() -> None:

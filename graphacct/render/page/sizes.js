@@ -34,7 +34,8 @@ function typed(place) {
   const { name } = SIZES[place];
   const value = inputs[place].value.trim();
   const said = value ? `“${value.slice(0, 40)}” is no ${name}` : `${name} is empty`;
-  sayFault(place, size === null ? `${said}: a whole number from 1 on, as 4096, 4k (4 × 1024) or 1e6. The numbers here are still those of ${exact(state.sizes[place])}.` : "");
+  const way = value.includes(",") ? "it has a comma, which may stand between thousands or between two sizes; write one size" : "a whole number from 1 on";
+  sayFault(place, size === null ? `${said}: ${way}, as 4096, 4k (4 × 1024) or 1e6. The numbers here are still those of ${exact(state.sizes[place])}.` : "");
   if (size !== null) setSize(place, size);
 }
 
@@ -112,8 +113,8 @@ function sayBranch() {
   const conditions = state.unmet.slice(0, 3).join(", ");
   notice.replaceChildren(
     element("strong", {}, "No formula on this page is for these sizes. "),
-    `They take another branch of the model's rules, or are refused: the formulas here are for ${conditions}. For these sizes run `,
-    element("code", { id: "command" }, commandNow()),
+    `They take another branch of the model's rules, or are refused: the formulas here are for ${conditions}. `,
+    ...(CONTENT.typed ? ["For these sizes run ", element("code", { id: "command" }, commandNow())] : ["Write the page again for these sizes,"]),
     " or ",
     element("button", { class: "link", type: "button", click: resetSizes }, "go back to the model's own sizes"),
     ".",

@@ -65,7 +65,7 @@ function shapeText(shape, dtype) {
 // The number that a reader types, as the command line reads it: 4096, 4_096, 4k (4 x 1024), 1.5k, 1m, 1e6; null if it is
 // none, or not a whole number from 1 on.
 function parseSize(text) {
-  const found = /^\s*([0-9]+(?:_[0-9]+)*)(?:\.([0-9]+))?(?:e\+?([0-9]{1,2}))?\s*([km]?)\s*$/i.exec(text.replaceAll(",", ""));
+  const found = /^\s*([0-9]+(?:_[0-9]+)*)(?:\.([0-9]+))?(?:e\+?([0-9]{1,2}))?\s*([km]?)\s*$/i.exec(text);
   if (!found || text.length > 40) return null;
   const [, whole, part = "", exponent = "0", unit] = found;
   const above = BigInt(whole.replaceAll("_", "") + part) * 10n ** BigInt(exponent) * { "": 1n, k: 1024n, m: 1048576n }[unit.toLowerCase()];

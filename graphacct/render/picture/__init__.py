@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,8 @@ LEGIBLE, FEWER, KEPT = 0.55, (28, 20), 0.6
 and how many of them it keeps."""
 LONG, COLUMNS = 2, (2, 3)
 """How much higher than wide a picture is that is broken into columns where it is small; how many are tried."""
+HELPS = 1.05
+"""How much larger text must become for a way to it to be named."""
 SAYS_MUCH = 12
 """The number of boxes from which on a picture shows how a model is built though all its scopes are closed."""
 
@@ -107,7 +109,7 @@ def _narrowed(picture: DotSource, form: str, report: Report, options: Mapping[st
     if options.get("width_cm") is None:
         picture, found = _in_columns(picture, found, report, given)
     else:
-        _check_legible(found, picture.smaller, options)
+        _check_legible(found, picture, report, options)
     return picture, written(picture.source, found, form)
 
 
@@ -140,16 +142,20 @@ def _size(svg: str, options: Mapping[str, Any]) -> float:
     return markup.scale(svg) if options.get("width_cm") is not None else fitting(*markup.dimensions(svg))
 
 
-def _check_legible(svg: str, smaller: Sequence[str], options: Mapping[str, Any]) -> None:
+def _check_legible(svg: str, picture: DotSource, report: Report, options: Mapping[str, Any]) -> None:
     """Warns with PictureWarning of text that is too small in print, with what would make the picture smaller."""
     import warnings
 
+    from graphacct.render.picture.dot import drawn
     from graphacct.render.picture.engine import PictureWarning
     from graphacct.render.picture.labels import TEXT_SIZE
 
     printed: float = options.get("font_size", TEXT_SIZE) * markup.scale(svg)
     if printed < markup.SMALLEST:
-        *ways, last = [*smaller, "make it wider"]
+        ways, last = [*picture.smaller], "make it wider"
+        bare = options.get("bare") or layout(drawn(report, **{**options, "bare": True}, narrow=True).source)
+        if bare is not True and markup.scale(bare) > HELPS * markup.scale(svg):
+            ways.insert(0, "leave out title and legend with bare=True")
         warnings.warn(
             f"the text of this picture is {printed:.1f} points in print at {options['width_cm']:g} cm: "
             f"{', '.join(ways)}{', or ' if ways else ''}{last}",
@@ -197,8 +203,9 @@ def layout(source: str) -> str:
     from graphacct.render.picture.across import redrawn
     from graphacct.render.picture.clearance import cleared
     from graphacct.render.picture.engine import laid_out
+    from graphacct.render.picture.loops import kept_inside
 
-    return markup.inside(cleared(redrawn(laid_out(source, "svg").decode("utf-8"))))
+    return markup.inside(cleared(kept_inside(redrawn(laid_out(source, "svg").decode("utf-8")))))
 
 
 def written(source: str, svg: str, form: str) -> bytes:
@@ -209,9 +216,9 @@ def written(source: str, svg: str, form: str) -> bytes:
     if form == "png":
         from graphacct.render.picture.across import placed
         from graphacct.render.picture.engine import PLACED, laid_out
-        from graphacct.render.picture.shapes import CLASS
+        from graphacct.render.picture.shapes import CLASS, MOVED
 
-        if f"class={CLASS}" in source:  # whose way is not the layout program's
+        if any(f'class="edge {name}"' in svg for name in (CLASS, MOVED)):  # whose way is not the layout program's
             return laid_out(placed(laid_out(source, "dot").decode("utf-8"), svg), PLACED)
         return laid_out(source, form)
     if form == "pdf":

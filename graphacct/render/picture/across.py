@@ -8,7 +8,7 @@ enters at the side.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from graphacct.render.picture.labels import FONT
@@ -41,20 +41,26 @@ def redrawn(svg: str) -> str:
             ends = [re.sub(":.*", "", name) for name in arrow.title.split("&#45;&gt;")]
             path = _path(nodes[ends[0]].around(), nodes[ends[1]].around(), nodes, others, frames)
             if path:
-                _draw(lines, arrow, path)
+                draw(lines, arrow, path)
+                arrow.points = path
     return "\n".join(lines)
 
 
 def placed(dot: str, svg: str) -> str:
-    """Returns DOT source with all places in it, its arrows across as in the SVG of the same layout, for a PNG."""
+    """Returns DOT source with all places in it, for a PNG: arrows that are drawn anew are as in the SVG of the same
+    layout."""
     lines = svg.split("\n")
     for arrow in items_of(lines):
-        if arrow.across:
+        if arrow.across or arrow.moved:
             path, head = (_numbers(lines[number]) for number in arrow.numbers)
             way = " ".join(f"{x:.2f},{-y:.2f}" for x, y in path)
             (x, y), place = head[1], re.escape(arrow.title.replace("&#45;&gt;", " -> "))
             dot = re.sub(
-                rf'({place}\s.*?\bpos=")[^"]*', rf"\g<1>e,{x:.2f},{-y:.2f} {way}", dot, count=1, flags=re.DOTALL
+                rf'({place}\s.*?\bpos=")[^"]*',
+                rf"\g<1>{'s' if arrow.loop else 'e'},{x:.2f},{-y:.2f} {way}",
+                dot,
+                count=1,
+                flags=re.DOTALL,
             )
     return dot.replace(f'"{WIDE}"', FONT)
 
@@ -85,9 +91,28 @@ def _path(
     around = (first - CLEAR, min(heights) - CLEAR, last + CLEAR, max(heights) + CLEAR)
     boxes = [box for item in nodes.values() if overlap(around, box := item.around()) and box not in (tail, head)]
     paths = [(place, item.points) for item in arrows if overlap(around, place := item.around())]
+    if last - first < 2 * CORNER + LENGTH:
+        return []
+    count = int((last - first - CORNER - LENGTH) / STEP)
+    places = [first + (CORNER if east else LENGTH) + STEP * place for place in range(count + 1)]
+    met = cost((start, heights[0]), (end, heights[1]), boxes, paths, frames)
+    x = min(places, key=lambda x: (met(x), abs(x - (first + last) / 2)))
+    return [(start, heights[0]), (x, heights[0]), (x, heights[1]), (end, heights[1])]
 
-    def cost(x: float) -> float:
-        way = [(start, heights[0]), (x, heights[0]), (x, heights[1]), (end, heights[1])]
+
+def cost(
+    start: tuple[float, float],
+    end: tuple[float, float],
+    boxes: Sequence[Rectangle],
+    paths: Sequence[tuple[Rectangle, Path]],
+    frames: Sequence[Rectangle],
+) -> Callable[[float], float]:
+    """Returns what says how much an arrow meets that leaves one point and enters another at the side, and runs up or
+    down at some x."""
+    low, high = sorted((start[1], end[1]))
+
+    def cost_at(x: float) -> float:
+        way = [start, (x, start[1]), (x, end[1]), end]
         met = 0.0
         for one, other in pairwise(way):
             left, right = sorted((one[0], other[0]))
@@ -96,29 +121,30 @@ def _path(
             wide = (left - CLEAR, top - CLEAR, right + CLEAR, bottom + CLEAR)
             met += BOX * sum(overlap(wide, box) for box in boxes)
             met += ARROW * sum(crossed(place, [path]) for path in paths)
-        low, high = min(heights), max(heights)
         met += FRAME * sum(overlap((x, low, x, high), frame) for frame in frames)
         beside = (frame for frame in frames if overlap((frame[0], low, frame[2], high), frame))
         gaps = (min(abs(x - frame[0]), abs(x - frame[2])) for frame in beside)
         met += BORDER * sum(max(0.0, 1 - gap / NEAR) for gap in gaps)
         return met
 
-    if last - first < 2 * CORNER + LENGTH:
-        return []
-    count = int((last - first - CORNER - LENGTH) / STEP)
-    places = [first + (CORNER if east else LENGTH) + STEP * place for place in range(count + 1)]
-    x = min(places, key=lambda x: (cost(x), abs(x - (first + last) / 2)))
-    return [(start, heights[0]), (x, heights[0]), (x, heights[1]), (end, heights[1])]
+    return cost_at
 
 
-def _draw(lines: list[str], arrow: Item, path: Path) -> None:
-    """Writes an arrow along corners in the place of its own."""
+def draw(lines: list[str], arrow: Item, path: Path, turned: bool = False) -> None:
+    """Writes an arrow along corners in the place of its own, into the next repetition from its head on; of a `turned`
+    one x and y are exchanged."""
     (near, tip) = path[-2:]
     way = 1.0 if tip[0] > near[0] else -1.0
     base = tip[0] - way * LENGTH
-    points = f"{base:.2f},{tip[1] - HALF:.2f} {tip[0]:.2f},{tip[1]:.2f} {base:.2f},{tip[1] + HALF:.2f}"
-    curve = " ".join(f"{x:.2f},{y:.2f}" for x, y in _rounded([*path[:-1], (base, tip[1])]))
-    first, _, rest = curve.partition(" ")
+    head = [(base, tip[1] - HALF), tip, (base, tip[1] + HALF)]
+    curve = [*_rounded([*path[:-1], (base, tip[1])])]
+    if arrow.loop:
+        curve.reverse()
+    if turned:
+        head, curve = ([(y, x) for x, y in some] for some in (head, curve))
+    points = " ".join(f"{x:.2f},{y:.2f}" for x, y in head)
+    first, *others = (f"{x:.2f},{y:.2f}" for x, y in curve)
+    rest = " ".join(others)
     for number in arrow.numbers:
         lines[number] = _D.sub(f' d="M{first}C{rest}"', lines[number])
         lines[number] = _POINTS.sub(rf'\g<1>{points}"', lines[number])

@@ -53,6 +53,7 @@ def drawn(
     fields: Sequence[str] | None = None,
     scope: str | None = None,
     width_cm: float | None = None,
+    bare: bool = False,
     narrow: bool = False,
     columns: int = 1,
     most: int = MOST,
@@ -77,6 +78,7 @@ def drawn(
         scope: The only scope that is drawn: its path, or a glob of it, such as `model.layers.*`, with its repetitions
             summed; an index, as in `layers.0`, is one repetition with its own figures.
         width_cm: The width of the picture.
+        bare: Whether the title, the legend and the caption are left out.
         narrow: Whether boxes have more lines, and are narrower.
         columns: In how many columns a long picture is, if there are places where it can be broken.
         most: The most boxes without a `depth`.
@@ -90,7 +92,7 @@ def drawn(
     report.check_one_step("a picture")
     plugins = plugins or default()
     quantity = report.quantity(color_by)
-    look = Look(orientation, font_size, grey, fields, width_cm, narrow, columns)
+    look = Look(orientation, font_size, grey, fields, width_cm, bare, narrow, columns)
     for name in fields or ():
         report.quantity(name)
     if scope is not None:

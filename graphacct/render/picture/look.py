@@ -12,7 +12,7 @@ from graphacct.errors import ConfigError, brief, suggest
 from graphacct.render.picture.labels import NARROW, SHARE, SLIM, TEXT_SIZE, WIDTH
 from graphacct.render.picture.lines import DotSource
 from graphacct.render.picture.palette import grey
-from graphacct.render.picture.shapes import CLASS
+from graphacct.render.picture.shapes import CLASS, LOOP
 
 TOP_DOWN, LEFT_RIGHT = "top-down", "left-right"
 DIRECTIONS: Mapping[str, Mapping[str, str]] = {
@@ -35,6 +35,7 @@ DEFAULTS: Mapping[str, Any] = {
     "fields": None,
     "scope": None,
     "width_cm": None,
+    "bare": False,
 }
 """The keywords of a picture that a page does not have."""
 _COLOUR = re.compile(r'\b(color|COLOR|BGCOLOR|fillcolor|fontcolor)="(#[0-9a-f]{6})"')
@@ -54,6 +55,7 @@ class Look:
         grey: Whether greys of the same lightness stand for the colours.
         fields: The quantities that the boxes show; None for parameters, FLOPs and what colours them.
         width_cm: The width of the picture; None for its own.
+        bare: Whether the title, the legend and the caption are left out.
         narrow: Whether boxes have a line more, and are narrower.
         columns: In how many columns a long picture is, if it has places where it can be broken.
     """
@@ -63,6 +65,7 @@ class Look:
     grey: bool = False
     fields: Sequence[str] | None = None
     width_cm: float | None = None
+    bare: bool = False
     narrow: bool = False
     columns: int = 1
 
@@ -92,7 +95,7 @@ class Look:
     def loop(self) -> dict[str, str]:
         """Returns the attributes of an edge into the next repetition, which leaves the boxes at their side."""
         side = "s" if self.orientation == LEFT_RIGHT else "e"
-        return {"tailport": side, "headport": side}
+        return {"tailport": side, "headport": side, "class": LOOP}
 
     def apart(self) -> dict[str, str]:
         """Returns the attributes of a graph without labels at its arrows, which would make these twice as long."""

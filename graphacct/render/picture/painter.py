@@ -18,12 +18,13 @@ from graphacct.render.picture.amounts import Amounts
 from graphacct.render.picture.breaks import breaks
 from graphacct.render.picture.bundles import Bundle, bundled
 from graphacct.render.picture.lines import DotSource
-from graphacct.render.picture.look import Look
+from graphacct.render.picture.look import TOP_DOWN, Look
 from graphacct.render.picture.nesting import nested
-from graphacct.render.picture.places import above, beside, columns, leftmost, towers
+from graphacct.render.picture.places import above, alike, beside, columns, leftmost, towers
 from graphacct.render.picture.scene import STRAIGHT, Box, Chain, Scene
 from graphacct.render.picture.styles import EDGE, EDGES, GRAPH, NODE
 from graphacct.render.picture.tooltips import Formula
+from graphacct.render.picture.turn import turn
 from graphacct.reports.report import Report
 
 TOO_MANY = 200
@@ -60,6 +61,8 @@ class Painter:
         self.known = {box.id: box for box in picture.boxes}
         self.rows = {name: row for row in picture.fans() for name in row}
         self.arrows, self.said = bundled(picture)
+        turns = look.orientation == TOP_DOWN and len(picture.boxes) <= TOO_MANY
+        self.turn = turn(picture, self.arrows) if turns else None
         flow = [arrow.edges[0] for arrow in self.arrows if arrow.edges[0].kind != "loop"]
         self.arriving = Counter(edge.head for edge in flow)
         self.leaving = Counter(edge.tail for edge in flow)
@@ -76,24 +79,30 @@ class Painter:
         together = {"newrank": "true"} if few or not self.rows else {}
         order = KEPT_ORDER if few and self.rows else {}
         dot = DotSource("graphacct", {**GRAPH, **together, **order, **self.look.graph()}, NODE, EDGE)
-        dot.attr(
-            label=legend.title(self.report, self.amounts.quantity, self.scope, self.scene.part),
-            tooltip=labels.tooltip([self.report.model]),
+        title = (
+            {}
+            if self.look.bare
+            else {"label": legend.title(self.report, self.amounts.quantity, self.scope, self.scene.part)}
         )
+        dot.attr(**title, tooltip=labels.tooltip([self.report.model]))
         longest = legend.NARROW_LINE if self.narrow and len(self.scene.boxes) <= FEW else legend.LONGEST_LINE
         with dot.subgraph(name="cluster_picture") as frame:
-            frame.attr(label=legend.caption(self.report, self.amounts, self.scene, longest))
+            if not self.look.bare:
+                frame.attr(label=legend.caption(self.report, self.amounts, self.scene, longest))
             frame.attr(labelloc="b", peripheries="0", margin="4")
             self._fill(frame)
-        across = towers(self.scene)
-        straight = columns(self.scene, across) if across else {}
-        broken = breaks(self.scene, self.arrows, self.look.columns) if self.look.columns > 1 else {}
+        across = self.turn.across if self.turn else towers(self.scene)
+        straight = columns(self.scene, across) if across and not self.turn else {}
+        broken = breaks(self.scene, self.arrows, self.look.columns) if self.look.columns > 1 and not self.turn else {}
         for arrow in self.arrows:
             arrow = attrs.evolve(arrow, weight=max(arrow.weight, straight.get(arrow.ends, 0)))
             self._arrow(arrow, dot, arrow.index in across or arrow.index in broken)
             if arrow.index in broken:
                 dot.edge(broken[arrow.index], arrow.ends[1], style="invis")  # the next column begins at the top
-        for upper, lower in above(self.scene):
+        rising = self.turn.rising if self.turn else frozenset()
+        for upper, lower in [*above(self.scene), *(self.turn.above if self.turn else ())]:
+            if not rising.isdisjoint((upper, lower)):
+                continue
             dot.edge(upper, lower, style="invis", weight="0")
         if not self.labelled:
             dot.defaults["graph"] |= self.look.apart()
@@ -113,7 +122,7 @@ class Painter:
                 with into.subgraph(name=self.clusters[item]) as cluster:
                     cluster.attr(**boxes.frame(self.scene.scopes[item], self.report, self.amounts))
                     fill(item, cluster)
-            for row in dict.fromkeys([*self.rows.values(), *beside(self.scene)]):
+            for row in dict.fromkeys([*self.rows.values(), *beside(self.scene), *alike(self.scene)]):
                 if self.known[row[0]].scopes == chain:
                     into.row(row)
 
@@ -123,9 +132,12 @@ class Painter:
         inputs = [box.id for box in self.scene.boxes if box.kind == "input"]
         if len(inputs) > 1:
             frame.row(inputs, ordered=False)
+        for row in self.turn.rows if self.turn else ():
+            frame.row(row)
 
     def _box(self, box: Box) -> dict[str, Any]:
-        column = {"group": "spine"} if box.id in self.spine and not self.rows else {}
+        half = "rising" if self.turn and box.id in self.turn.rising else "spine"
+        column = {"group": half} if box.id in self.spine and not self.rows else {}
         if box.kind in ("input", "output"):
             return {**column, **boxes.terminal(box)}
         if box.kind == "entry":
@@ -194,6 +206,11 @@ class Painter:
         if edge.kind == "loop":  # drawn from its head, so that it runs down beside the body like any edge
             ends = (edge.head, edge.tail)
             attributes |= self.look.loop()
+        if self.turn and edge.head in self.turn.rising and not across:
+            ends = ends[::-1]  # the layout runs down, and what rises is drawn from its end
+            attributes["dir"] = "forward" if edge.kind == "loop" else "back"
+            if edge.tail not in self.turn.rising:
+                attributes["headport"] = "e"
         dot.edge(*ends, **attributes)
 
     def _news(self, arrow: Bundle) -> str:

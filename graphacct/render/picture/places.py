@@ -47,6 +47,22 @@ def beside(scene: Scene) -> list[tuple[str, str]]:
     return found
 
 
+def alike(scene: Scene) -> list[tuple[str, ...]]:
+    """Returns groups of nodes in one scope that one box feeds alone, with the same figures and shape, such as a cosine
+    and a sine: which stands at the left nothing else says. Rows that `scene.fans` has are not among them."""
+    rows = {name for row in scene.fans() for name in row}
+    into: dict[str, list[str]] = {}
+    for edge in scene.edges:
+        if edge.kind != "tied":
+            into.setdefault(edge.head, []).append(edge.tail)
+    found: dict[tuple[str, Chain, str], list[str]] = {}
+    for box in scene.boxes:
+        if box.record is not None and box.id not in rows and len(into.get(box.id, ())) == 1:
+            shape = "" if box.shown is None else f"{box.shown.shape}"
+            found.setdefault((into[box.id][0], box.scopes, f"{box.figures} {shape}"), []).append(box.id)
+    return [tuple(names) for names in found.values() if len(names) > 1]
+
+
 def _before_alone(scene: Scene) -> Iterator[tuple[str, str]]:
     """Yields what runs before a box without arrows, in its scope, and that box, if nothing stands beside it: in the
     first row its frame would reach up to there."""

@@ -17,6 +17,8 @@ Path: TypeAlias = list[tuple[float, float]]
 
 CLASS = "across"
 """The class of an arrow between what stands side by side."""
+LOOP, MOVED = "loop", "moved"
+"""The class of an arrow into the next repetition, and of one that is drawn anew."""
 ASCENT, DESCENT = 0.8, 0.25
 """How far text reaches above and below its line, in ems."""
 TEXT = re.compile(r'<text [^>]*x="([-\d.]+)" y="([-\d.]+)" ([^>]*)>(.*)</text>')
@@ -35,7 +37,7 @@ class Item:
 
     Attributes:
         kind: `cluster`, `node` or `edge`.
-        across: Whether it is an arrow between what stands side by side.
+        role: What else it is: CLASS, LOOP or MOVED of an arrow.
         title: What the layout program calls it: of an arrow both ends.
         points: Its outline, or the way of an arrow.
         fill: The colour inside.
@@ -44,12 +46,27 @@ class Item:
     """
 
     kind: str
-    across: bool = False
+    role: str = ""
     title: str = ""
     points: Path = attrs.Factory(list)
     fill: str = ""
     texts: dict[int, Rectangle] = attrs.Factory(dict)
     numbers: list[int] = attrs.Factory(list)
+
+    @property
+    def across(self) -> bool:
+        """Whether it is an arrow between what stands side by side."""
+        return self.role == CLASS
+
+    @property
+    def loop(self) -> bool:
+        """Whether it is an arrow into the next repetition."""
+        return self.role in (LOOP, MOVED)
+
+    @property
+    def moved(self) -> bool:
+        """Whether it is one that is drawn anew."""
+        return self.role == MOVED
 
     def around(self) -> Rectangle:
         """Returns the rectangle around its outline."""
@@ -64,7 +81,7 @@ def items_of(lines: Sequence[str]) -> Iterator[Item]:
         if begins:
             if item is not None:
                 yield item
-            item = Item(begins[1], begins[2] == f" {CLASS}")
+            item = Item(begins[1], (begins[2] or "").strip())
         elif item is not None:
             path, text, polygon = _PATH.match(line), TEXT.match(line), _POLYGON.match(line)
             circle = _CIRCLE.match(line)

@@ -120,19 +120,20 @@ def test_numbers_are_written_as_in_tables(browser: Any, pages: dict[str, Path]) 
     assert page("(texts) => texts.map((each) => String(parseSize(each)))", texts) == [
         str(parse_size(each)) for each in texts
     ]
-    assert page("['0', '-1', '1.5', 'k', '', '1e9x', '1e-3'].map(parseSize)") == [None] * 7
+    assert page("['0', '-1', '1.5', 'k', '', '1e9x', '1e-3', '1,024'].map(parseSize)") == [None] * 8
 
 
 def test_a_field_says_what_is_wrong_with_it(browser: Any, pages: dict[str, Path]) -> None:
     """Below it, with the size that the numbers are of; until a size is typed that is one."""
     page = Opened(browser, pages["gpt2"])
     field = page.tab.get_by_label("seq_len", exact=True)
-    for text in ("-3", "0", "abc", "1.5", ""):
+    for text in ("-3", "0", "abc", "1.5", "1,024", ""):
         field.fill(text)
         said = page.tab.locator(".fault:visible")
         assert said.count() == 1
         assert said.get_attribute("role") == "alert"
         assert f"“{text}” is no seq_len" in said.inner_text() or not text
+        assert ("has a comma" in said.inner_text()) == ("," in text)
         assert said.inner_text().endswith("The numbers here are still those of 1,024.")
     field.fill("0.5k")
     assert page.tab.locator(".fault:visible").count() == 0

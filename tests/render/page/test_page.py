@@ -15,6 +15,7 @@ from click.testing import CliRunner
 import graphacct
 from graphacct.cli import cli
 from graphacct.errors import ConfigError, RenderError, UnknownNameError
+from graphacct.render.page.command import command_of
 
 
 def content(text: str) -> dict:
@@ -85,6 +86,26 @@ def test_the_command_writes_it(tmp_path: Path) -> None:
         "n_layer": 3,
         "n_head": 12,
     }
+
+
+def test_python_writes_the_same_command() -> None:
+    """A page of `graphacct.page` and of `draw` in Python answers for other sizes with what a reader types."""
+    options = {"phase": "train", "set": {"n_layer": 3, "activation_function": "gelu"}, "lora": ["8:c_attn"]}
+    found = content(graphacct.page("gpt2", seq_len=64, **options))
+    assert found["command"] == (
+        "graphacct report gpt2 --phase train --set activation_function=gelu --lora 8:c_attn"  # n_layer has a field
+    )
+    assert found["typed"]
+
+
+def test_what_nobody_can_type_has_no_command() -> None:
+    """A model that is an object has no name on the command line."""
+    assert command_of(graphacct.build("gpt2", seq_len=8), {}) == []
+    assert command_of("gpt2", {"transforms": [("lora", {"adapters": ["8:*"]})]}) == []
+    assert command_of("vit-base-patch16-224", {"image_size": (224, 336), "batch": 2, "dtype": ""})[2:] == [
+        ("image_size", "--image-size 224x336"),
+        ("batch", "--batch 2"),
+    ]
 
 
 def test_a_report_is_a_page_of_fixed_sizes(tmp_path: Path) -> None:

@@ -61,7 +61,19 @@ def test_text_too_small_to_read_in_print_is_said(gpt2: Report, options: dict[str
     """With its size there and what helps that is not done yet."""
     said = rf"text of this picture is \d\.\d points in print at 3 cm: {re.escape(ways)}$"
     with pytest.warns(UserWarning, match=said):
-        svg(gpt2, width_cm=3, **options)
+        svg(gpt2, width_cm=3, bare=True, **options)
+
+
+def test_a_bare_picture_has_neither_title_nor_legend(gpt2: Report) -> None:
+    """The same boxes and frames, higher by nothing but them; text that is too small without them is said to be so."""
+    whole, bare = (svg(gpt2, depth=1, bare=bare) for bare in (False, True))
+    assert texts(bare) < texts(whole)
+    assert {text.split()[0] for text in texts(whole) - texts(bare)} == {"gpt2", "flops:", "214", "convention"}
+    assert size(bare)[1] < size(whole)[1]
+    layer = {"scope": "h.*", "depth": 1, "width_cm": 8.4}
+    with pytest.warns(UserWarning, match=r"at 8\.4 cm: leave out title and legend with bare=True, draw a scope"):
+        svg(gpt2, **layer)
+    svg(gpt2, **layer, bare=True)
 
 
 def test_text_of_another_size_makes_the_boxes_larger(gpt2: Report) -> None:

@@ -55,6 +55,14 @@ def test_rows_are_in_order_where_arrows_then_cross(llama: Report) -> None:
         assert sorted(row, key=lambda name: at[name]) == row
 
 
+def test_what_looks_alike_stands_in_its_order() -> None:
+    """A cosine and a sine, of one shape and the same figures, though they are two operators."""
+    at = names(svg(account("deepseek-v3", quantities=["params", "flops"]), depth=3))
+    for name in ("", "_scaled", "_table"):
+        (left, row), (right, other) = at[f"cos{name}"], at[f"sin{name}"]
+        assert (left < right, row) == (True, other)
+
+
 def test_rows_make_no_circle() -> None:
     """a and b, of the input, would be a row, and c and d too; but c comes after a, and b after d."""
     builder = Builder("crossed")
