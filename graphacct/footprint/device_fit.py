@@ -94,6 +94,12 @@ class DeviceFit(Fit):
         return self.device.name
 
     @property
+    def at_least(self) -> int:
+        """The fewest devices of this kind that have the bytes together: no way to cut the model over them needs fewer,
+        and one that copies anything may need more."""
+        return -(-self.total // self.capacity)
+
+    @property
     def nominal(self) -> bool:
         """Whether these are the bytes of the product's name and not what the device reports."""
         return self.device.nominal

@@ -29,7 +29,8 @@ def ways_out(
 ) -> Iterator[dict[str, Any]]:
     """Yields options that differ from those asked for, single ones first, then those that go well together.
 
-    They may be ones that the model does not have. Sizes are not among them: the largest that fit are found for each
+    They may be ones that the model does not have. All keep the algorithm that trains the model: one with less state,
+    such as Adafactor, is another choice. Sizes are not among them: the largest that fit are found for each
     device.
     """
     training = asked.phase == TRAIN
@@ -58,8 +59,14 @@ def _built(
 def _training(asked: Memory, options: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     if options.get("recompute", DEFAULTS["recompute"]) == DEFAULTS["recompute"]:
         yield {"recompute": "full"}
+    copy = asked.master == "fp32" and not options.get("master") and not options.get("lora")  # of adapters it is small
+    without_copy = {"master": "none"}
+    if copy:
+        yield without_copy
     if asked.optimizer == "adamw":
         yield {"optimizer": "adamw-8bit"}
+        if copy:
+            yield {"optimizer": "adamw-8bit", **without_copy}
     for stage in range(asked.zero + 1, 4):
         yield {"dp": asked.dp if asked.dp > 1 else RANKS, "zero": stage}
     lora = {"lora": options.get("lora") or [LORA]}
@@ -82,6 +89,6 @@ def _together(ways: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     again = next((way for way in ways if "recompute" in way), None)
     if again is None:
         return
-    strongest = [way for way in ways if way.get("zero") == 3 or {"optimizer", "lora", "weights"} & set(way)]
+    strongest = [way for way in ways if way.get("zero") == 3 or {"master", "optimizer", "lora", "weights"} & set(way)]
     for way in strongest:
         yield {**again, **way}

@@ -7,6 +7,7 @@ from typing import Any
 
 from graphacct.footprint.device_fit import DeviceFit, WayOut
 from graphacct.footprint.memory import Memory
+from graphacct.phases import TRAIN
 from graphacct.render.listing import capacity
 from graphacct.render.memory import RANK, device_facts, ranks, sheet, terms, unmodelled
 from graphacct.render.notes import beyond_positions, inexact_notes, key_notes
@@ -50,7 +51,7 @@ def sheets(memory: Memory, binary: bool = False, notes: tuple[str, ...] = ()) ->
     if failing:
         largest = max(failing, key=lambda item: item.capacity)
         others = [printable(item.name) for item in failing if item is not largest]
-        shown.append(_ways_out(largest, others, binary, memory.dp == 1))
+        shown.append(_ways_out(largest, others, binary, memory))
     return shown
 
 
@@ -115,11 +116,16 @@ def _size(size: int | None) -> str:
     return "" if size is None else f"{size:,}" if size else "none"
 
 
-def _ways_out(item: DeviceFit, others: list[str], binary: bool, alone: bool) -> Sheet:
+def _ways_out(item: DeviceFit, others: list[str], binary: bool, memory: Memory) -> Sheet:
     lines = [Line((_options(way), bytes_(way.total, binary), *_answer(way, binary))) for way in item.ways_out]
     notes = [] if lines else ["none was found that needs less"]
-    if alone and any("zero" in way.options for way in item.ways_out):  # else the devices' sheet says it
+    if memory.dp == 1 and any("zero" in way.options for way in item.ways_out):  # else the devices' sheet says it
         notes.append(RANK)
+    if memory.dp == 1 and memory.phase != TRAIN:  # training has its ways with ranks
+        notes.append(
+            f"all as asked, at least {item.at_least} devices have {bytes_(item.total, binary)} together; how a model "
+            "is cut over them (tensor or pipeline parallelism) is not modelled, and what they copy comes on top"
+        )
     if others:
         notes.append(f"for the largest that is too small; ask for {', '.join(others)} alone to see the ways there")
     columns = (Column("With"), Column("Needs", True), Column("Fits"), Column("Headroom", True))

@@ -87,6 +87,7 @@ def devices(memory: Memory) -> list[dict[str, Any]]:
             **device_facts(item),
             "largest_batch_limit": item.batch_limit or None,
             "longest_seq_len_limit": item.seq_len_limit or None,
+            "at_least": item.at_least,
             "ways_out": [
                 {
                     "options": dict(way.options),

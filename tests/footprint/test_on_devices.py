@@ -55,11 +55,33 @@ def test_the_ways_out_are_computed() -> None:
     assert {"optimizer": "adamw-8bit"} in ways
     assert {"dtype": "bf16"} in ways
     assert {"dp": 8, "zero": 3} in ways
+    assert not any("master" in way for way in ways)  # parameters in float32 have no copy
     assert {"lora": ["16:all-linear"]} in ways
     assert {"recompute": "full", "lora": ["16:all-linear"]} in ways
     for way in least.ways_out:
         assert way.total == memory("gpt2", **{**SMALL, **way.options}).total < found.total
         assert (way.fits, way.headroom_bytes) == (way.total <= least.capacity, least.capacity - way.total)
+
+
+def test_parameters_without_their_copy_are_a_way_out() -> None:
+    """16 bits are trained with a float32 copy unless that is left out; who asks for the copy is not told to."""
+    asked = {**SMALL, "dtype": "bf16"}
+    ways = [dict(way.options) for way in memory("gpt2", on=Device("box", MB), **asked).devices[0].ways_out]
+    assert {"master": "none"} in ways
+    assert {"optimizer": "adamw-8bit", "master": "none"} in ways
+    assert {"recompute": "full", "master": "none"} in ways
+    ways = memory("gpt2", on=Device("box", MB), master="fp32", **asked).devices[0].ways_out
+    assert not [way for way in ways if "master" in way.options]
+
+
+def test_the_fewest_devices_that_have_the_bytes() -> None:
+    """Of a phase without a backward pass: a line below the ways out. Training has ways with ranks."""
+    found = memory("gpt2", on=Device("box", MB), phase="decode", **SMALL)
+    least = found.devices[0].at_least
+    assert (least - 1) * MB < found.total <= least * MB
+    assert f"all as asked, at least {least} devices have " in str(found)
+    assert "at least" not in str(memory("gpt2", on=Device("box", MB), **SMALL))
+    assert "at least" not in str(memory("gpt2", on=Device("box", 10**12), phase="decode", **SMALL))
 
 
 def test_options_that_were_asked_for_are_no_way_out() -> None:
