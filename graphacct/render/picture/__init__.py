@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from graphacct.errors import RenderError
+from graphacct.errors import RenderError, warn
 from graphacct.files import write
 from graphacct.render.picture import markup
 from graphacct.reports.report import Report
@@ -144,8 +144,6 @@ def _size(svg: str, options: Mapping[str, Any]) -> float:
 
 def _check_legible(svg: str, picture: DotSource, report: Report, options: Mapping[str, Any]) -> None:
     """Warns with PictureWarning of text that is too small in print, with what would make the picture smaller."""
-    import warnings
-
     from graphacct.render.picture.dot import drawn
     from graphacct.render.picture.engine import PictureWarning
     from graphacct.render.picture.labels import TEXT_SIZE
@@ -156,11 +154,10 @@ def _check_legible(svg: str, picture: DotSource, report: Report, options: Mappin
         bare = options.get("bare") or layout(drawn(report, **{**options, "bare": True}, narrow=True).source)
         if bare is not True and markup.scale(bare) > HELPS * markup.scale(svg):
             ways.insert(0, "leave out title and legend with bare=True")
-        warnings.warn(
+        warn(
             f"the text of this picture is {printed:.1f} points in print at {options['width_cm']:g} cm: "
             f"{', '.join(ways)}{', or ' if ways else ''}{last}",
             PictureWarning,
-            stacklevel=4,
         )
 
 
