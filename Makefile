@@ -18,13 +18,15 @@ test: $(INSTALLED_FOR_TESTS)
 	$(BIN)/python -m compileall -q graphacct plugins
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
-# 20,000 random cases of each surface that reads or runs what others wrote (FUZZ_CASES=1000 for fewer), and the tests on
-# random examples, others each time; the usual run has a few, the same ones every time. Between them, formulas as
-# JavaScript at 1,000 points of each model.
+# 20,000 random cases of each surface that reads or runs what others wrote (FUZZ_CASES=1000 for fewer); formulas as
+# JavaScript at 1,000 points of each model; and the tests on random examples, others each time and fifty times as many as
+# in the usual run, which has a few, the same ones every time (tests/draws.py).
 fuzz: $(INSTALLED_FOR_TESTS)
 	EXAMPLES=random FUZZ_CASES=$${FUZZ_CASES:-20000} $(BIN)/python -m pytest tests/fuzz
 	JAVASCRIPT_POINTS=1000 $(BIN)/python -m pytest tests/formulas/test_javascript.py
-	EXAMPLES=random $(BIN)/python -m pytest -k "any_graph or random or damaged or figures or stands_for_many or unrolled"
+	EXAMPLES=random $(BIN)/python -m pytest -m hypothesis --ignore tests/fuzz
+	EXAMPLES=random $(BIN)/python -m pytest -m "not hypothesis" tests/reports/test_properties.py \
+		tests/footprint/test_saved_of_types.py tests/transforms/test_folding_any.py
 
 lint: $(INSTALLED_FOR_TESTS)
 	$(BIN)/lint-imports

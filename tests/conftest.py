@@ -15,8 +15,10 @@ OWN_TARGETS = ("verify", "benchmarks")
 """`make verify` needs torch and `make bench` a quiet machine: a run that does not name them leaves them out."""
 
 HEALTH = [HealthCheck.too_slow]  # a busy machine is no failure
-settings.register_profile("same", deadline=None, suppress_health_check=HEALTH, derandomize=True, database=None)
-settings.register_profile("random", deadline=None, suppress_health_check=HEALTH)
+settings.register_profile(
+    "same", max_examples=50, deadline=None, suppress_health_check=HEALTH, derandomize=True, database=None
+)
+settings.register_profile("random", max_examples=2_000, deadline=None, suppress_health_check=HEALTH)
 settings.load_profile(os.environ.get("EXAMPLES", "same"))  # make fuzz asks for random ones
 os.environ.pop("COLUMNS", None)  # a table is as wide as where no terminal says otherwise, whoever runs the tests
 os.environ.setdefault("SYMPY_CACHE_SIZE", "None")  # the same sizes come again and again: its usual 1,000 are too few

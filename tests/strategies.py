@@ -17,6 +17,9 @@ from graphacct import Builder, Graph, Parameter, TensorSpec, Value
 from graphacct.hooks.manager import default
 
 MOST_NESTED = 3
+MOST_TIMES = 81
+"""How often a node of the graph written out is there at most: two blocks of 9 repetitions in each other show what three
+do, which are nine times as much work."""
 STEPS = (*["linear"] * 5, "biased", "add", "mul", "softmax", "gelu", "norm", "heads", "split", "product", "mask")
 
 
@@ -29,6 +32,7 @@ class _Random:
 
     def __init__(self, draw: Callable[..., Any], shape: tuple[int, int, int], repeats: int) -> None:
         self.draw, self.shape, self.made, self.repeats = draw, shape, 0, repeats
+        self.times = 1  # those of the blocks around the current one
         self.weights: list[list[Parameter]] = [[]]  # for each body around the current one, the square weights so far
 
     def pick(self, items: Sequence[Any]) -> Any:
@@ -119,8 +123,10 @@ def _block(random: _Random, b: Builder, name: str, known: Sequence[Value], depth
     with b.scope(random.pick(("enc", "dec"))):
         alternating = [body] * random.number(1, 2) if not stacked else body
         start = random.number(0, 2) + 10 * len(b._nodes)  # where the name is taken, layers of other indices
-        times = random.number(1, random.repeats)
+        times = random.number(1, min(random.repeats, MOST_TIMES // random.times))
+        random.times *= times
         result = b.repeat(name, times, alternating, *carry, constants=constants, start=start)
+        random.times //= times
         results = (result,) if isinstance(result, Value) else result
         out = list(results[: len(carry)])
         for stack in results[len(carry) :]:  # (repeat, batch, seq, width): each use of one broadcasts back

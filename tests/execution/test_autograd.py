@@ -6,8 +6,9 @@ import heapq
 import weakref
 
 import pytest
+from draws import examples
 from each import each
-from hypothesis import given, settings
+from hypothesis import given
 from runs import RUNS, TINY, chain, passed, scheduled, tiny
 from strategies import dags
 
@@ -128,7 +129,7 @@ def simulate(steps, saving):
     return after
 
 
-@settings(max_examples=60, deadline=None)
+@examples(40)
 @given(dags())
 def test_a_simulator_agrees_on_random_graphs(graph):
     """Ready nodes in the engine's order and memory by reference counts: the same bytes after every kernel."""

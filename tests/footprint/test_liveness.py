@@ -2,7 +2,8 @@
 
 import pytest
 import strategies
-from hypothesis import given, settings
+from draws import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from runs import RUNS, TINY, scheduled, tiny
 from strategies import dags
@@ -78,7 +79,7 @@ def test_a_simulator_agrees_on_random_graphs(graph, train):
     assert live_bytes(steps, saved) == simulate(steps, saved)
 
 
-@settings(max_examples=60)
+@examples(30)
 @given(strategies.graphs(), st.booleans())
 def test_folded_equals_unrolled_for_any_graph(graph, train):
     """Saved and peak bytes of random graphs: nested blocks, constants, several carries, results stacked up."""

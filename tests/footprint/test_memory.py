@@ -8,7 +8,8 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from draws import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from runs import changes_once
 
@@ -107,7 +108,7 @@ def test_the_peak_is_what_is_alive_there(attention: str, phase: str, layers: int
         assert kept_there <= found.saved_activations <= found.peak
 
 
-@settings(max_examples=12)
+@examples(12)
 @given(st.integers(1, 9), st.sampled_from(["forward", "train"]), st.sampled_from(["eager", "fused"]), st.booleans())
 def test_tensors_alive_add_up_after_every_step(layers: int, phase: str, attention: str, keep: bool) -> None:
     """At each kernel, in the written-out ends and in the repetition that stands for many."""

@@ -6,7 +6,8 @@ from unittest import mock
 
 import pytest
 import strategies
-from hypothesis import HealthCheck, given, settings
+from draws import examples
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from runs import PROFILES, TINY, passed, scheduled
 
@@ -34,7 +35,7 @@ def figures(graph, profile="torch-eager-cpu", recompute="none", in_place=True):
     return peak, max(fresh, default=0), alive[-1:], fresh[-1:], nodes
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(20, suppress_health_check=list(HealthCheck))
 @given(strategies.graphs(repeats=9), st.sampled_from(PROFILES), st.booleans(), st.data())
 def test_a_repetition_that_stands_for_many(graph, profile, in_place, data):
     """Random graphs with nested blocks, several carries, constants, stacked results, parameters of one repetition, of
@@ -96,7 +97,7 @@ def test_a_block_inside_what_is_run_again():
         assert figures(graph, recompute=again) == one
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(25, suppress_health_check=list(HealthCheck))
 @given(strategies.graphs(), st.sampled_from(PROFILES))
 def test_folded_equals_unrolled(graph, profile):
     """A block's stacked results get their gradients as the stack node of the flat graph gives them."""

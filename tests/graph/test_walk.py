@@ -6,7 +6,8 @@ from collections import Counter
 from itertools import pairwise
 
 import strategies
-from hypothesis import given, settings
+from draws import examples
+from hypothesis import given
 
 import graphacct
 from graphacct import Builder, Graph
@@ -68,7 +69,7 @@ def names(place: Place) -> tuple[int, ...]:
     return tuple(map(sum, zip(place.numbers, place.starts, strict=True)))
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(strategies.graphs())
 def test_told_apart_they_are_the_graph_written_out(graph: Graph) -> None:
     """Node for node and operand for operand, but for the stacks, which have no node in a folded graph."""
@@ -82,7 +83,7 @@ def test_told_apart_they_are_the_graph_written_out(graph: Graph) -> None:
                 assert indexed(ours.value.name, names(ours.place)) == theirs.name
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(strategies.graphs(repeats=9))
 def test_alike_runs_stand_for_each_other(graph: Graph) -> None:
     """Of the values that a name stands for as many are used once, twice and so on as in the graph written out."""

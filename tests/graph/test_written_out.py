@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
 import random_blocks
 import written_out
-from hypothesis import HealthCheck, given, settings
+from draws import examples
+from hypothesis import HealthCheck, given
 
 import graphacct
 from graphacct import Builder, Graph, Parameter, TensorSpec, Value
 from graphacct.hooks.manager import default
 
-EXAMPLES = 10_000 if os.environ.get("EXAMPLES") == "random" else 200
 
-
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(100, 10_000, suppress_health_check=list(HealthCheck))
 @given(random_blocks.steps())
 def test_any_graph_has_the_figures_of_it_written_out(step: random_blocks.Step) -> None:
     """Random graphs with nested blocks, several carries, stacks and shared parameters, some frozen, some nodes run

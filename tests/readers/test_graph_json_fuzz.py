@@ -3,7 +3,8 @@
 import copy
 import json
 
-from hypothesis import HealthCheck, given, settings
+from draws import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 import graphacct
@@ -35,7 +36,7 @@ def places(content, path=()):
 PLACES = [path for path in places(GPT2) if path]
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(150)
 @given(st.lists(st.tuples(st.sampled_from(PLACES), values | st.just("delete")), min_size=1, max_size=3))
 def test_a_damaged_file_is_read_or_refused(damage):
     """One to three values of a real graph's file are replaced or taken away: the result is a report or a one-line

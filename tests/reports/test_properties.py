@@ -9,14 +9,15 @@ import numpy
 import pytest
 import strategies
 import sympy
-from hypothesis import HealthCheck, given, settings
+from draws import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 import graphacct
 from graphacct import ConfigError, Graph, Report
 
-WORLDS = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-GRAPHS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+WORLDS = examples(8)
+GRAPHS = examples(75)
 CONVENTIONS = ("exact", "matmul", "worksheet")
 
 batch, seq, heads, half, layers, vocab, inner = sympy.symbols(

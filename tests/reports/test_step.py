@@ -6,7 +6,8 @@ from pathlib import Path
 import attrs
 import pytest
 import strategies
-from hypothesis import given, settings
+from draws import examples
+from hypothesis import given
 
 import graphacct
 from graphacct import memory
@@ -76,7 +77,7 @@ def test_folded_equals_unrolled():
     assert graphacct.account(graph).total == graphacct.account(graph.unroll()).total
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(strategies.graphs())
 def test_gradients_of_any_graph_are_those_of_it_written_out(graph):
     """Gradient work of random graphs: what needs a gradient may change from one repetition to the next."""

@@ -5,7 +5,8 @@ from collections import Counter
 import attrs
 import pytest
 import strategies
-from hypothesis import given, settings
+from draws import examples
+from hypothesis import given
 
 import graphacct
 from graphacct.errors import GraphError
@@ -132,7 +133,7 @@ def test_contractions_are_untouched():
     assert report["fc"].values["input_grad_flops"] == 0
 
 
-@settings(max_examples=40, deadline=None)
+@examples(30)
 @given(strategies.graphs(repeats=9))
 def test_any_graph_is_counted_as_written_out(graph):
     """Blocks with several carried values, constants, stacks and shared parameters: equal to counting operands on the

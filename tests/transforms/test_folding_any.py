@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from random import Random
 
 import attrs
@@ -10,8 +9,9 @@ import pytest
 import random_blocks
 import strategies
 import written_out
+from draws import MANY, examples
 from folded import count, folded
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 import graphacct
@@ -19,10 +19,8 @@ from graphacct import Graph, GraphacctError, Parameter, Value
 from graphacct.graph.validate import validate
 from graphacct.models.find import presets
 
-MANY = os.environ.get("EXAMPLES") == "random"
 
-
-@settings(max_examples=10_000 if MANY else 40, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(30, 10_000, suppress_health_check=list(HealthCheck))
 @given(random_blocks.steps())
 def test_fold_is_the_way_back(step: random_blocks.Step) -> None:
     """Random graphs with nested blocks, several carries, stacks, held values, and shared, tied and frozen parameters:
@@ -35,14 +33,14 @@ def test_fold_is_the_way_back(step: random_blocks.Step) -> None:
     assert written_out.differences(again, **step.options) == []
 
 
-@settings(max_examples=3_000 if MANY else 40, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(30, 3_000, suppress_health_check=list(HealthCheck))
 @given(strategies.graphs())
 def test_fold_is_the_way_back_from_small_blocks(graph: Graph) -> None:
     """The same for random graphs whose blocks repeat at most three times."""
     folded(graph.unroll())
 
 
-@settings(max_examples=50, deadline=None)
+@examples(30)
 @given(strategies.dags())
 def test_a_graph_without_layers_stays_as_it_is(graph: Graph) -> None:
     """Names without an index are of no list."""
@@ -108,7 +106,7 @@ def changed(graph: Graph, random: Random) -> Graph:
     return attrs.evolve(graph, nodes=tuple(nodes), held=held, outputs=tuple(outputs))
 
 
-@settings(max_examples=3_000 if MANY else 40, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(30, 3_000, suppress_health_check=list(HealthCheck))
 @given(random_blocks.steps(), st.integers(0, 2**32))
 def test_where_layers_differ_no_figure_changes(step: random_blocks.Step, seed: int) -> None:
     """Layers of which one has another operand, parameter, hold or result fold as far as nothing changes."""

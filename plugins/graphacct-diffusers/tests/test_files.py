@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from draws import examples
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 import graphacct
@@ -177,7 +178,7 @@ def test_odd_latents_grow_to_the_maps_that_went_down() -> None:
     assert small("unet", image_size=80).total["matmul_flops"] > report.total["matmul_flops"]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_file_ends_in_an_error_that_names_it(data: st.DataObject, tmp_path: Path) -> None:
     """Whatever stands in place of a value, the file is read or refused in words."""

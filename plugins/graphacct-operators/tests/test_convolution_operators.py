@@ -3,8 +3,9 @@
 import itertools
 
 import pytest
+from draws import examples
 from graphacct_operators.convolution import convolution, convolution_transposed
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from graphacct import ShapeError, TensorSpec
@@ -51,7 +52,7 @@ def counted(x, weight, stride, padding, dilation, groups):
     return tuple(map(len, starts)), flops
 
 
-@settings(max_examples=60, deadline=None)
+@examples(40)
 @given(convolutions())
 def test_convolution_equals_a_count_tap_by_tap(case):
     """Sizes and FLOPs equal what sliding the window by hand gives, padding counted, for any groups and dilation."""
@@ -63,7 +64,7 @@ def test_convolution_equals_a_count_tap_by_tap(case):
     assert application.cost.vector_flops == 0
 
 
-@settings(max_examples=60, deadline=None)
+@examples(40)
 @given(convolutions())
 def test_output_size_is_the_textbook_formula(case):
     """Along each axis floor((n + 2p - d (k - 1) - 1) / s + 1), as torch.nn.Conv2d documents."""
@@ -74,7 +75,7 @@ def test_output_size_is_the_textbook_formula(case):
     assert shape[2:] == tuple(int((n + 2 * p - d * (k - 1) - 1) / s + 1) for n, k, s, p, d in axes)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(40)
 @given(convolutions())
 def test_transposed_convolution_is_the_gradient_of_one(case):
     """With the same weight it leads from the output's shape back to the input's, at the same FLOPs."""

@@ -9,8 +9,9 @@ from typing import Any
 import attrs
 import pytest
 import strategies
+from draws import examples
 from graphacct_operators.lora import adapted
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import graphacct
@@ -217,7 +218,7 @@ def test_symbolic_depth_folds() -> None:
         tiny(lora=["8:*.h.1.attn.c_attn"], set={**TINY, "n_layer": layers})
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(strategies.graphs(), st.data())
 def test_folded_equals_unrolled_for_any_graph(graph: graphacct.Graph, data: st.DataObject) -> None:
     """Adapters and frozen parameters of random graphs: the rewritten graph written out is the written-out one
