@@ -110,7 +110,9 @@ def _at_arrow(
     spots = []
     for x, y in arrow.points[2:-2]:
         for gap in GAPS:
-            ways = ((x + gap - left, y - middle), (x - gap - width - left, y - middle))
+            ways = [(x + gap - left, y - middle), (x - gap - width - left, y - middle)]
+            if arrow.across:  # which is flat: above and below it
+                ways += [(x - width / 2 - left, y - gap - bottom), (x - width / 2 - left, y + gap - top)]
             spots += [(gap > FLAT, right**2 + down**2, (right, down)) for right, down in ways]
     near = any(abs(x - left) < NEAR and abs(y - middle) < NEAR for x, y in arrow.points)
     tried = [(0.0, 0.0)] if near else []

@@ -60,8 +60,9 @@ def _keep(
     met = cost(start, end, boxes, paths, frames)
     x = min(places, key=lambda x: (met(x), -x), default=None)
     if x is not None and met(x) < BOX:
-        draw(lines, arrow, [start, (x, start[1]), (x, end[1]), end], turned)
-        arrow.role, arrow.points = MOVED, []
+        path = [start, (x, start[1]), (x, end[1]), end]
+        draw(lines, arrow, path, turned)
+        arrow.role, arrow.points = MOVED, [(b, a) for a, b in path] if turned else path
         for number in range(arrow.numbers[0], -1, -1):
             if f'class="edge {LOOP}"' in lines[number]:
                 lines[number] = lines[number].replace(f"edge {LOOP}", f"edge {MOVED}")

@@ -24,7 +24,7 @@ from graphacct.render.picture.places import above, alike, beside, columns, leftm
 from graphacct.render.picture.scene import STRAIGHT, Box, Chain, Scene
 from graphacct.render.picture.styles import EDGE, EDGES, GRAPH, NODE
 from graphacct.render.picture.tooltips import Formula
-from graphacct.render.picture.turn import turn
+from graphacct.render.picture.turn import WIDER, turn
 from graphacct.reports.report import Report
 
 TOO_MANY = 200
@@ -78,7 +78,8 @@ class Painter:
         few = len(self.scene.boxes) <= TOO_MANY
         together = {"newrank": "true"} if few or not self.rows else {}
         order = KEPT_ORDER if few and self.rows else {}
-        dot = DotSource("graphacct", {**GRAPH, **together, **order, **self.look.graph()}, NODE, EDGE)
+        apart = WIDER if self.turn else {}
+        dot = DotSource("graphacct", {**GRAPH, **together, **order, **apart, **self.look.graph()}, NODE, EDGE)
         title = (
             {}
             if self.look.bare
@@ -99,10 +100,7 @@ class Painter:
             self._arrow(arrow, dot, arrow.index in across or arrow.index in broken)
             if arrow.index in broken:
                 dot.edge(broken[arrow.index], arrow.ends[1], style="invis")  # the next column begins at the top
-        rising = self.turn.rising if self.turn else frozenset()
-        for upper, lower in [*above(self.scene), *(self.turn.above if self.turn else ())]:
-            if not rising.isdisjoint((upper, lower)):
-                continue
+        for upper, lower in self.turn.apart(above(self.scene)) if self.turn else above(self.scene):
             dot.edge(upper, lower, style="invis", weight="0")
         if not self.labelled:
             dot.defaults["graph"] |= self.look.apart()
@@ -206,12 +204,8 @@ class Painter:
         if edge.kind == "loop":  # drawn from its head, so that it runs down beside the body like any edge
             ends = (edge.head, edge.tail)
             attributes |= self.look.loop()
-        if self.turn and edge.head in self.turn.rising and not across:
-            ends = ends[::-1]  # the layout runs down, and what rises is drawn from its end
-            attributes["dir"] = "forward" if edge.kind == "loop" else "back"
-            if edge.tail not in self.turn.rising:
-                attributes["headport"] = "e"
-        dot.edge(*ends, **attributes)
+        rising = self.turn.upwards(edge) if self.turn and not across else {}
+        dot.edge(*(ends[::-1] if rising else ends), **{**attributes, **rising})
 
     def _news(self, arrow: Bundle) -> str:
         """Returns the shapes on an arrow that its box does not show: other values, or values that are viewed."""
