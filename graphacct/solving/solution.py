@@ -121,7 +121,7 @@ class Solver:
         goal: str,
     ) -> None:
         self.size, self.asked, self.options = size, asked, options
-        self.model = SizedModel(size, report, options, beyond=goal == CROSSING)
+        self.model = SizedModel(size, report, options, beyond=goal != LARGEST)
         self.found, self.goal = found, goal
         self.name = str(getattr(found, "name", "the model"))
         self.trials: dict[int, Trial] = {}

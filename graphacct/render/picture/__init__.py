@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from graphacct.errors import RenderError
+from graphacct.errors import RenderError, warn
 from graphacct.files import write
 from graphacct.render.picture import markup
 from graphacct.reports.report import Report
@@ -175,11 +175,9 @@ def _check_fits(svg: str, picture: DotSource, options: Mapping[str, Any]) -> Non
 
 
 def _warn(message: str) -> None:
-    import warnings
-
     from graphacct.render.picture.engine import PictureWarning
 
-    warnings.warn(message, PictureWarning, stacklevel=5)
+    warn(message, PictureWarning)
 
 
 def fitting(width: float, height: float) -> float:

@@ -10,10 +10,9 @@ import os
 import re
 import shutil
 import sys
-import warnings
 from typing import TYPE_CHECKING
 
-from graphacct.errors import RenderError
+from graphacct.errors import RenderError, warn
 from graphacct.render.picture.labels import FONT
 from graphacct.render.picture.markup import PIXELS_PER_INCH, WIDE
 
@@ -130,7 +129,7 @@ def _warn(problem: str, other: str, options: tuple[str, ...], size: str) -> None
     how = f"{os.path.basename(other)} draws it"
     if options:
         how += f", {size}, in few steps with straight arrows; to make it smaller: {WAYS_OUT}"
-    warnings.warn(f"{problem}; {how}", PictureWarning, stacklevel=4)
+    warn(f"{problem}; {how}", PictureWarning)
 
 
 def _programs() -> list[str]:

@@ -15,7 +15,7 @@ from graphacct.errors import ConfigError, UnknownNameError
 from graphacct.hooks.manager import load
 from graphacct.render.picture import markup, png, svg
 from graphacct.render.picture.dot import draw, drawn
-from graphacct.render.picture.engine import rgb
+from graphacct.render.picture.engine import PictureWarning, rgb
 from graphacct.render.picture.palette import grey, heat
 from graphacct.render.picture.part import part
 
@@ -287,3 +287,13 @@ def test_the_legend_fits_its_place_at_each_size_of_text(gpt2: Report, points: in
     assert len(tables) == 3  # the scale, a residual and a repetition
     for width, cells in tables:
         assert sum(map(int, re.findall(r'WIDTH="(\d+)"', cells))) <= int(width)
+
+
+def test_a_warning_is_at_the_line_that_asked_for_the_picture(tmp_path: Path) -> None:
+    """Of a verb and of a report's method alike, and not inside graphacct."""
+    report = graphacct.account("gpt2", seq_len=8, quantities=["flops", "params"])
+    path = tmp_path / "x.svg"
+    for ask in (lambda: graphacct.draw(report, path, width_cm=2), lambda: report.draw(path, width_cm=2)):
+        with pytest.warns(PictureWarning, match="points in print") as warned:
+            ask()
+        assert {item.filename for item in warned} == {__file__}
