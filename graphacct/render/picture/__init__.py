@@ -216,12 +216,16 @@ def layout(source: str) -> str:
 
     Raises what `graphacct.render.picture.engine.laid_out` raises.
     """
-    from graphacct.render.picture.across import redrawn
+    from graphacct.render.picture.across import redraw
     from graphacct.render.picture.clearance import cleared
     from graphacct.render.picture.engine import laid_out
-    from graphacct.render.picture.loops import kept_inside
+    from graphacct.render.picture.loops import keep_inside
+    from graphacct.render.picture.shapes import Drawing
 
-    return markup.inside(cleared(kept_inside(redrawn(laid_out(source, "svg").decode("utf-8")))))
+    drawing = Drawing.of(laid_out(source, "svg").decode("utf-8"))
+    redraw(drawing)
+    keep_inside(drawing)
+    return markup.inside(cleared(drawing))
 
 
 def written(source: str, svg: str, form: str) -> bytes:

@@ -73,6 +73,30 @@ class Item:
         return enclosing((x, y, x, y) for x, y in self.points)
 
 
+@attrs.frozen
+class Drawing:
+    """A layout's SVG, in which arrows and words are moved.
+
+    Attributes:
+        lines: Its lines.
+        items: What is drawn in them.
+    """
+
+    lines: list[str]
+    items: Sequence[Item]
+
+    @classmethod
+    def of(cls, svg: str) -> Drawing:
+        """Reads an SVG."""
+        lines = svg.split("\n")
+        return cls(lines, [item for item in items_of(lines) if item.points])
+
+    @property
+    def svg(self) -> str:
+        """The SVG as it is now."""
+        return "\n".join(self.lines)
+
+
 def items_of(lines: Sequence[str]) -> Iterator[Item]:
     """Yields the frames, boxes and arrows of an SVG."""
     item = None

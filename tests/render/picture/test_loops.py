@@ -11,8 +11,15 @@ from graphacct.render.picture import layout
 from graphacct.render.picture.across import placed
 from graphacct.render.picture.dot import drawn
 from graphacct.render.picture.engine import laid_out
-from graphacct.render.picture.loops import _around, kept_inside
-from graphacct.render.picture.shapes import MOVED, crossed, items_of
+from graphacct.render.picture.loops import _around, keep_inside
+from graphacct.render.picture.shapes import MOVED, Drawing, crossed, items_of
+
+
+def kept_inside(svg: str) -> str:
+    """The SVG after that."""
+    drawing = Drawing.of(svg)
+    keep_inside(drawing)
+    return drawing.svg
 
 
 @pytest.mark.parametrize(
