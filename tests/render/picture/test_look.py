@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -62,6 +63,19 @@ def test_text_too_small_to_read_in_print_is_said(gpt2: Report, options: dict[str
     said = rf"text of this picture is \d\.\d points in print at 3 cm: {re.escape(ways)}$"
     with pytest.warns(UserWarning, match=said):
         svg(gpt2, width_cm=3, bare=True, **options)
+
+
+def test_a_picture_that_no_page_holds_is_said() -> None:
+    """With what makes it larger; what graphacct opens by itself is legible."""
+    mamba = account("mamba-130m", quantities=["params", "flops"])
+    said = r"text of this picture is \d\.\d points on a page: leave depth= out, which opens what fits, "
+    with pytest.warns(
+        UserWarning, match=said + "open fewer scopes with depth=1, draw one scope only, or draw repeated"
+    ):
+        svg(mamba, depth=3, unroll=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        svg(mamba)
 
 
 def test_a_bare_picture_has_neither_title_nor_legend(gpt2: Report) -> None:

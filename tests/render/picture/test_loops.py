@@ -17,7 +17,7 @@ from graphacct.render.picture.shapes import MOVED, crossed, items_of
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("llava-1.5-7b", {"narrow": True, "most": 20}), ("llama-3-8b", {"orientation": "left-right"})],
+    [("t5-small", {"depth": 3}), ("llama-3-8b", {"orientation": "left-right"})],
 )
 def test_one_that_left_the_frame_of_its_block_is_inside_it(name: str, options: dict[str, object]) -> None:
     """Through no box, from below where the main path is a row; a PNG has it at the same place."""
