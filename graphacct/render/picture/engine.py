@@ -13,6 +13,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from graphacct.errors import RenderError, warn
+from graphacct.progress import doing
 from graphacct.render.picture.labels import FONT
 from graphacct.render.picture.markup import PIXELS_PER_INCH, WIDE
 
@@ -55,7 +56,8 @@ def laid_out(source: str, form: str) -> bytes:
     tries = [(program, options) for options in ((), IN_FEW_STEPS) for program in programs]
     while True:
         program, options = tries.pop(0)
-        done = _run(program, source, form, options, QUICKLY if options else CAREFULLY)
+        with doing(f"laying out {boxes:,} boxes and {arrows:,} arrows"):
+            done = _run(program, source, form, options, QUICKLY if options else CAREFULLY)
         if done is not None and done.returncode and WISH in source:  # some lead graphviz-pure into an error of its own
             done = _run(program, _without_wishes(source), form, options, CAREFULLY)
         if done is not None and done.returncode == 0 and done.stdout:
