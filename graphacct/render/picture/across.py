@@ -20,6 +20,8 @@ LENGTH, HALF = 6.0, 2.1
 """The length of an arrow's head and half of its width, in points."""
 CORNER, STEP, CLEAR = 8.0, 1.0, 2.5
 """How round corners are, how finely a place is looked for, and how far arrows stay from boxes and frames."""
+MOST_PLACES = 60
+"""The most places that are looked at."""
 BOX, ARROW, FRAME, BORDER = 100.0, 4.0, 1.0, 2.0
 """What it costs to run through a box, through an arrow, in a frame, and on a frame's border."""
 NEAR = 3.0
@@ -89,8 +91,11 @@ def _path(
     paths = [(place, item.points) for item in arrows if overlap(around, place := item.around())]
     if last - first < 2 * CORNER + LENGTH:
         return []
-    count = int((last - first - CORNER - LENGTH) / STEP)
-    places = [first + (CORNER if east else LENGTH) + STEP * place for place in range(count + 1)]
+    room = last - first - CORNER - LENGTH
+    step = max(STEP, room / MOST_PLACES)
+    places = [first + (CORNER if east else LENGTH) + step * place for place in range(int(room / step) + 1)]
+    if max(heights) - min(heights) < STEP:  # both in one row: it does not run up or down
+        places = [(first + last) / 2]
     met = cost((start, heights[0]), (end, heights[1]), boxes, paths, frames)
     x = min(places, key=lambda x: (met(x), abs(x - (first + last) / 2)))
     return [(start, heights[0]), (x, heights[0]), (x, heights[1]), (end, heights[1])]
