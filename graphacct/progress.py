@@ -9,6 +9,7 @@ What works says in how many steps; what shows it, a terminal's waiting line, ask
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -24,6 +25,17 @@ def steps(items: Sequence[T], what: str) -> Iterator[T]:
         for done, item in enumerate(items):
             _AT[place] = f"{done:,} of {len(items):,} {what}"
             yield item
+    finally:
+        del _AT[place:]
+
+
+@contextmanager
+def doing(what: str) -> Iterator[None]:
+    """Says what is being done meanwhile, where nobody knows in how many steps."""
+    place = len(_AT)
+    _AT.append(what)
+    try:
+        yield
     finally:
         del _AT[place:]
 

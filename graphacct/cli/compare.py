@@ -41,6 +41,7 @@ from graphacct.phases import TRAIN
     help="In place of shares, plot the quantity against another one: params.",
     shell_complete=QUANTITIES,
 )
+@click.option("--width-cm", type=float, metavar="CM", help="The plot's width.  [default: 22.86; with --against 20.32]")
 @DEPTH
 @BYTES
 @format_option(*FORMATS)
@@ -52,6 +53,7 @@ def command(
     by: str | None,
     plot: str | None,
     against: str | None,
+    width_cm: float | None,
     depth: int | None,
     bytes_: str,
     format_: str | None,
@@ -69,8 +71,9 @@ def command(
     if len(over) > 1:
         names = " and ".join(f"--over {name}" for name, _ in over)
         raise click.UsageError(f"{names}: one size at a time", click.get_current_context(silent=True))
-    if against is not None and plot is None:
-        raise click.UsageError("--against is of a plot: add --plot FILE", click.get_current_context(silent=True))
+    for option, given_value in (("--against", against), ("--width-cm", width_cm)):
+        if given_value is not None and plot is None:
+            raise click.UsageError(f"{option} is of a plot: add --plot FILE", click.get_current_context(silent=True))
     if plot is not None:
         from graphacct.render.plotting import check_ending
 
@@ -82,7 +85,7 @@ def command(
     given = {"quantity": quantity, "by": by, "depth": depth, "quantities": others, **arguments(options)}
     found = compare(*models, over=sizes, **given)
     if plot is not None:
-        found.plot(plot, against)
+        found.plot(plot, against, width_cm)
     if form == "csv":
         for report in found.reports if sizes is None else found.reports[:1]:
             say_keys(report.model, report.config_keys)

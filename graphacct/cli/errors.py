@@ -135,6 +135,10 @@ def _usage(error: click.UsageError) -> int:
 
         known = [flag for item in error.ctx.command.params for flag in item.opts] if error.ctx else []
         message = f"no such option {error.option_name!r}{other_words.option(error.option_name, known)}"
+        flag, here = other_words.elsewhere(error.option_name)
+        if flag and "; here it is" not in message and (others := _commands_with(flag)):
+            named = " and ".join(f"graphacct {name}" for name in others[:2])
+            message = f"no such option {error.option_name!r}; it is {here}, of {named}"
     say(f"{message[:1].lower()}{message[1:]}\nsee {path} --help")
     return 2
 

@@ -20,7 +20,7 @@ OPTIONS = {
     "--fp16": "--dtype fp16",
     "--fp32": "--dtype fp32",
     **dict.fromkeys(("--precision", "--mixed-precision", "--torch-dtype"), "--dtype, as in --dtype bf16"),
-    **dict.fromkeys(("--bs", "--batchsize", "--batch-size", "--micro-batch-size", "--micro-batch"), "--batch"),
+    **dict.fromkeys(("-b", "--bs", "--batchsize", "--batch-size", "--micro-batch-size", "--micro-batch"), "--batch"),
     **dict.fromkeys(("--mbs", "--per-device-train-batch-size", "--per-gpu-batch-size"), "--batch"),
     **dict.fromkeys(
         ("--context", "--ctx", "--ctx-len", "--context-len", "--context-length", "--ctx-size"),
@@ -97,6 +97,16 @@ def option(typed: str, known: Collection[str]) -> str:
     if name in SENTENCES:
         return f": {SENTENCES[name]}"
     return _closest(name, known)
+
+
+def elsewhere(typed: str) -> tuple[str, str]:
+    """Returns the option that a word of others stands for, and what is typed for it; empty texts if it is none.
+
+    >>> elsewhere("--bs"), elsewhere("--bf16"), elsewhere("--verbose")
+    (('--batch', '--batch'), ('--dtype', '--dtype bf16'), ('', ''))
+    """
+    here = OPTIONS.get(spelt(typed), "")
+    return (here.split()[0].strip(","), here) if here else ("", "")
 
 
 def _closest(name: str, known: Collection[str]) -> str:

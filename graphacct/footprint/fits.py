@@ -9,6 +9,7 @@ import attrs
 from graphacct.errors import ConfigError, GraphacctError
 from graphacct.footprint.device_fit import Fit
 from graphacct.footprint.memory import Memory
+from graphacct.progress import doing
 
 MOST = 2**40
 """The largest size that is tried; a model whose memory does not grow with it would never end."""
@@ -58,7 +59,8 @@ def largest(measure: Callable[[int], Memory], budget: int, option: str) -> Large
 
     def fits(size: int) -> bool:
         try:
-            memory = measure(size)
+            with doing(f"looking for the largest {option}: {size:,} is tried"):
+                memory = measure(size)
         except GraphacctError as error:
             limits[size] = str(error)
             return False

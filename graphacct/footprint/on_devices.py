@@ -23,6 +23,7 @@ from graphacct.models.find import ModelChoice, find_model
 from graphacct.models.read_choice import ReadChoice
 from graphacct.models.size import positions
 from graphacct.phases import DECODE, GENERATE
+from graphacct.progress import doing, steps
 
 SEQUENCE, PROMPT, CACHED = "seq_len", "prompt_len", "cache_len"
 """The options whose largest size gives the longest sequence: the prompt's in a generation, with the tokens asked for
@@ -39,10 +40,14 @@ def memory_on(model: object, devices: Sequence[Device], *, unknown: str, plugins
     def needed(changes: Mapping[str, Any]) -> int:
         return int(total_of(found, unknown=unknown, plugins=plugins, **{**options, **changes}))
 
+    def tried(option: str, size: int, changes: Mapping[str, Any]) -> int:
+        with doing(f"looking for the largest {option}: {size:,} is tried"):
+            return needed({option: size, **changes})
+
     budgets = {device.memory_bytes for device in devices}
-    batches = _largest("batch", asked, found, needed, budgets)
+    batches = _largest("batch", asked, found, tried, budgets)
     length = PROMPT if asked.phase == GENERATE else SEQUENCE
-    lengths = _largest(length, asked, found, needed, budgets)
+    lengths = _largest(length, asked, found, tried, budgets)
     others: list[tuple[Mapping[str, Any], int]] = []
     if any(asked.total > budget for budget in budgets):
         others = list(_smaller(ways_out(found, asked, options), asked.total, needed))
@@ -69,7 +74,7 @@ def _largest(
     option: str,
     asked: Memory,
     found: Graph | ModelChoice | ReadChoice,
-    needed: Callable[[Mapping[str, Any]], int],
+    tried: Callable[[str, int, Mapping[str, Any]], int],
     budgets: Iterable[int],
 ) -> Mapping[int, LargestSize] | None:
     """Returns the largest batch, sequence or prompt for each budget; None if the model has no such size to choose."""
@@ -81,7 +86,7 @@ def _largest(
         size = asked.workload["cache_len"] + 1
     changes: dict[str, Any] = {"cache_len": None} if decoding else {}
     known = {size: int(asked.total)} if type(size) is int else {}
-    return largest_sizes(lambda n: needed({option: n, **changes}), budgets, option, known)
+    return largest_sizes(lambda n: tried(option, n, changes), budgets, option, known)
 
 
 def _smaller(
@@ -90,7 +95,7 @@ def _smaller(
     """Yields the ways that need less than `limit` bytes, and less than each part of theirs that was a way before. One
     that the model or its plugins do not have is none."""
     before: list[tuple[Mapping[str, Any], int]] = [({}, limit)]
-    for way in ways:
+    for way in steps([*ways], "ways out tried"):
         try:
             size = needed(way)
         except GraphacctError:

@@ -1,6 +1,7 @@
-"""A formula in LaTeX: `24 \\cdot \\mathrm{batch} \\cdot \\mathrm{seq}_{\\mathrm{len}} \\cdot d_{\\mathrm{model}}^{2}`.
+"""A formula in LaTeX: `24 \\cdot \\mathrm{batch} \\cdot \\mathrm{seq\\ len} \\cdot d_{\\mathrm{model}}^{2}`.
 
-A name's first word is its letter, and what follows `_` its index. So there is no `\\_`, of which Markdown makes `_`.
+A name that begins with a single letter and `_` is that letter with the rest as its index; any other is its words, with
+`\\ ` between them. So there is no `\\_`, of which Markdown makes `_`.
 """
 
 from __future__ import annotations
@@ -33,13 +34,18 @@ def latex(form: Form) -> str:
 
 
 def name(text: str) -> str:
-    """Returns a size's name in LaTeX: its first letters in italics with an index, or upright words."""
+    """Returns a size's name in LaTeX: a letter in italics, which may have an index, or upright words."""
     if text[0].isdigit():
         return text.replace(",", "{,}")
-    before, dot, own = text.rpartition(".")
-    first, _, rest = own.partition("_")
-    start = first if len(first) == 1 and not dot else rf"\mathrm{{{before}{dot}{first}}}".replace("_", "~")
-    return rf"{start}_{{\mathrm{{{rest}}}}}".replace("_", "~").replace("~{", "_{") if rest else start
+    letter, _, index = text.partition("_")
+    if len(letter) == 1 and index:
+        return rf"{letter}_{{\mathrm{{{_words(index)}}}}}"
+    return text if len(text) == 1 else rf"\mathrm{{{_words(text)}}}"
+
+
+def _words(text: str) -> str:
+    """Returns a name's words with blanks between them that LaTeX keeps."""
+    return text.replace("_", r"\ ")
 
 
 def _product(form: Product) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from graphacct.errors import DeclinedError, PluginError, ReadError, brief
+from graphacct.errors import DeclinedError, PluginError, ReadError, brief, warn
 from graphacct.graph.config_keys import NO_KEYS, ConfigKeys
 from graphacct.graph.graph import Graph
 from graphacct.hooks.manager import Plugins, default
@@ -161,11 +160,7 @@ def _find_model(model: object, plugins: Plugins, overrides: Mapping[str, Any]) -
 @cache
 def _say_that_a_file_is_another(name: str) -> None:
     """Warns, once, of a name that a built-in model has and a file or folder here as well."""
-    warnings.warn(
-        f"{name!r} is the built-in model of this name; what lies here under the name is {os.path.join('.', name)}",
-        UserWarning,
-        stacklevel=2,
-    )
+    warn(f"{name!r} is the built-in model of this name; what lies here under the name is {os.path.join('.', name)}")
 
 
 def preset(name: str, plugins: Plugins) -> tuple[Architecture, Any] | None:

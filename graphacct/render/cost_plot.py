@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from graphacct.costs.quantities import Quantity
 from graphacct.dims import is_array, is_symbol
 from graphacct.errors import RenderError, brief
-from graphacct.render.plotting import amount, called, figure, heading, literal, terms
+from graphacct.render.plotting import amount, called, figure, heading, in_lines, literal, terms
 
 if TYPE_CHECKING:
     from graphacct.reports.comparison import Comparison
@@ -22,9 +22,11 @@ AROUND = tuple(
 )
 """Where a point's name may stand, in points from it: the first place that is free."""
 LONGEST = 40
+WIDE = 8.0
+"""The inches that a plot is wide unless it is told otherwise."""
 
 
-def cost_plot(found: Comparison, against: str) -> Any:
+def cost_plot(found: Comparison, against: str, width: float = WIDE) -> Any:
     """Returns a figure with the compared quantity of each model over its `against`.
 
     Raises RenderError for a figure that is no number above 0, which a logarithmic scale does not have.
@@ -33,7 +35,7 @@ def cost_plot(found: Comparison, against: str) -> Any:
 
     y, x = (found.reports[0].quantity(name) for name in (found.quantity, against))
     points = [tuple(_figure(found, place, item.name) for item in (x, y)) for place in range(len(found.reports))]
-    drawn = figure(8, 5.6)
+    drawn = figure(width, 1.6 + 0.5 * width)
     axes = drawn.add_subplot()
     axes.set_xscale(LogScale(axes.xaxis))
     axes.set_yscale(LogScale(axes.yaxis))
@@ -49,7 +51,7 @@ def cost_plot(found: Comparison, against: str) -> Any:
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     drawn.suptitle(heading(found, f"{called(found, y)} against {called(found, x)}"), fontsize=12)
-    drawn.supxlabel(literal(terms(found)), fontsize=8, color="#444444")
+    drawn.supxlabel(in_lines(terms(found), width), fontsize=8, color="#444444")
     _name(drawn, axes, found.names, xs, ys)
     return drawn
 

@@ -28,15 +28,20 @@ def diff_lines(found: Diff, paths: Sequence[str], depth: int | None) -> list[Fol
     """
     if depth is not None or len(paths) <= LINES:
         return [Fold((path,)) for path in paths if depth is None or depth_of(path) < depth]
-    moved = _moved(found.changes, lambda change: abs(_figure(change.other, found) - _figure(change.first, found)))
-    if not any(moved.values()):
-        moved = _moved(found.changes, lambda change: 1)
+    moved = moved_by(found)
     most = max(moved.values())
 
     def share(path: str) -> float:
         return moved[path] / most
 
     return folded(paths, share, lambda path: share(path) < SMALL, (), LINES)
+
+
+def moved_by(found: Diff) -> dict[str, int]:
+    """Returns by how much what is in each scope differs; if nothing does in the compared figure, how many changes it
+    holds."""
+    moved = _moved(found.changes, lambda change: abs(_figure(change.other, found) - _figure(change.first, found)))
+    return moved if any(moved.values()) else _moved(found.changes, lambda change: 1)
 
 
 def inside_of(changes: Iterable[Change]) -> dict[str, dict[str, int]]:

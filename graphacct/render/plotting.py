@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import re
+import textwrap
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from graphacct.costs.quantities import forward_alone
-from graphacct.errors import RenderError, suggest
+from graphacct.errors import ConfigError, RenderError, brief, suggest
 from graphacct.files import write
 from graphacct.render.notes import workload_words
 from graphacct.render.printable import printable
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 FORMATS = ("png", "svg", "pdf")
 STYLE: Any = {"svg.hashsalt": "graphacct", "hatch.linewidth": 0.5}
 """matplotlib's settings while a plot is drawn and written."""
+WIDTHS_CM, CM_PER_INCH = (6, 60), 2.54
+"""The widths that a plot may have."""
+NARROW = 6.0
+"""The inches below which the text at a plot's axes is smaller."""
+LETTERS = 40 / 3
+"""The most characters of small text in an inch."""
 TITLES = {"flops": "FLOPs", "params": "parameters"}
 UNDATED: dict[str, dict[str, None]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
 """What each format is told of itself: nothing of the day."""
@@ -36,6 +43,26 @@ def check_ending(path: str | os.PathLike[str]) -> str:
     if ending not in FORMATS:
         raise RenderError(f"a plot is a .png, .svg or .pdf, not {os.fspath(path)!r}{suggest(ending, FORMATS)}")
     return ending
+
+
+def inches(width_cm: float | None) -> float | None:
+    """Returns the width of a plot in inches, None if it is its own. Raises ConfigError for one that no plot fits."""
+    if width_cm is None:
+        return None
+    low, high = WIDTHS_CM
+    if isinstance(width_cm, bool) or not isinstance(width_cm, (int, float)) or not low <= width_cm <= high:
+        raise ConfigError(f"a plot's width is {low} to {high} cm, not {brief(width_cm)}")
+    return width_cm / CM_PER_INCH
+
+
+def style(width: float | None) -> Any:
+    """Returns matplotlib's settings for a plot of a width: smaller text at the axes of a narrow one."""
+    return {"font.size": 8} if width is not None and width < NARROW else {}
+
+
+def in_lines(text: str, width: float) -> str:
+    """Returns the small text below a plot in lines that are no wider than it."""
+    return "\n".join(map(literal, textwrap.wrap(text, int(LETTERS * width))))
 
 
 def figure(width: float, height: float) -> Any:

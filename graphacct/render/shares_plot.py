@@ -12,7 +12,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from graphacct.costs.roles import ATTENTION, EMBEDDING, EXPERTS, HEAD, LOSS, MLP, NORMS, OTHER, ROUTER
-from graphacct.render.plotting import amount, called, figure, heading, literal, terms
+from graphacct.render.plotting import LETTERS, amount, called, figure, heading, in_lines, literal, terms
 from graphacct.render.units import params
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ DASHES: dict[str, Any] = {
     OTHER: (0, (2, 1)),
 }
 MARKERS = dict(zip(COLORS, "Pos^v<>DX", strict=True))
+WIDE = 9.0
+"""The inches that a plot is wide unless it is told otherwise."""
 SMALL = 0.005
 """A role with less than this share in every column has no colour of its own."""
 LABELLED = 0.045
@@ -64,11 +66,11 @@ MOST_MARKED, MOST_TICKS = 12, 9
 TOKENS = ("seq_len", "encoder_seq_len", "cache_len", "prompt_len", "new_tokens")
 
 
-def bars(found: Comparison) -> Any:
+def bars(found: Comparison, width: float = WIDE) -> Any:
     """Returns a figure with a bar for each model, from the first role to the last, in per cent of its total."""
     large, small = _roles(found)
     quantity = found.reports[0].quantity(found.quantity)
-    drawn = figure(9, 1.7 + 0.52 * len(found.reports))
+    drawn = figure(width, 1.7 + 0.52 * len(found.reports))
     axes = drawn.add_subplot()
     left = [0.0] * len(found.reports)
     for role, shares in large:
@@ -84,7 +86,7 @@ def bars(found: Comparison) -> Any:
             label=role,
         )
         for place, share in enumerate(shares):
-            if share >= 100 * LABELLED:
+            if share * width >= 100 * LABELLED * WIDE:
                 _inside(axes, left[place] + share / 2, place, f"{share:.0f}" if share >= 9.95 else f"{share:.1f}")
         left = [before + share for before, share in zip(left, shares, strict=True)]
     if small:
@@ -98,11 +100,11 @@ def bars(found: Comparison) -> Any:
     axes.set_ylim(len(found.reports) - 0.5, -0.5)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    _finish(drawn, axes, found, small, len(large), axes.set_xlabel)
+    _finish(drawn, axes, found, small, len(large), axes.set_xlabel, width)
     return drawn
 
 
-def lines(found: Comparison) -> Any:
+def lines(found: Comparison, width: float = WIDE) -> Any:
     """Returns a figure with a line for each role over the sizes of one model, and where attention passes a network."""
     from matplotlib.scale import LogScale
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
@@ -111,7 +113,7 @@ def lines(found: Comparison) -> Any:
     large, small = _roles(found)
     order = sorted(range(len(found.over.sizes)), key=found.over.sizes.__getitem__)
     sizes = [found.over.sizes[place] for place in order]
-    drawn = figure(9, 5)
+    drawn = figure(width, 2.75 + 0.25 * width)
     axes = drawn.add_subplot()
     marked = len(sizes) <= MOST_MARKED
     for role, shares in large:
@@ -137,8 +139,8 @@ def lines(found: Comparison) -> Any:
     if _is_geometric(sizes):
         axes.set_xscale(LogScale(axes.xaxis, base=2))
     for place, crossing in enumerate(found.over.crossings):
-        _mark(axes, found, crossing, place, sizes)
-    axes.xaxis.set_major_locator(FixedLocator(_ticks(sizes)))
+        _mark(axes, found, crossing, place, sizes, width)
+    axes.xaxis.set_major_locator(FixedLocator(_ticks(sizes, round(MOST_TICKS * min(width / WIDE, 1)))))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda size, _: f"{round(size):,}"))
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
@@ -146,7 +148,7 @@ def lines(found: Comparison) -> Any:
     axes.spines[["top", "right"]].set_visible(False)
     unit = " (tokens)" if found.over.name in TOKENS else ""
     axes.set_xlabel(f"{literal(found.over.name)}{unit}")
-    _finish(drawn, axes, found, small, len(large), axes.set_ylabel)
+    _finish(drawn, axes, found, small, len(large), axes.set_ylabel, width)
     return drawn
 
 
@@ -162,18 +164,26 @@ def _roles(found: Comparison) -> tuple[list[tuple[str, list[float]]], list[str]]
     return large, small
 
 
-def _finish(drawn: Any, axes: Any, found: Comparison, small: Sequence[str], count: int, label: Any) -> None:
+def _finish(
+    drawn: Any, axes: Any, found: Comparison, small: Sequence[str], count: int, label: Any, width: float
+) -> None:
     """Adds what both plots have: what the shares are of, the legend above, and the terms."""
     name = called(found, found.reports[0].quantity(found.quantity))
     label(f"share of {name} (%)")
     drawn.suptitle(heading(found, f"{name} by role"), fontsize=12)
-    above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": min(count, 5), "frameon": False}
+    most = max(2, int(5 * width / WIDE))
+    above = {
+        "loc": "lower center",
+        "bbox_to_anchor": (0.5, 1.0),
+        "ncols": min(count, most),
+        "frameon": False,
+    }
     axes.legend(**above, handlelength=2.8, fontsize=9)
     said = terms(found)
     if small:
         where = "left white" if found.over is None else "not drawn"
         said += f"; below {100 * SMALL:g} % each, {where}: {', '.join(small)}"
-    drawn.supxlabel("\n".join(map(literal, textwrap.wrap(said, 120))), fontsize=8, color="#444444")
+    drawn.supxlabel(in_lines(said, width), fontsize=8, color="#444444")
 
 
 def _inside(axes: Any, x: float, y: float, text: str) -> None:
@@ -190,7 +200,7 @@ def _label(found: Comparison, place: int) -> str:
     return name if count is None else f"{name}\n{params(count)} parameters"
 
 
-def _mark(axes: Any, found: Comparison, crossing: Crossing, place: int, sizes: Sequence[int]) -> None:
+def _mark(axes: Any, found: Comparison, crossing: Crossing, place: int, sizes: Sequence[int], width: float) -> None:
     """Marks a crossing: a line at its size, a ring at its share, and above all lines what it is."""
     assert found.over is not None
     _, top = axes.get_ylim()
@@ -199,6 +209,8 @@ def _mark(axes: Any, found: Comparison, crossing: Crossing, place: int, sizes: S
     axes.plot([crossing.size], [100 * crossing.share], "o", zorder=5, **ring)
     how = "is as much as" if crossing.equal else "passes"
     text = f"{crossing.passing} {how} {crossing.passed} at {literal(found.over.name)} {crossing.size:,}"
+    if width < WIDE:
+        text = "\n".join(textwrap.wrap(text, int(LETTERS * width / 2.6)))
     low, high = axes.transData.inverted().transform(axes.transAxes.transform([(0, 0), (0.55, 0)]))[:, 0]
     right = crossing.size <= high and low <= crossing.size
     axes.annotate(
@@ -220,16 +232,16 @@ def _is_geometric(sizes: Sequence[int]) -> bool:
     return len(sizes) > 2 and abs(middle - (low * high) ** 0.5) < abs(middle - (low + high) / 2)
 
 
-def _ticks(sizes: Sequence[int]) -> Sequence[int]:
+def _ticks(sizes: Sequence[int], most: int = MOST_TICKS) -> Sequence[int]:
     """Returns the sizes that stand on the axis: all of a few; of many the multiples of a power of two, or else some at
     even distances with both ends."""
-    if len(sizes) <= MOST_TICKS:
+    if len(sizes) <= most:
         return sizes
     for power in range(sizes[-1].bit_length()):
         round_ones = [size for size in sizes if size % 2**power == 0]
-        if len(round_ones) <= MOST_TICKS:
+        if len(round_ones) <= most:
             break
-    if len(round_ones) >= MOST_TICKS / 2:
+    if len(round_ones) >= most / 2:
         return round_ones
     last = len(sizes) - 1
-    return [sizes[round(place * last / (MOST_TICKS - 1))] for place in range(MOST_TICKS)]
+    return [sizes[round(place * last / (most - 1))] for place in range(most)]

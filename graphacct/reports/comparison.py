@@ -141,9 +141,9 @@ class Comparison:
         """Returns the comparison as a table's lines; bytes in GiB instead of GB when `binary`."""
         return display("comparison.sheet", self, binary)
 
-    def plot(self, path: str | os.PathLike[str], against: str | None = None) -> None:
+    def plot(self, path: str | os.PathLike[str], against: str | None = None, width_cm: float | None = None) -> None:
         """Plots it to a .png, .svg or .pdf: the shares of roles, or the compared quantity `against` another one."""
-        display("comparison.plot", self, path, against)
+        display("comparison.plot", self, path, against, width_cm)
 
     def __repr__(self) -> str:
         of = f"{self.reports[0].model} " if self.over is not None else ""

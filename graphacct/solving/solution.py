@@ -12,6 +12,7 @@ from graphacct.display import display
 from graphacct.errors import ConfigError
 from graphacct.expressions.expression import Expression
 from graphacct.models.size import Size, config_sizes, staying
+from graphacct.progress import doing
 from graphacct.reports.report import Report
 from graphacct.solving.asked import Asked, Side
 from graphacct.solving.search import Border, Search
@@ -121,7 +122,7 @@ class Solver:
         goal: str,
     ) -> None:
         self.size, self.asked, self.options = size, asked, options
-        self.model = SizedModel(size, report, options, beyond=goal == CROSSING)
+        self.model = SizedModel(size, report, options, beyond=goal != LARGEST)
         self.found, self.goal = found, goal
         self.name = str(getattr(found, "name", "the model"))
         self.trials: dict[int, Trial] = {}
@@ -133,7 +134,8 @@ class Solver:
         if size in self.refused:
             return None
         if size not in self.trials:
-            report = self.model.report(size)
+            with doing(f"{len(self.trials):,} sizes built"):
+                report = self.model.report(size)
             if report is None:
                 return None
             keys = self.size.given(self.options, size, extended=size in self.extended).get("set") or {}

@@ -1,5 +1,7 @@
 """How errors end on the command line."""
 
+from typing import Any
+
 import pytest
 
 from graphacct.cli.errors import with_dashes
@@ -81,6 +83,21 @@ def test_what_a_command_lacks_is_not_named_to_it() -> None:
     from graphacct.cli.other_words import option
 
     assert option("--bs", ["--format"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("typed", "end"),
+    [
+        ("--bs", "it is --batch, of graphacct report and graphacct draw"),
+        ("-b", "it is --batch, of graphacct report and graphacct draw"),
+        ("--qlora", "it is --weights nf4 --lora 16:all-linear, of graphacct report and graphacct draw"),
+        ("--verbose", ""),
+    ],
+)
+def test_an_option_of_another_command_in_the_words_of_others(run: Any, typed: str, end: str) -> None:
+    """`list` has no batch: the message says which commands have it."""
+    done = run("list", typed)
+    assert done.stderr.splitlines()[0] == f"graphacct: no such option {typed!r}" + (f"; {end}" if end else "")
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("flops", "'report'"), ("help", "--help"), ("reprot", "'report'")])

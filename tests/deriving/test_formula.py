@@ -146,8 +146,8 @@ def test_latex_and_python():
     found = graphacct.formula("llama-3-8b", "k_proj", quantity="params")
     assert found.text == "num_hidden_layers · hidden_size² · num_key_value_heads / num_attention_heads"
     assert found.latex == (
-        r"\frac{\mathrm{num}_{\mathrm{hidden~layers}} \cdot \mathrm{hidden}_{\mathrm{size}}^{2} \cdot"
-        r" \mathrm{num}_{\mathrm{key~value~heads}}}{\mathrm{num}_{\mathrm{attention~heads}}}"
+        r"\frac{\mathrm{num\ hidden\ layers} \cdot \mathrm{hidden\ size}^{2} \cdot"
+        r" \mathrm{num\ key\ value\ heads}}{\mathrm{num\ attention\ heads}}"
     )
     assert found.python == (
         "def params_model_layers_self_attn_k_proj(\n"
@@ -159,7 +159,7 @@ def test_latex_and_python():
     )
     assert graphacct.formula("gpt2", quantity="params")._repr_latex_() == (
         r"$$\begin{aligned} \mathrm{params} &= n_{\mathrm{embd}} \cdot \left( n_{\mathrm{layer}} \cdot \left( 12 \cdot"
-        r" n_{\mathrm{embd}} + 13 \right) + \mathrm{vocab}_{\mathrm{size}} + n_{\mathrm{positions}} + 2 \right)"
+        r" n_{\mathrm{embd}} + 13 \right) + \mathrm{vocab\ size} + n_{\mathrm{positions}} + 2 \right)"
         r" \end{aligned}$$"
     )
 

@@ -11,7 +11,7 @@ import pytest
 import sympy
 
 import graphacct
-from graphacct.errors import RenderError, UnknownNameError
+from graphacct.errors import ConfigError, RenderError, UnknownNameError
 from graphacct.reports.comparison import Comparison
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -31,10 +31,10 @@ def lengths() -> Comparison:
     return graphacct.compare("gpt2-xl", over="seq_len=1k:8k:1k", by="role")
 
 
-def words(found: Comparison, path: Path, against: str | None = None) -> list[str]:
+def words(found: Comparison, path: Path, against: str | None = None, width_cm: float | None = None) -> list[str]:
     """The texts of a plot."""
     with matplotlib.rc_context({"svg.fonttype": "none"}):
-        found.plot(path, against)
+        found.plot(path, against, width_cm)
     return [text.strip() for text in re.findall(r"<text[^>]*>([^<]*)<", path.read_text(encoding="utf-8"))]
 
 
@@ -81,6 +81,29 @@ def test_no_name_covers_another(tmp_path: Path) -> None:
     boxes = [text.get_window_extent(renderer) for text in drawn.axes[0].texts]
     assert len(boxes) == len(models)
     assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
+
+
+@pytest.mark.parametrize("against", [None, "params"])
+def test_a_width_is_that_of_the_file(sizes: Comparison, tmp_path: Path, against: str | None) -> None:
+    """8.4 cm are 238 points; text keeps its size, so that what is said below takes more lines."""
+    sizes.plot(tmp_path / "column.svg", against, width_cm=8.4)
+    picture = (tmp_path / "column.svg").read_text(encoding="utf-8")
+    width = re.search(r'<svg [^>]*width="([\d.]+)pt"', picture)
+    assert width is not None
+    assert float(width[1]) == pytest.approx(8.4 / 2.54 * 72, abs=0.1)
+    texts = words(sizes, tmp_path / "column.svg", against, width_cm=8.4)
+    assert any(text.startswith("batch 1") and "convention" not in text for text in texts)
+    for wrong in (0, True, "wide"):
+        with pytest.raises(ConfigError, match="width is 6 to 60 cm, not"):
+            sizes.plot(tmp_path / "column.svg", against, width_cm=wrong)  # type: ignore[arg-type]
+
+
+def test_lines_of_a_narrow_plot_mark_fewer_sizes(lengths: Comparison, tmp_path: Path) -> None:
+    """Of eight sizes that would cover each other."""
+    said = [words(lengths, tmp_path / "lines.svg"), words(lengths, tmp_path / "narrow.svg", width_cm=8.4)]
+    marked = [[text for text in texts if re.fullmatch(r"\d,\d{3}", text)] for texts in said]
+    assert len(marked[0]) == 8
+    assert marked[1] == ["4,096", "8,192", "3,124"]  # the last is where attention passes the network
 
 
 def test_the_same_figures_give_the_same_bytes(lengths: Comparison, tmp_path: Path) -> None:

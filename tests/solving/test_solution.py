@@ -99,6 +99,16 @@ def test_the_models_own_limit_ends_a_search() -> None:
     assert "seq_len 1025 is beyond n_positions 1024" in found.limit
 
 
+def test_the_smallest_length_may_be_beyond_the_positions() -> None:
+    """As a crossing: they are raised with it, and the answer says so."""
+    found = graphacct.solve("gpt2", for_="seq_len", min=True, where="flops(attention) > flops(mlp)")
+    crossing = graphacct.solve("gpt2", for_="seq_len", where="flops(attention) == flops(mlp)")
+    assert (found.size, found.positions) == (crossing.size, "n_positions")
+    assert "n_positions is raised with seq_len" in str(found)
+    found = graphacct.solve("gpt2", for_="seq_len", min=True, where="flops >= 1e11")
+    assert (found.size < 1024, found.positions) == (True, "")
+
+
 def test_what_is_not_monotone_is_said() -> None:
     found = graphacct.solve("gpt2", for_="batch", max=True, where="batch <= 100 or 103 < batch < 110")
     assert (found.size, found.monotone) == (109, False)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from graphacct.errors import RenderError
+from graphacct.errors import RenderError, warn
 from graphacct.files import write
 from graphacct.render.picture import markup
 from graphacct.reports.report import Report
@@ -32,6 +32,8 @@ MANY = 200
 LEGIBLE, FEWER, KEPT = 0.55, (28, 20), 0.6
 """How much of its size a picture keeps at least if graphacct chooses what is open; the most boxes that are then tried,
 and how many of them it keeps."""
+SMALL = 4.0
+"""The points of text on a page, or by the same measure on a slide, below which nobody reads it."""
 LONG, COLUMNS = 2, (2, 3)
 """How much higher than wide a picture is that is broken into columns where it is small; how many are tried."""
 HELPS = 1.05
@@ -108,6 +110,7 @@ def _narrowed(picture: DotSource, form: str, report: Report, options: Mapping[st
                 picture, found, given = fewer, other, {**options, "most": most}
     if options.get("width_cm") is None:
         picture, found = _in_columns(picture, found, report, given)
+        _check_fits(found, picture, options)
     else:
         _check_legible(found, picture, report, options)
     return picture, written(picture.source, found, form)
@@ -144,10 +147,7 @@ def _size(svg: str, options: Mapping[str, Any]) -> float:
 
 def _check_legible(svg: str, picture: DotSource, report: Report, options: Mapping[str, Any]) -> None:
     """Warns with PictureWarning of text that is too small in print, with what would make the picture smaller."""
-    import warnings
-
     from graphacct.render.picture.dot import drawn
-    from graphacct.render.picture.engine import PictureWarning
     from graphacct.render.picture.labels import TEXT_SIZE
 
     printed: float = options.get("font_size", TEXT_SIZE) * markup.scale(svg)
@@ -156,12 +156,28 @@ def _check_legible(svg: str, picture: DotSource, report: Report, options: Mappin
         bare = options.get("bare") or layout(drawn(report, **{**options, "bare": True}, narrow=True).source)
         if bare is not True and markup.scale(bare) > HELPS * markup.scale(svg):
             ways.insert(0, "leave out title and legend with bare=True")
-        warnings.warn(
+        _warn(
             f"the text of this picture is {printed:.1f} points in print at {options['width_cm']:g} cm: "
-            f"{', '.join(ways)}{', or ' if ways else ''}{last}",
-            PictureWarning,
-            stacklevel=4,
+            f"{', '.join(ways)}{', or ' if ways else ''}{last}"
         )
+
+
+def _check_fits(svg: str, picture: DotSource, options: Mapping[str, Any]) -> None:
+    """Warns with PictureWarning of a picture that is legible on no page or slide, with what would make it smaller."""
+    from graphacct.render.picture.labels import TEXT_SIZE
+
+    printed = options.get("font_size", TEXT_SIZE) * fitting(*markup.dimensions(svg))
+    chosen = [] if options.get("depth") is None else ["leave depth= out, which opens what fits"]
+    if printed < SMALL and picture.smaller:
+        *others, last = [*chosen, *picture.smaller]
+        ways = f"{', '.join(others)}, or {last}" if others else last
+        _warn(f"the text of this picture is {printed:.1f} points on a page: {ways}")
+
+
+def _warn(message: str) -> None:
+    from graphacct.render.picture.engine import PictureWarning
+
+    warn(message, PictureWarning)
 
 
 def fitting(width: float, height: float) -> float:
@@ -200,12 +216,16 @@ def layout(source: str) -> str:
 
     Raises what `graphacct.render.picture.engine.laid_out` raises.
     """
-    from graphacct.render.picture.across import redrawn
+    from graphacct.render.picture.across import redraw
     from graphacct.render.picture.clearance import cleared
     from graphacct.render.picture.engine import laid_out
-    from graphacct.render.picture.loops import kept_inside
+    from graphacct.render.picture.loops import keep_inside
+    from graphacct.render.picture.shapes import Drawing
 
-    return markup.inside(cleared(kept_inside(redrawn(laid_out(source, "svg").decode("utf-8")))))
+    drawing = Drawing.of(laid_out(source, "svg").decode("utf-8"))
+    redraw(drawing)
+    keep_inside(drawing)
+    return markup.inside(cleared(drawing))
 
 
 def written(source: str, svg: str, form: str) -> bytes:

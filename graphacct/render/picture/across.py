@@ -13,7 +13,8 @@ from itertools import pairwise
 
 from graphacct.render.picture.labels import FONT
 from graphacct.render.picture.markup import WIDE
-from graphacct.render.picture.shapes import CLASS, Item, Path, Rectangle, crossed, items_of, overlap
+from graphacct.render.picture.markup import curve as along
+from graphacct.render.picture.shapes import Drawing, Item, Path, Rectangle, crossed, items_of, overlap
 
 LENGTH, HALF = 6.0, 2.1
 """The length of an arrow's head and half of its width, in points."""
@@ -27,12 +28,9 @@ _POINTS = re.compile(r'(<polygon [^>]*points=")[^"]+"')
 _D = re.compile(r' d="M[^"]+"')
 
 
-def redrawn(svg: str) -> str:
-    """Returns a layout's SVG with the arrows of the class `across` drawn anew."""
-    if f'class="edge {CLASS}"' not in svg:
-        return svg
-    lines = svg.split("\n")
-    items = [item for item in items_of(lines) if item.points]
+def redraw(drawing: Drawing) -> None:
+    """Draws the arrows of the class `across` anew."""
+    items = drawing.items
     nodes = {item.title: item for item in items if item.kind == "node"}
     for arrow in items:
         if arrow.across:
@@ -41,9 +39,7 @@ def redrawn(svg: str) -> str:
             ends = [re.sub(":.*", "", name) for name in arrow.title.split("&#45;&gt;")]
             path = _path(nodes[ends[0]].around(), nodes[ends[1]].around(), nodes, others, frames)
             if path:
-                draw(lines, arrow, path)
-                arrow.points = path
-    return "\n".join(lines)
+                draw(drawing.lines, arrow, path)
 
 
 def placed(dot: str, svg: str) -> str:
@@ -143,6 +139,7 @@ def draw(lines: list[str], arrow: Item, path: Path, turned: bool = False) -> Non
     if turned:
         head, curve = ([(y, x) for x, y in some] for some in (head, curve))
     points = " ".join(f"{x:.2f},{y:.2f}" for x, y in head)
+    arrow.points = [*along([number for point in curve for number in point])]
     first, *others = (f"{x:.2f},{y:.2f}" for x, y in curve)
     rest = " ".join(others)
     for number in arrow.numbers:

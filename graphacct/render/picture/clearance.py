@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from graphacct.render.picture.shapes import TEXT, Item, Path, Rectangle, crossed, enclosing, items_of, overlap
+from graphacct.render.picture.shapes import TEXT, Drawing, Item, Path, Rectangle, crossed, enclosing, overlap
 
 MOST = 400
 """The number of arrows above which words stay where they are: nobody reads them all."""
@@ -21,13 +21,12 @@ NARROWEST = 0.9
 """The width of Helvetica by the widest font's: what is not under words in any font stays as it is."""
 
 
-def cleared(svg: str) -> str:
-    """Returns a layout's SVG in which no head of a frame has an arrow through it, and shapes stand at their arrows."""
-    lines = svg.split("\n")
-    items = [item for item in items_of(lines) if item.points]
+def cleared(drawing: Drawing) -> str:
+    """Returns an SVG in which no head of a frame has an arrow through it, and shapes stand at their arrows."""
+    lines, items = drawing.lines, drawing.items
     arrows = [item for item in items if item.kind == "edge"]
     if len(arrows) > MOST:
-        return svg
+        return drawing.svg
     paths = [(item.around(), item.points) for item in arrows]
     boxes = [item.around() for item in items if item.kind == "node"]
     heads: list[Rectangle] = []
@@ -110,7 +109,9 @@ def _at_arrow(
     spots = []
     for x, y in arrow.points[2:-2]:
         for gap in GAPS:
-            ways = ((x + gap - left, y - middle), (x - gap - width - left, y - middle))
+            ways = [(x + gap - left, y - middle), (x - gap - width - left, y - middle)]
+            if arrow.across:  # which is flat: above and below it
+                ways += [(x - width / 2 - left, y - gap - bottom), (x - width / 2 - left, y + gap - top)]
             spots += [(gap > FLAT, right**2 + down**2, (right, down)) for right, down in ways]
     near = any(abs(x - left) < NEAR and abs(y - middle) < NEAR for x, y in arrow.points)
     tried = [(0.0, 0.0)] if near else []

@@ -13,49 +13,39 @@ from graphacct.errors import RenderError
 from graphacct.files import write
 from graphacct.graph.paths import last, pattern
 from graphacct.hooks.manager import Plugins, default
-from graphacct.render.diff import difference_text, relative
-from graphacct.render.notes import terms, workload_text
-from graphacct.render.picture import FORMATS, boxes, labels, layout, palette, tooltips, written
+from graphacct.render.diff import relative
+from graphacct.render.picture import (
+    FEWER,
+    FORMATS,
+    LEGIBLE,
+    boxes,
+    diff_legend,
+    fitting,
+    labels,
+    layout,
+    markup,
+    palette,
+    tooltips,
+    written,
+)
+from graphacct.render.picture.bundles import bundled
+from graphacct.render.picture.chosen import MOST
+from graphacct.render.picture.diff_styles import ARROWS, BOXES, INKS, SIGNS, TIES
 from graphacct.render.picture.difference import SAME, Arrow, Difference, Pair, difference
 from graphacct.render.picture.lines import DotSource
 from graphacct.render.picture.look import Look
 from graphacct.render.picture.nesting import nested
-from graphacct.render.picture.painter import KEPT_ORDER
-from graphacct.render.picture.places import above, beside, leftmost
+from graphacct.render.picture.painter import KEPT_ORDER, TOO_MANY
+from graphacct.render.picture.places import above, beside, columns, leftmost, towers
 from graphacct.render.picture.scene import Box, Chain, Scope
 from graphacct.render.picture.styles import EDGE, EDGES, GRAPH, NODE
+from graphacct.render.picture.turn import WIDER, turn
 from graphacct.render.units import human
-from graphacct.reports.diff import ADDED, CHANGED, REMOVED, Change, Diff
+from graphacct.reports.diff import ADDED, REMOVED, Change, Diff
 
 if TYPE_CHECKING:
     import graphviz
 
-SIGNS = {ADDED: "+", REMOVED: "−", CHANGED: "±", SAME: ""}
-INKS = {ADDED: palette.ADDED, REMOVED: palette.REMOVED, CHANGED: palette.CHANGED, SAME: palette.MUTED}
-BOXES: Mapping[str, Mapping[str, str]] = {
-    ADDED: {"fillcolor": palette.ADDED_FILL, "color": palette.ADDED, "penwidth": "2.4"},
-    REMOVED: {
-        "fillcolor": palette.REMOVED_FILL,
-        "color": palette.REMOVED,
-        "penwidth": "1.4",
-        "style": "rounded,filled,dashed",
-    },
-    CHANGED: {"fillcolor": palette.CHANGED_FILL, "color": palette.CHANGED, "penwidth": "1.4", "peripheries": "2"},
-    SAME: {"color": palette.FAINT, "margin": "0.06,0.01"},
-}
-"""How boxes look: of what is added the border is thick, of what is removed dashed, of what is changed double."""
-ARROWS: Mapping[str, Mapping[str, str]] = {
-    ADDED: {"color": palette.ADDED, "penwidth": "2"},
-    REMOVED: {"color": palette.REMOVED, "style": "dashed"},
-    SAME: {},
-}
-TIES = {SAME: "", ADDED: " in B", REMOVED: " in A"}
-"""In which model a weight is shared."""
-WORDS = {
-    ADDED: "only in B: thick border",
-    REMOVED: "only in A: dashed border",
-    CHANGED: "differs: double border",
-}
 _Both: TypeAlias = tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]
 
 
@@ -74,11 +64,34 @@ def draw_diff(
     if suffix not in FORMATS:
         known = ", ".join(FORMATS)
         raise RenderError(f"{os.fspath(path)!r}: a picture's suffix says its format; known: {known}")
-    picture = draw_diff(found, None, depth, plugins)
     form = FORMATS[suffix]
-    source = picture.source
-    write(path, source if form == "dot" else written(source, "" if form == "png" else layout(source), form))
-    return picture
+    if form == "dot":
+        picture = draw_diff(found, None, depth, plugins)
+        write(path, picture.source)
+        return picture
+    dot, content = _legible(found, depth, plugins)
+    write(path, written(dot.source, content, form))
+    return dot.digraph()
+
+
+def _legible(found: Diff, depth: int | None, plugins: Plugins) -> tuple[DotSource, str]:
+    """Returns a picture and its SVG: without a depth the one with the most boxes that is legible, or the largest."""
+    best: tuple[float, DotSource, str] | None = None
+    count = 0
+    for most in (MOST, *FEWER) if depth is None else (MOST,):
+        shown = difference(found, plugins, depth, most)
+        if len(shown.pairs) == count:
+            continue
+        count = len(shown.pairs)
+        dot = _Painter(found, shown).paint()
+        picture = layout(dot.source)
+        size = fitting(*markup.dimensions(picture))
+        if best is None or size > best[0]:
+            best = (size, dot, picture)
+        if size >= LEGIBLE:
+            break
+    assert best is not None
+    return best[1:]
 
 
 class _Painter:
@@ -94,8 +107,13 @@ class _Painter:
         self.clusters = {chain: f"cluster_{place}" for place, chain in enumerate(chains)}
         self.scene = shown.scene()
         self.rows = self.scene.fans()
+        self.spine = set(self.scene.spine())
+        drawn, self.said = bundled(self.scene)
+        self.drawn = {arrow.index for arrow in drawn}
+        self.turn = turn(self.scene, drawn) if len(shown.pairs) <= TOO_MANY else None
         self.tied: dict[str, list[str]] = {}
         paths = {pair.id: pair.path for pair in shown.pairs}
+        self.names = {name: last(path) for name, path in paths.items()}
         for arrow in shown.arrows:
             if arrow.edge.kind == "tied":
                 for one, other in ((arrow.edge.tail, arrow.edge.head), (arrow.edge.head, arrow.edge.tail)):
@@ -103,16 +121,23 @@ class _Painter:
 
     def paint(self) -> DotSource:
         order = KEPT_ORDER if self.rows else {}
-        given = {**GRAPH, "newrank": "true", **order, **Look().graph(), **Look().apart()}
+        wider = WIDER if self.turn else {}
+        given = {**GRAPH, "newrank": "true", **order, **wider, **Look().graph(), **Look().apart()}
         dot = DotSource("graphacct", given, NODE, EDGE)
-        dot.attr(label=self._title(), tooltip=labels.tooltip([self.found.first.model, self.found.other.model]))
+        dot.attr(
+            label=diff_legend.title(self.found, self.quantities),
+            tooltip=labels.tooltip([self.found.first.model, self.found.other.model]),
+        )
         with dot.subgraph(name="cluster_picture") as frame:
-            frame.attr(label=self._caption(), labelloc="b", peripheries="0", margin="4")
+            frame.attr(label=diff_legend.caption(self.found), labelloc="b", peripheries="0", margin="4")
             self._fill(frame)
-        for arrow, weight in zip(self.shown.arrows, self.scene.weights(), strict=True):
-            if arrow.edge.kind != "tied":
-                self._arrow(arrow, weight, dot)
-        for upper, lower in above(self.scene):
+        across = self.turn.across if self.turn else towers(self.scene)
+        straight = columns(self.scene, across) if across and not self.turn else {}
+        for index, (arrow, weight) in enumerate(zip(self.shown.arrows, self.scene.weights(), strict=True)):
+            if arrow.edge.kind != "tied" and (index in self.drawn or arrow.state != SAME):
+                weight = max(weight, straight.get((arrow.edge.tail, arrow.edge.head), 0))
+                self._arrow(arrow, weight, dot, index in across)
+        for upper, lower in self.turn.apart(above(self.scene)) if self.turn else above(self.scene):
             dot.edge(upper, lower, style="invis", weight="0")
         return dot
 
@@ -123,7 +148,7 @@ class _Painter:
         def fill(chain: Chain, into: DotSource) -> None:
             for item in content[chain]:
                 if isinstance(item, Pair):
-                    into.node(item.id, **self._box(item))
+                    into.node(item.id, **self._column(item.id), **self._box(item))
                     continue
                 with into.subgraph(name=self.clusters[item]) as cluster:
                     cluster.attr(**self._frame(item))
@@ -139,6 +164,13 @@ class _Painter:
         inputs = [box.id for box in self.scene.boxes if box.kind == "input"]
         if len(inputs) > 1:
             frame.row(inputs, ordered=False)
+        for pair in self.turn.rows if self.turn else ():
+            frame.row(pair)
+
+    def _column(self, name: str) -> dict[str, str]:
+        """Returns the attribute of the column that a box is in, so that it is straight."""
+        rises = self.turn is not None and name in self.turn.rising
+        return {"group": "rising" if rises else "spine"} if name in self.spine and not self.rows else {}
 
     def _box(self, pair: Pair) -> dict[str, Any]:
         box = pair.other or pair.first
@@ -152,13 +184,19 @@ class _Painter:
         name = labels.escape(f"{sign} {last(pair.path)}" if sign else last(pair.path))
         tied = [f"tied to {', '.join(self.tied[pair.id])}"] if pair.id in self.tied else []
         kind = labels.escape("  ".join(filter(None, [self._kind(pair), *tied])), 80)
+        used = ", ".join(self.names[tail] for tail in self.said.get(pair.id, ()))
         tip = self._tooltip(pair)
         if pair.state == SAME:
-            text = labels.font(name, labels.TEXT_SIZE, ink) + labels.font(f"  {kind}", labels.TEXT_SIZE, ink)
+            text = labels.font(name, labels.TEXT_SIZE, ink) + labels.font(
+                f"  {kind}{f'  with {labels.escape(used)}' if used else ''}", labels.TEXT_SIZE, ink
+            )
             return {"label": f"<{text}>", "tooltip": tip, **BOXES[SAME]}
-        figures = [*self._shapes(pair), *self._figures(*self._both(pair.first, pair.other))]
+        shape = "".join(labels.escape(text, 80) for text in self._shapes(pair))
+        figures = self._figures(*self._both(pair.first, pair.other))
         share = self._share(pair)
-        label = labels.box(name, kind, "", labels.escape(" · ".join(figures), 160), labels.escape(share), palette.INK)
+        text = labels.escape(" · ".join(figures), 160) if figures else ""
+        said = labels.escape(f"with {used}", 80) if used else ""
+        label = labels.box(name, kind, shape, text, labels.escape(share), palette.INK, narrow=1, said=said)
         return {"label": label, "tooltip": tip, **BOXES[pair.state]}
 
     def _kind(self, pair: Pair) -> str:
@@ -245,45 +283,15 @@ class _Painter:
                 lines.append(f"{name} {' → '.join(dict.fromkeys(map(_digits, values)))}")
         return lines
 
-    def _arrow(self, arrow: Arrow, weight: int, dot: DotSource) -> None:
+    def _arrow(self, arrow: Arrow, weight: int, dot: DotSource, across: bool) -> None:
         edge = arrow.edge
         attributes: dict[str, Any] = {"weight": str(weight), **EDGES[edge.kind], **ARROWS[arrow.state]}
         attributes["tooltip"] = attributes["labeltooltip"] = tooltips.edges([edge])
         ends = (edge.head, edge.tail) if edge.kind == "loop" else (edge.tail, edge.head)
         attributes |= Look().loop() if edge.kind == "loop" else {}
-        dot.edge(*ends, **attributes)
-
-    def _title(self) -> str:
-        """Returns both names and the totals before and after."""
-        found = self.found
-        names = f"{labels.clean(found.first.model, 60)} (A) → {labels.clean(found.other.model, 60)} (B)"
-        parts = []
-        for quantity in self.quantities:
-            one, other = found.total[quantity.name]
-            texts = [human(one, quantity.unit), human(other, quantity.unit)]
-            word = "parameters" if quantity.name == "params" else "" if quantity.name == "flops" else quantity.name
-            text = f"{' → '.join(dict.fromkeys(texts))} {word}".strip()
-            parts.append(f"{text}{difference_text(one, other)}")
-        name = labels.font(labels.escape(names, 140), 16, palette.INK, bold=True)
-        line = labels.font(labels.escape(" · ".join(parts), 400), labels.TEXT_SIZE + 2, palette.INK)
-        rows = [labels.row(labels.cell(name, "")), labels.row(labels.cell(line, ""))]
-        return f"<{labels.table(rows)}>"
-
-    def _caption(self) -> str:
-        """Returns the legend, and the terms of both reports."""
-        found = self.found
-        cells = []
-        for kind in (ADDED, REMOVED, CHANGED):
-            count = len(found.of_kind(kind))
-            text = labels.escape(f" {SIGNS[kind]} {count} {kind} ({WORDS[kind]}) ", 80)
-            cells += [labels.cell(labels.font(text, labels.TEXT_SIZE, INKS[kind], bold=True), "")] if count else []
-        text = labels.escape(f" {found.unchanged} unchanged; views are in the arrows ", 80)
-        cells.append(labels.cell(labels.font(text, labels.TEXT_SIZE, palette.MUTED), ""))
-        one, other = (f"{workload_text(report)} · {terms(report)}" for report in (found.first, found.other))
-        texts = [labels.escape(line, 300) for line in ([one] if one == other else [f"A: {one}", f"B: {other}"])]
-        rows = [labels.row(labels.cell(labels.table([labels.row(*cells)]), ""))]
-        rows += [labels.row(labels.cell(labels.font(text, labels.TEXT_SIZE, palette.MUTED), "")) for text in texts]
-        return f"<{labels.table(rows)}>"
+        attributes |= {"constraint": "false", "weight": "0", **Look().beside()} if across else {}
+        rising = self.turn.upwards(edge) if self.turn and not across else {}
+        dot.edge(*(ends[::-1] if rising else ends), **{**attributes, **rising})
 
 
 def _digits(value: Any) -> str:

@@ -6,21 +6,22 @@ one that has it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Set
+from itertools import pairwise
 
 import attrs
 
 from graphacct.errors import ConfigError
-from graphacct.graph.paths import depth as depth_of
-from graphacct.graph.paths import merged, pattern
+from graphacct.graph.paths import merged, outward, pattern
 from graphacct.hooks.manager import Plugins
-from graphacct.render.diff_lines import inside_of
-from graphacct.render.picture.scene import Box, Chain, Edge, Scene, Scope
+from graphacct.render.diff_lines import inside_of, moved_by
+from graphacct.render.picture.chosen import HIGHEST, LONGEST, MOST
+from graphacct.render.picture.content import Content
+from graphacct.render.picture.scene import Box, Chain, Edge, Figures, Scene, Scope
 from graphacct.render.picture.stage import scene
 from graphacct.reports.diff import ADDED, CHANGED, REMOVED, Change, Diff
+from graphacct.reports.opening import largest_first
 
-MOST = 60
-"""The most boxes that are readable, where the depth is not given."""
 SAME = "unchanged"
 
 
@@ -70,21 +71,24 @@ class Difference:
         pairs: The boxes, in the order in which they run.
         arrows: The edges.
         scopes: The open scopes of each model, by chain: the first model's, and the other one's.
+        work: What says how much of a model's work some figures are.
     """
 
     pairs: tuple[Pair, ...]
     arrows: tuple[Arrow, ...]
     scopes: tuple[Mapping[Chain, Scope], Mapping[Chain, Scope]]
+    work: Callable[[Figures], float]
 
     def scene(self) -> Scene:
         """Returns both models as one scene, which says where boxes stand."""
         sides = [(pair.id, pair.other or pair.first) for pair in self.pairs]
         boxes = tuple(attrs.evolve(box, id=name) for name, box in sides if box is not None)
-        return Scene(boxes, tuple(arrow.edge for arrow in self.arrows), {**self.scopes[0], **self.scopes[1]}, 1, 1)
+        edges, scopes = tuple(arrow.edge for arrow in self.arrows), {**self.scopes[0], **self.scopes[1]}
+        return Scene(boxes, edges, scopes, 1, 1, work=self.work)
 
 
-def difference(found: Diff, plugins: Plugins, depth: int | None) -> Difference:
-    """Returns what the picture of a diff shows. `depth` None takes the deepest level at which it is readable.
+def difference(found: Diff, plugins: Plugins, depth: int | None, most: int = MOST) -> Difference:
+    """Returns what the picture of a diff shows. `depth` None opens the scopes in which most differs, `most` boxes.
 
     Raises ConfigError when `depth` is below 1.
     """
@@ -102,12 +106,48 @@ def difference(found: Diff, plugins: Plugins, depth: int | None) -> Difference:
 
     if depth is not None:
         return at(depth)
-    best = at(1)
-    for level in range(2, max(map(depth_of, counts), default=0) + 3):
-        deeper = at(level)
-        if len(deeper.pairs) > MOST:
-            break
-        best = deeper
+    return _largest(found, plugins, changes, counts, most)
+
+
+def _largest(
+    found: Diff,
+    plugins: Plugins,
+    changes: Mapping[str, Change],
+    counts: Mapping[str, Mapping[str, int]],
+    most: int,
+) -> Difference:
+    """Returns both models with the scopes open in which most differs, as many as fit a screen, `most` boxes."""
+    sides = [(report, Content(report)) for report in (found.first, found.other)]
+    inside: dict[str, dict[str, None]] = {}
+    for path in counts:
+        for scope, part in pairwise(["", *[*outward(path)][::-1]]):
+            inside.setdefault(scope, {})[part] = None
+    moved = moved_by(found)
+    whole = max(moved.values(), default=1)
+
+    def set_(opened: Set[str]) -> Difference:
+        scenes = [
+            scene(report, plugins, closed=lambda path: pattern(path) not in opened, content=content)
+            for report, content in sides
+        ]
+        return _merged(scenes[0], scenes[1], changes, counts)
+
+    opened: set[str] = set()
+    best = set_(opened)
+
+    def open_(path: str) -> list[str] | None:
+        nonlocal best
+        if path not in inside:  # a node
+            return []
+        trial = set_(opened | {path})
+        both = trial.scene()
+        if len(trial.pairs) > most or both.length > LONGEST or both.height > HIGHEST:
+            return None
+        best = trial
+        opened.add(path)
+        return [*inside[path]]
+
+    largest_first(inside.get("", ()), lambda path: moved[path] / whole, open_)
     return best
 
 
@@ -134,7 +174,7 @@ def _merged(
             known = arrows.get(key)
             both = known is not None and (known.state == SAME or known.state != state)
             arrows[key] = Arrow(moved, SAME if both else state)
-    return Difference(tuple(pairs), tuple(arrows.values()), (first.scopes, other.scopes))
+    return Difference(tuple(pairs), tuple(arrows.values()), (first.scopes, other.scopes), other.work)
 
 
 def _named(each: Scene) -> dict[str, Box]:

@@ -5,11 +5,10 @@ The same report gives the same bytes. Identifiers are numbered, so that no name 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from graphacct.errors import RenderError
+from graphacct.errors import RenderError, warn
 from graphacct.hooks.manager import Plugins, default
 from graphacct.render.picture import labels, tooltips
 from graphacct.render.picture.chosen import MOST
@@ -140,8 +139,7 @@ def _warn(picture: Scene, unroll: bool) -> None:
     ways = [f"collapse scopes with depth={picture.depth - 1}"] if picture.depth > 1 else []
     ways += ["draw repeated blocks once, without unroll=True"] if unroll else []
     way_out = f"; {', or '.join(ways)}" if ways else ""
-    warnings.warn(
+    warn(
         f"this picture has {len(picture.boxes):,} boxes, and laying out more than {TOO_MANY} takes long{way_out}",
         PictureWarning,
-        stacklevel=3,
     )

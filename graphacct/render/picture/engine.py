@@ -10,10 +10,10 @@ import os
 import re
 import shutil
 import sys
-import warnings
 from typing import TYPE_CHECKING
 
-from graphacct.errors import RenderError
+from graphacct.errors import RenderError, warn
+from graphacct.progress import doing
 from graphacct.render.picture.labels import FONT
 from graphacct.render.picture.markup import PIXELS_PER_INCH, WIDE
 
@@ -56,7 +56,8 @@ def laid_out(source: str, form: str) -> bytes:
     tries = [(program, options) for options in ((), IN_FEW_STEPS) for program in programs]
     while True:
         program, options = tries.pop(0)
-        done = _run(program, source, form, options, QUICKLY if options else CAREFULLY)
+        with doing(f"laying out {boxes:,} boxes and {arrows:,} arrows"):
+            done = _run(program, source, form, options, QUICKLY if options else CAREFULLY)
         if done is not None and done.returncode and WISH in source:  # some lead graphviz-pure into an error of its own
             done = _run(program, _without_wishes(source), form, options, CAREFULLY)
         if done is not None and done.returncode == 0 and done.stdout:
@@ -130,7 +131,7 @@ def _warn(problem: str, other: str, options: tuple[str, ...], size: str) -> None
     how = f"{os.path.basename(other)} draws it"
     if options:
         how += f", {size}, in few steps with straight arrows; to make it smaller: {WAYS_OUT}"
-    warnings.warn(f"{problem}; {how}", PictureWarning, stacklevel=4)
+    warn(f"{problem}; {how}", PictureWarning)
 
 
 def _programs() -> list[str]:

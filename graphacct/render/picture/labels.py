@@ -109,7 +109,7 @@ def box(
     elif narrow:
         lines = [part for part in (given, figures) if part] if tall else [both] if both else []
     else:
-        lines = [both] if tall else []
+        lines = [both] if tall and both else []
         words += font(f"   {both}", TEXT_SIZE, ink) if both and not tall else ""
     lines += [said] if said else []
     rest = [row(cell(font(line, TEXT_SIZE, ink) + gap)) for line in lines]

@@ -10,19 +10,15 @@ import re
 from collections.abc import Mapping, Sequence
 
 from graphacct.render.picture.across import BOX, CORNER, LENGTH, NEAR, STEP, cost, draw
-from graphacct.render.picture.shapes import LOOP, MOVED, Item, Path, Rectangle, items_of, overlap
+from graphacct.render.picture.shapes import LOOP, MOVED, Drawing, Item, Path, Rectangle, overlap
 
 ASIDE = 2.0
 """How far an arrow stays from the border of its frame."""
 
 
-def kept_inside(svg: str) -> str:
-    """Returns a layout's SVG with the arrows into a next repetition inside the frames of their blocks, if there is
-    room."""
-    if f'class="edge {LOOP}"' not in svg:
-        return svg
-    lines = svg.split("\n")
-    items = [item for item in items_of(lines) if item.points]
+def keep_inside(drawing: Drawing) -> None:
+    """Draws arrows into a next repetition inside the frames of their blocks, if there is room."""
+    items = drawing.items
     nodes = {item.title: item.around() for item in items if item.kind == "node"}
     frames = [item.around() for item in items if item.kind == "cluster"]
     for arrow in items:
@@ -32,8 +28,7 @@ def kept_inside(svg: str) -> str:
             frame = _around(tail, head, frames)
             if frame is not None and not _inside(arrow.points, frame):
                 others = [item for item in items if item.kind == "edge" and item is not arrow]
-                _keep(lines, arrow, (tail, head), frame, nodes, others, frames)
-    return "\n".join(lines)
+                _keep(drawing.lines, arrow, (tail, head), frame, nodes, others, frames)
 
 
 def _keep(
@@ -61,7 +56,7 @@ def _keep(
     x = min(places, key=lambda x: (met(x), -x), default=None)
     if x is not None and met(x) < BOX:
         draw(lines, arrow, [start, (x, start[1]), (x, end[1]), end], turned)
-        arrow.role, arrow.points = MOVED, []
+        arrow.role = MOVED
         for number in range(arrow.numbers[0], -1, -1):
             if f'class="edge {LOOP}"' in lines[number]:
                 lines[number] = lines[number].replace(f"edge {LOOP}", f"edge {MOVED}")

@@ -20,17 +20,19 @@ from graphacct.render.picture.bundles import Bundle, bundled
 from graphacct.render.picture.lines import DotSource
 from graphacct.render.picture.look import TOP_DOWN, Look
 from graphacct.render.picture.nesting import nested
-from graphacct.render.picture.places import above, alike, beside, columns, leftmost, towers
+from graphacct.render.picture.places import above, after_merge, alike, beside, columns, leftmost, towers
 from graphacct.render.picture.scene import STRAIGHT, Box, Chain, Scene
 from graphacct.render.picture.styles import EDGE, EDGES, GRAPH, NODE
 from graphacct.render.picture.tooltips import Formula
-from graphacct.render.picture.turn import turn
+from graphacct.render.picture.turn import WIDER, turn
 from graphacct.reports.report import Report
 
 TOO_MANY = 200
 """The number of boxes above which a picture takes long to lay out and is hard to read."""
 FEW = 8
 """The number of boxes up to which the caption would be wider than they are."""
+MERGED = 3
+"""The most weight of an arrow into a box where the values of several inputs meet, which stands below all of them."""
 
 KEPT_ORDER = {"remincross": "false"}
 """Without a second search for fewer crossings over all scopes, which would swap the boxes of a row."""
@@ -56,7 +58,6 @@ class Painter:
         self.plugins = plugins
         self.formula = formula
         self.amounts = Amounts(report, quantity, picture, look.fields)
-        self.spine = set(picture.spine())
         self.clusters = {chain: f"cluster_{index}" for index, chain in enumerate(picture.scopes)}
         self.known = {box.id: box for box in picture.boxes}
         self.rows = {name: row for row in picture.fans() for name in row}
@@ -66,6 +67,10 @@ class Painter:
         flow = [arrow.edges[0] for arrow in self.arrows if arrow.edges[0].kind != "loop"]
         self.arriving = Counter(edge.head for edge in flow)
         self.leaving = Counter(edge.tail for edge in flow)
+        self.across = self.turn.across if self.turn else towers(picture)
+        column = picture.spine() if self.across else after_merge(picture)
+        self.spine = set(column)
+        self.merge = column[0] if column and column[0] not in picture.spine()[:1] else ""
         self.tied: dict[str, list[str]] = {}
         paths = {box.id: box.path for box in picture.boxes}
         for edge in picture.edges:
@@ -78,7 +83,8 @@ class Painter:
         few = len(self.scene.boxes) <= TOO_MANY
         together = {"newrank": "true"} if few or not self.rows else {}
         order = KEPT_ORDER if few and self.rows else {}
-        dot = DotSource("graphacct", {**GRAPH, **together, **order, **self.look.graph()}, NODE, EDGE)
+        apart = WIDER if self.turn else {}
+        dot = DotSource("graphacct", {**GRAPH, **together, **order, **apart, **self.look.graph()}, NODE, EDGE)
         title = (
             {}
             if self.look.bare
@@ -91,18 +97,16 @@ class Painter:
                 frame.attr(label=legend.caption(self.report, self.amounts, self.scene, longest))
             frame.attr(labelloc="b", peripheries="0", margin="4")
             self._fill(frame)
-        across = self.turn.across if self.turn else towers(self.scene)
+        across = self.across
         straight = columns(self.scene, across) if across and not self.turn else {}
         broken = breaks(self.scene, self.arrows, self.look.columns) if self.look.columns > 1 and not self.turn else {}
         for arrow in self.arrows:
-            arrow = attrs.evolve(arrow, weight=max(arrow.weight, straight.get(arrow.ends, 0)))
+            most = MERGED if arrow.ends[1] == self.merge else arrow.weight
+            arrow = attrs.evolve(arrow, weight=max(min(arrow.weight, most), straight.get(arrow.ends, 0)))
             self._arrow(arrow, dot, arrow.index in across or arrow.index in broken)
             if arrow.index in broken:
                 dot.edge(broken[arrow.index], arrow.ends[1], style="invis")  # the next column begins at the top
-        rising = self.turn.rising if self.turn else frozenset()
-        for upper, lower in [*above(self.scene), *(self.turn.above if self.turn else ())]:
-            if not rising.isdisjoint((upper, lower)):
-                continue
+        for upper, lower in self.turn.apart(above(self.scene)) if self.turn else above(self.scene):
             dot.edge(upper, lower, style="invis", weight="0")
         if not self.labelled:
             dot.defaults["graph"] |= self.look.apart()
@@ -206,12 +210,8 @@ class Painter:
         if edge.kind == "loop":  # drawn from its head, so that it runs down beside the body like any edge
             ends = (edge.head, edge.tail)
             attributes |= self.look.loop()
-        if self.turn and edge.head in self.turn.rising and not across:
-            ends = ends[::-1]  # the layout runs down, and what rises is drawn from its end
-            attributes["dir"] = "forward" if edge.kind == "loop" else "back"
-            if edge.tail not in self.turn.rising:
-                attributes["headport"] = "e"
-        dot.edge(*ends, **attributes)
+        rising = self.turn.upwards(edge) if self.turn and not across else {}
+        dot.edge(*(ends[::-1] if rising else ends), **{**attributes, **rising})
 
     def _news(self, arrow: Bundle) -> str:
         """Returns the shapes on an arrow that its box does not show: other values, or values that are viewed."""

@@ -47,6 +47,30 @@ def beside(scene: Scene) -> list[tuple[str, str]]:
     return found
 
 
+def after_merge(scene: Scene) -> list[str]:
+    """Returns the part of the main path that is one column: after the last node in no block where values of inputs of
+    their own meet, as an image's with a text's. That node stands below what it gets, not below one of them."""
+    path = scene.spine()
+    known = {box.id: box for box in scene.boxes}
+    order = {name: place for place, name in enumerate(known)}
+    blocks = {box.scopes for box in scene.boxes if box.kind == "entry"}
+    inputs: dict[str, set[str]] = {box.id: {box.id} if box.kind == "input" else set() for box in scene.boxes}
+    merges: set[str] = set()
+    forward = [
+        edge for edge in scene.edges if edge.kind not in ("loop", "tied") and order[edge.tail] < order[edge.head]
+    ]
+    for edge in sorted(forward, key=lambda edge: order[edge.head]):
+        one, other = inputs[edge.tail], inputs[edge.head]
+        if one and other and one.isdisjoint(other):
+            merges.add(edge.head)
+        other |= one
+    for place in range(len(path) - 1, 0, -1):
+        box = known[path[place]]
+        if box.id in merges and box.kind == "node" and not any(_within(box, block) for block in blocks):
+            return path[place:]
+    return path
+
+
 def alike(scene: Scene) -> list[tuple[str, ...]]:
     """Returns groups of nodes in one scope that one box feeds alone, with the same figures and shape, such as a cosine
     and a sine: which stands at the left nothing else says. Rows that `scene.fans` has are not among them."""

@@ -73,37 +73,71 @@ class Item:
         return enclosing((x, y, x, y) for x, y in self.points)
 
 
+@attrs.frozen
+class Drawing:
+    """A layout's SVG, in which arrows and words are moved.
+
+    Attributes:
+        lines: Its lines.
+        items: What is drawn in them.
+    """
+
+    lines: list[str]
+    items: Sequence[Item]
+
+    @classmethod
+    def of(cls, svg: str) -> Drawing:
+        """Reads an SVG."""
+        lines = svg.split("\n")
+        return cls(lines, [item for item in items_of(lines) if item.points])
+
+    @property
+    def svg(self) -> str:
+        """The SVG as it is now."""
+        return "\n".join(self.lines)
+
+
 def items_of(lines: Sequence[str]) -> Iterator[Item]:
     """Yields the frames, boxes and arrows of an SVG."""
     item = None
     for number, line in enumerate(lines):
-        begins = _ITEM.match(line)
+        begins = _ITEM.match(line) if line.startswith("<g ") else None
         if begins:
             if item is not None:
                 yield item
             item = Item(begins[1], (begins[2] or "").strip())
         elif item is not None:
-            path, text, polygon = _PATH.match(line), TEXT.match(line), _POLYGON.match(line)
-            circle = _CIRCLE.match(line)
-            if path or polygon:
-                item.numbers.append(number)
-            if line.startswith("<title>"):
-                item.title = line[len("<title>") : -len("</title>")]
-            elif text:
-                if text[4].replace("&#160;", "").strip():
-                    item.texts[number] = _extent(text)
-            elif path:
-                numbers = [float(found) for found in _NUMBER.findall(path[2])]
-                item.fill = path[1]
-                item.points += curve(numbers)
-            elif circle:
-                x, y, radius = map(float, circle.groups())
-                item.points += [(x - radius, y - radius), (x + radius, y + radius)]
-            elif polygon and item.kind == "node":
-                numbers = [float(found) for found in _NUMBER.findall(polygon[1])]
-                item.points += zip(numbers[::2], numbers[1::2], strict=False)
+            _read(item, number, line)
     if item is not None:
         yield item
+
+
+def _read(item: Item, number: int, line: str) -> None:
+    """Adds what a line draws to an item."""
+    if line.startswith("<title>"):
+        item.title = line[len("<title>") : -len("</title>")]
+    elif line.startswith("<text "):
+        text = TEXT.match(line)
+        if text and text[4].replace("&#160;", "").strip():
+            item.texts[number] = _extent(text)
+    elif line.startswith("<path "):
+        path = _PATH.match(line)
+        if path:
+            item.numbers.append(number)
+            item.fill = path[1]
+            item.points += curve([float(found) for found in _NUMBER.findall(path[2])])
+    elif line.startswith("<pol"):
+        polygon = _POLYGON.match(line)
+        if polygon:
+            item.numbers.append(number)
+            if item.kind == "node":
+                numbers = [float(found) for found in _NUMBER.findall(polygon[1])]
+                item.points += zip(numbers[::2], numbers[1::2], strict=False)
+    elif line.startswith("<ellipse "):
+        circle = _CIRCLE.match(line)
+        if circle:
+            x, y, radius = map(float, circle.groups())
+            item.points += [(x - radius, y - radius), (x + radius, y + radius)]
 
 
 def _extent(text: re.Match[str]) -> Rectangle:

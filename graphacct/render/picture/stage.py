@@ -38,17 +38,18 @@ def scene(
     kept: Collection[str] = (),
     most: int = MOST,
     tried: MutableMapping[frozenset[Chain], Scene] | None = None,
+    content: Content | None = None,
 ) -> Scene:
     """Returns the content of a report's picture.
 
     `closed` says of the path of a scope whether it is one box, whatever the depth; `kept` nodes have a box also if they
     are free views. Without `depth` and `closed` the scopes with the largest shares of the work are open, as many as fit
     a screen (`largest_open`), at most `most` boxes. `tried` remembers the scenes that this sets, for another call with
-    the same report and views.
+    the same report and views, and `content` is what is the same in all scenes of a report.
     Raises ConfigError when `depth` is below 1.
     """
     check_depth(depth)
-    content = Content(report)
+    content = content or Content(report)
     if depth is not None or closed is not None:
         return _Stage(report, plugins, content, min(depth or DEEPEST, DEEPEST), views, kept, closed).scene()
     known = {} if tried is None else tried

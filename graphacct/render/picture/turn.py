@@ -6,16 +6,19 @@ first: `down_blocks.2` gives `up_blocks.1`, and `down_blocks.0` `up_blocks.3`. N
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from itertools import pairwise
 
 import attrs
 
 from graphacct.render.picture.bundles import Bundle
-from graphacct.render.picture.scene import Scene
+from graphacct.render.picture.scene import Edge, Scene
 
 SKIPS, LEVELS = 4, 3
 """How many arrows must go across, and from how many boxes: fewer are no U."""
+
+WIDER = {"nodesep": "0.6"}
+"""The inches between boxes of a row, so that there is room for the skips."""
 
 
 @attrs.frozen
@@ -35,6 +38,19 @@ class Turn:
     across: Set[int]
     rows: Sequence[tuple[str, str]]
     above: Sequence[tuple[str, str]]
+
+    def upwards(self, edge: Edge) -> dict[str, str]:
+        """Returns the attributes of an edge that rises, which is drawn from its end since a layout runs down; none if
+        it does not."""
+        if edge.head not in self.rising:
+            return {}
+        at_side = {} if edge.tail in self.rising else {"headport": "e"}
+        return {"dir": "forward" if edge.kind == "loop" else "back", **at_side}
+
+    def apart(self, pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+        """Yields what stands above what: the pairs of which neither rises, and its own."""
+        yield from (pair for pair in pairs if self.rising.isdisjoint(pair))
+        yield from self.above
 
 
 def turn(scene: Scene, arrows: Sequence[Bundle]) -> Turn | None:

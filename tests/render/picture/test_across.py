@@ -8,10 +8,17 @@ import pytest
 
 from graphacct import account
 from graphacct.render.picture import layout
-from graphacct.render.picture.across import redrawn
+from graphacct.render.picture.across import redraw
 from graphacct.render.picture.dot import drawn
 from graphacct.render.picture.engine import laid_out
-from graphacct.render.picture.shapes import Item, crossed, items_of, overlap
+from graphacct.render.picture.shapes import Drawing, Item, crossed, items_of, overlap
+
+
+def redrawn(svg: str) -> str:
+    """The SVG after that."""
+    drawing = Drawing.of(svg)
+    redraw(drawing)
+    return drawing.svg
 
 
 def box(name: str, left: float, top: float) -> list[str]:

@@ -9,11 +9,15 @@ import pytest
 
 from graphacct import account
 from graphacct.render.picture import clearance, layout, markup, shapes
-from graphacct.render.picture.clearance import cleared
 from graphacct.render.picture.dot import drawn
 from graphacct.render.picture.engine import laid_out
 
 HEAD = '<text xml:space="preserve" text-anchor="start" x="{x}" y="{y}" font-size="9.00" fill="#59636e">{words}</text>'
+
+
+def cleared(svg: str) -> str:
+    """The SVG after that."""
+    return clearance.cleared(shapes.Drawing.of(svg))
 
 
 def item(kind: str, number: int, *content: str) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 import graphacct
 from graphacct.errors import RenderError
 from graphacct.hooks.manager import default
+from graphacct.render.picture import fitting, markup
 from graphacct.render.picture.difference import difference
 from graphacct.render.picture.palette import TIED
 from graphacct.reports.diff import Diff
@@ -50,7 +51,7 @@ def test_what_one_model_has_is_added_or_removed(experts: Diff) -> None:
     shown = difference(experts, default(), None)
     nodes = [pair for pair in shown.pairs if pair.kind == "node"]
     assert all(pair.state == kinds.get(pair.path, "unchanged") for pair in nodes)
-    assert {pair.state for pair in nodes} == {"added", "removed", "changed", "unchanged"}
+    assert {pair.state for pair in shown.pairs} == {"added", "removed", "changed", "unchanged"}
     ids = {pair.id: pair.path.rpartition(".")[2] for pair in shown.pairs}
     arrows = {(ids[arrow.edge.tail], ids[arrow.edge.head]): arrow.state for arrow in shown.arrows}
     assert arrows["gated", "down_proj"] in ("added", "removed")
@@ -64,7 +65,8 @@ def test_figures_stand_before_and_after(wider: Diff) -> None:
     for text in (
         "± c_fc",
         "gelu_new → silu",
-        "[1, 64, 3072] → [1, 64, 4096] · 28.3 M → 37.8 M params · 3.63 GFLOP → 4.83 GFLOP",
+        "[1, 64, 3072] → [1, 64, 4096]<",
+        "28.3 M → 37.8 M params · 3.63 GFLOP → 4.83 GFLOP",
         "+33.33 %",
         "124 M → 143 M parameters (+15.18 %)",
         "± 3 changed (differs: double border)",
@@ -84,6 +86,18 @@ def test_kinds_differ_in_more_than_colour(experts: Diff) -> None:
     assert re.search(r'penwidth="?2.4', source)
     assert "+ 23 added (only in B: thick border)" in source
     assert source == experts.draw().source
+
+
+def test_a_large_one_is_about_what_differs_most(tmp_path: Path) -> None:
+    """All of T5's 71 nodes differ: its layers are boxes, the encoder beside the decoder, and the picture, which was
+    6,350 points wide, is legible on a slide."""
+    found = graphacct.diff("t5-small", "t5-base")
+    found.draw(tmp_path / "t5.svg")
+    picture = (tmp_path / "t5.svg").read_text(encoding="utf-8")
+    assert fitting(*markup.dimensions(picture)) > 0.4
+    assert 'class="edge across"' in picture
+    assert ">± layer.2<" in picture
+    assert any("DenseReluDense" in path for path in states(found, 5))
 
 
 def test_two_equal_models_have_nothing_to_open() -> None:

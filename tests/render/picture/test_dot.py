@@ -12,7 +12,7 @@ from syrupy.assertion import SnapshotAssertion
 from graphacct import Builder, Graph, GraphacctError, NodeCost, Report, Value, account, hookimpl
 from graphacct.errors import RenderError
 from graphacct.hooks.manager import Plugins, default, load
-from graphacct.render.picture import dot_source
+from graphacct.render.picture import dot_source, labels
 from graphacct.render.picture.dot import draw
 from graphacct.render.picture.engine import PictureWarning
 from graphacct.render.picture.palette import RESIDUAL, TIED
@@ -306,3 +306,9 @@ def test_nodes_of_a_dot_file_are_named_by_their_paths() -> None:
     source = dot_source(account(b.graph(z)))
     edges = re.findall(r'^\t+(\S+|".*?") -> (\S+|".*?") \[', source, re.M)
     assert edges == [("x", '"act (2)"'), ('"act (2)"', "act"), ("act", '"act (3)"')]
+
+
+def test_a_box_that_says_nothing_has_no_empty_text() -> None:
+    """Graphviz takes it for an error: a scope with no figures and no one shape has its name and its share alone."""
+    for narrow in (0, 1, 2):
+        assert '"></FONT>' not in labels.box("rope", "8 nodes", "", "", "0 %", "#000000", narrow=narrow)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,7 +15,7 @@ from graphacct.errors import ConfigError, UnknownNameError
 from graphacct.hooks.manager import load
 from graphacct.render.picture import markup, png, svg
 from graphacct.render.picture.dot import draw, drawn
-from graphacct.render.picture.engine import rgb
+from graphacct.render.picture.engine import PictureWarning, rgb
 from graphacct.render.picture.palette import grey, heat
 from graphacct.render.picture.part import part
 
@@ -62,6 +63,19 @@ def test_text_too_small_to_read_in_print_is_said(gpt2: Report, options: dict[str
     said = rf"text of this picture is \d\.\d points in print at 3 cm: {re.escape(ways)}$"
     with pytest.warns(UserWarning, match=said):
         svg(gpt2, width_cm=3, bare=True, **options)
+
+
+def test_a_picture_that_no_page_holds_is_said() -> None:
+    """With what makes it larger; what graphacct opens by itself is legible."""
+    mamba = account("mamba-130m", quantities=["params", "flops"])
+    said = r"text of this picture is \d\.\d points on a page: leave depth= out, which opens what fits, "
+    with pytest.warns(
+        UserWarning, match=said + "open fewer scopes with depth=1, draw one scope only, or draw repeated"
+    ):
+        svg(mamba, depth=3, unroll=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        svg(mamba)
 
 
 def test_a_bare_picture_has_neither_title_nor_legend(gpt2: Report) -> None:
@@ -273,3 +287,13 @@ def test_the_legend_fits_its_place_at_each_size_of_text(gpt2: Report, points: in
     assert len(tables) == 3  # the scale, a residual and a repetition
     for width, cells in tables:
         assert sum(map(int, re.findall(r'WIDTH="(\d+)"', cells))) <= int(width)
+
+
+def test_a_warning_is_at_the_line_that_asked_for_the_picture(tmp_path: Path) -> None:
+    """Of a verb and of a report's method alike, and not inside graphacct."""
+    report = graphacct.account("gpt2", seq_len=8, quantities=["flops", "params"])
+    path = tmp_path / "x.svg"
+    for ask in (lambda: graphacct.draw(report, path, width_cm=2), lambda: report.draw(path, width_cm=2)):
+        with pytest.warns(PictureWarning, match="points in print") as warned:
+            ask()
+        assert {item.filename for item in warned} == {__file__}

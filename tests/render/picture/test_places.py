@@ -11,7 +11,7 @@ from graphacct import Builder, Report, account
 from graphacct.hooks.manager import default
 from graphacct.render.picture import legend, markup, svg
 from graphacct.render.picture.dot import drawn
-from graphacct.render.picture.places import columns, towers
+from graphacct.render.picture.places import after_merge, columns, towers
 from graphacct.render.picture.scene import STRAIGHT
 from graphacct.render.picture.stage import scene
 
@@ -53,6 +53,18 @@ def test_rows_are_in_order_where_arrows_then_cross(llama: Report) -> None:
     at = names(svg(llama, depth=4))
     for row in (["q_proj", "k_proj", "v_proj"], ["cos", "sin"], ["q_rope", "k_rope"]):
         assert sorted(row, key=lambda name: at[name]) == row
+
+
+def test_what_merges_two_inputs_stands_below_both() -> None:
+    """LLaVA's image is merged into its text; what follows is one column, which is not below the image's tower."""
+    at = names(svg(account("llava-1.5-7b", quantities=["params", "flops"])))
+    assert at["language_model.embed_tokens"][0] < at["images_merged"][0] < at["vision_tower"][0]
+    llava = scene(account("llava-1.5-7b", quantities=["params", "flops"]), default(), 2)
+    known = {box.id: box.path.rpartition(".")[2] for box in llava.boxes}
+    assert known[after_merge(llava)[0]] == "images_merged"
+    for name in ("gpt2", "dit-xl-2-256"):  # a step that each layer uses is not merged
+        found = scene(account(name, quantities=["params", "flops"]), default())
+        assert after_merge(found) == found.spine()
 
 
 def test_what_looks_alike_stands_in_its_order() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from graphacct import Builder, Graph, Report, account
+from graphacct import Builder, Graph, Report, account, diff
 from graphacct.hooks.manager import default
 from graphacct.render.picture import layout
 from graphacct.render.picture.bundles import bundled
@@ -76,6 +76,14 @@ def test_what_rises_points_up(unet: Report) -> None:
     picture = drawn(unet, depth=1, narrow=True)
     at = {path: name for name, path in picture.paths.items()}
     assert f"{at['up_blocks.1']} -> {at['up_blocks.0']} [dir=back" in picture.source
+
+
+def test_the_diff_of_two_looks_like_one_too() -> None:
+    """With words in place of arrows for what all blocks use, in both models."""
+    found = diff("stable-diffusion-v1-5-unet", "stable-diffusion-2-1-base-unet")
+    source = found.draw().source
+    assert source.count("class=across") == 8
+    assert source.count("with time_embedding, encoder_hidden_states") == 6
 
 
 def test_a_picture_that_nobody_can_read_does_not_turn(unet: Report) -> None:

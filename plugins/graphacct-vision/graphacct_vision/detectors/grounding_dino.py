@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from graphacct_architectures.activations import activation
 from graphacct_architectures.encoders.unpooled import BertKeys, words
-from graphacct_architectures.layers import dropped, layer_norm, linear
+from graphacct_architectures.layers import layer_norm, linear
 from graphacct_architectures.losses import SUM_ALONE
 
 from graphacct import (
@@ -26,11 +25,12 @@ from graphacct import (
     frozen,
     has_value,
 )
-from graphacct_vision.detectors import deformable, text_fusion
-from graphacct_vision.detectors.box_queries import sines
+from graphacct_vision.detectors import text_fusion
 from graphacct_vision.detectors.conditional_detr import unsquashed
-from graphacct_vision.detectors.deformable_detr import GROUPS, flattened, projected, shared
+from graphacct_vision.detectors.deformable import BOX
+from graphacct_vision.detectors.deformable_maps import GROUPS, flattened, projected
 from graphacct_vision.detectors.detr import ALIASES, BOX_LAYERS, NO_COST
+from graphacct_vision.detectors.grounding_dino_decoder import corners, decoded
 from graphacct_vision.detectors.queries import perceptron
 from graphacct_vision.parts.inner_backbone import backbone, maps
 
@@ -38,7 +38,6 @@ ENDS = ("Model", "ForObjectDetection")
 CLASSES = tuple(f"GroundingDino{end}" for end in ENDS)
 IMAGE = 800
 """The image's sides, which the files do not state: the preprocessor's shortest."""
-BOX = 4
 FROZEN_NORMS = ("resnet", "rt_detr_resnet", "hgnet_v2", "textnet")
 """Backbones whose batch norms the library's class replaces."""
 
@@ -163,18 +162,6 @@ def compared(config: GroundingDinoConfig, b: Builder, x: Value, text: Value, bia
     return b.apply("concat", y, rest, name="logits", dim=-1)
 
 
-def corners(config: GroundingDinoConfig, b: Builder, index: int, x: Value, *, inside: bool) -> Value:
-    """Returns how a box differs from its reference, before the sigmoid."""
-    other = config.owner("bbox_embed", index, inside=inside)
-    with b.scope(f"bbox_embed.{index}"):
-        for place in range(BOX_LAYERS):
-            out = BOX if place + 1 == BOX_LAYERS else config.d_model
-            parts = shared(b, f"layers.{place}", other and f"{other}.layers.{place}", out, config.d_model)
-            x = b.apply("linear", x, *parts, name=f"layers.{place}")
-            x = x if place + 1 == BOX_LAYERS else b.apply("relu", x, name=f"activation_{place}")
-    return x
-
-
 def told(config: GroundingDinoConfig, workload: Workload, b: Builder) -> Value:
     """Returns the words of each text, projected. Those of a phrase see each other alone."""
     seq = workload.seq_len
@@ -239,83 +226,6 @@ def chosen(
     with b.scope("encoder_output_class_embed"), b.turn(1):  # for a loss
         compared(config, b, target, spoken, bias)
     return b.apply("sigmoid", boxes, name="reference")
-
-
-def decoded(
-    config: GroundingDinoConfig,
-    workload: Workload,
-    b: Builder,
-    x: Value,
-    reference: Value,
-    memory: Value,
-    hidden: Value,
-    text: Value,
-    sizes: Sequence[tuple[Dim, Dim]],
-) -> tuple[list[Value], list[Value], Value]:
-    """Returns the queries' states after each layer, normalized, the boxes that each is given, and the states after all
-    layers, normalized. With heads a layer's boxes, without their gradients, are the next one's."""
-    width, layers = config.d_model, config.decoder_layers
-    batch, count, _ = reference.spec.shape
-    ratios = b.apply("constant", name="ratios", shape=(batch, 1, len(sizes), BOX), dtype=b.dtype)
-    padding = b.apply("constant", name="text_mask", shape=(batch, 1, count, text.spec.shape[1]), dtype=b.dtype)
-    states, references = [], []
-    for index in range(layers):
-        references.append(reference)
-        near = b.apply("reshape", reference, name=f"reference_row_{index}", shape=(batch, count, 1, BOX))
-        near = b.apply("mul", near, ratios, name=f"near_{index}")
-        first = b.apply("select", near, name=f"near_first_{index}", dim=2)
-        waves = sines(b, first, exact_div(width, 2, "d_model / 2"), index)
-        with b.turn(index):
-            where = perceptron(b, "reference_points_head", waves, width, width, 2)
-        with b.scope(f"layers.{index}"):
-            x = layer(config, workload, b, x, where, near, memory, hidden, text, padding, sizes)
-        if config.detects:
-            y = corners(config, b, index, x, inside=True)
-            y = b.apply("add", y, unsquashed(b, reference, f"reference_{index}"), name=f"corners_{index}")
-            reference = b.apply("detach", b.apply("sigmoid", y, name=f"boxes_{index}"), name=f"boxes_{index}_alone")
-            if config.BIASED:
-                other = config.owner("class_embed", index, inside=True)
-                bias = b.parameter(f"class_embed.{index}.bias", (), tied_to=other and f"{other}.bias")
-                b.apply("resident", bias, name=f"class_embed.{index}.bias_unread")
-        with b.turn(index):
-            states.append(layer_norm(b, "layer_norm", x))
-    with b.turn(layers):
-        return states, references, layer_norm(b, "layer_norm", x)
-
-
-def layer(
-    config: GroundingDinoConfig,
-    workload: Workload,
-    b: Builder,
-    x: Value,
-    where: Value,
-    near: Value,
-    memory: Value,
-    hidden: Value,
-    text: Value,
-    padding: Value,
-    sizes: Sequence[tuple[Dim, Dim]],
-) -> Value:
-    """Returns the states after a layer: attention among queries, to the text, to the maps, and a network."""
-    heads = config.decoder_attention_heads
-
-    def added(x: Value, y: Value, name: str) -> Value:
-        y = dropped(b, f"{name}_dropout", y, config.dropout, workload)
-        return layer_norm(b, f"{name}_layer_norm", b.apply("add", x, y, name=f"{name}_residual"))
-
-    placed = b.apply("add", x, where, name="placed")
-    with b.scope("self_attn"):
-        y = text_fusion.attention(config, workload, b, placed, placed, x, heads)
-    x = added(x, y, "self_attn")
-    placed = b.apply("add", x, where, name="placed_for_text")
-    with b.scope("encoder_attn_text"):
-        y = text_fusion.attention(config, workload, b, placed, text, text, heads, padding)
-    x = added(x, y, "encoder_attn_text")
-    with b.scope("encoder_attn"):
-        placed = b.apply("add", x, where, name="placed")
-        y = deformable.attention(b, placed, memory, near, sizes, heads, config.decoder_n_points, hidden)
-    x = added(x, y, "encoder_attn")
-    return text_fusion.network(config, workload, b, x, config.decoder_ffn_dim)
 
 
 def family(name: str, config: type[GroundingDinoConfig], presets: PresetFiles, doc: str) -> Architecture:
