@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 CHECKPOINTS = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".npz")
 """Endings of files that hold a model's tensors alone."""
 NO_OVERRIDES: Mapping[str, Any] = {}
+NO_PRESET = ""
+"""What is remembered of an architecture whose own name is no preset's."""
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -181,14 +183,20 @@ def preset(name: str, plugins: Plugins) -> tuple[Architecture, Any] | None:
 
 
 def _with_preset(name: str, plugins: Plugins) -> Any:
-    """Returns the first architecture that has a preset of a name, or None. All are asked once for a name."""
-    before = plugins.architectures.get(plugins.remembered.get(("preset", name), ""))
+    """Returns the first architecture that has a preset of a name, or None. All are asked once for a name of a preset or
+    of an architecture."""
+    known = plugins.remembered.get(("preset", name))
+    if known == NO_PRESET:
+        return None
+    before = plugins.architectures.get(known) if known else None
     if before is not None and name in before.presets:
         return before
     for item in plugins.architectures.values():
         if name in item.presets:
             plugins.remembered["preset", name] = item.name
             return item
+    if name in plugins.architectures:
+        plugins.remembered["preset", name] = NO_PRESET
     return None
 
 

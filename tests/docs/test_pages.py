@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from each import each
 from sybil import Document
 
 sys.path.insert(0, str(Path(__file__).parent))  # pages.py is imported by name
@@ -14,7 +15,6 @@ sys.path.insert(0, str(Path(__file__).parent))  # pages.py is imported by name
 from pages import ROOT, TORCH, pages, parse, run_page
 
 RUNNING = [page for page in pages() if page.name not in TORCH]
-IDS = [str(page.relative_to(ROOT)) for page in pages()]
 RUN = (
     "README.md",
     "tutorial.md",
@@ -55,7 +55,7 @@ def test_page_has_blocks(name: str) -> None:
     assert sum(example.region.lexemes.get("arguments") != "text" for example in document.examples()) >= 3
 
 
-@pytest.mark.parametrize("page", pages(), ids=IDS)
+@each("page", pages())
 def test_links_lead_somewhere(page: Path) -> None:
     """Every relative link names a file of the repository, and its anchor a heading there."""
     for link in _LINK.findall(_FENCED.sub("", page.read_text(encoding="utf-8"))):

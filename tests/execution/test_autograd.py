@@ -21,11 +21,11 @@ from graphacct.execution.saved_storages import saved_uses
 from graphacct.footprint.liveness import live_bytes
 from graphacct.hooks.manager import default
 
+LOSSES = (("sum", "train_live_loss_sum"), ("cross_entropy", "train_live_cross_entropy"))
+"""Losses, and what was measured of a step with each."""
 
-@pytest.mark.parametrize(("family", "run"), RUNS)
-@pytest.mark.parametrize(
-    ("loss", "key"), [("sum", "train_live_loss_sum"), ("cross_entropy", "train_live_cross_entropy")]
-)
+
+@each("family, run, loss, key", [(*item.values, *loss) for item in RUNS for loss in LOSSES])
 def test_the_peak_of_a_step_is_torchs(family, run, loss, key):
     """Every measured row, to the byte: the most alive over forward and backward, the parameters' gradients as they are
     made. A dispatch mode watched these runs, for which torch adds gradients into new tensors."""

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from each import each
 from runs import GOLDENS, scheduled
 
 import graphacct
@@ -14,10 +15,6 @@ from graphacct.footprint.liveness import live_bytes
 TRUTH = json.loads((GOLDENS / "act-precision" / "truth.json").read_text())
 DROPOUT = ("attn_pdrop", "resid_pdrop", "embd_pdrop")
 AUTOCAST, NO_GRAD = "autocast", "none"
-
-
-def name(run):
-    return f"{run['model']}-{run['mode']}-{run['attention']}-{run['dropout']}-{run['batch']}-{run['loss']}"
 
 
 def options(run):
@@ -38,7 +35,7 @@ def profile(run):
     return "torch-autocast-cpu" if run["mode"] == AUTOCAST else "torch-eager-cpu"
 
 
-@pytest.mark.parametrize("run", TRUTH["runs"], ids=name)
+@each("run", TRUTH["runs"])
 def test_what_is_kept_and_the_peak_are_torchs(run):
     """To the byte: activations, the copies of weights that autocast keeps, and the most that is alive at once."""
     steps = scheduled(

@@ -3,6 +3,7 @@
 import pytest
 import strategies
 from draws import examples
+from each import each
 from hypothesis import given
 from hypothesis import strategies as st
 from runs import RUNS, TINY, scheduled, tiny
@@ -13,16 +14,16 @@ from graphacct.execution.kernels import ACTIVATION, PREEXISTING
 from graphacct.execution.saved_storages import saved_bytes, saved_storages, saved_uses
 from graphacct.footprint.liveness import live_bytes
 
+LOSSES = (("sum", "train_live_loss_sum"), ("cross_entropy", "train_live_cross_entropy"))
+"""Losses, and what was measured of a step with each."""
+
 
 def training(steps):
     """Live bytes after each step of a forward pass that keeps what the backward pass needs."""
     return live_bytes(steps, saved_storages(saved_uses(steps)))
 
 
-@pytest.mark.parametrize(("family", "run"), RUNS)
-@pytest.mark.parametrize(
-    ("loss", "key"), [("sum", "train_live_loss_sum"), ("cross_entropy", "train_live_cross_entropy")]
-)
+@each("family, run, loss, key", [(*item.values, *loss) for item in RUNS for loss in LOSSES])
 def test_the_forward_peak_of_training_is_torchs(family, run, loss, key):
     """The largest sum of live storages in a training step's forward pass, float32 on a CPU, to the byte."""
     assert max(training(tiny(family, run, loss))) == run[key]["forward_peak_bytes"]
@@ -31,7 +32,7 @@ def test_the_forward_peak_of_training_is_torchs(family, run, loss, key):
 WITHOUT_GRADIENTS = [item for item in RUNS if "no_grad_forward" in item.values[1]]
 
 
-@pytest.mark.parametrize(("family", "run"), WITHOUT_GRADIENTS)
+@each("family, run", WITHOUT_GRADIENTS)
 def test_the_peak_without_gradients_is_torchs(family, run):
     """The same without gradients, where Python's variables decide what is alive: the loop still has a layer's input
     while the layer runs, attention has q, k and v until it returns."""

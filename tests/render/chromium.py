@@ -13,7 +13,8 @@ import pytest
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
+    *("--disable-component-update", "--disable-sync", "--disable-extensions", "--disable-software-rasterizer"),
+    "--disable-features=Translate,MediaRouter,OptimizationHints",
 )
 
 

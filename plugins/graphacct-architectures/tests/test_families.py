@@ -171,7 +171,8 @@ def test_parameters(case: str) -> None:
 
 @each("case, row", rows("forward"))
 def test_forward_flops_by_module(case: str, row: dict[str, Any]) -> None:
-    """The total and every module with FLOPs, and how many of each module there are."""
+    """The total and every module with FLOPs, and how many of each module there are; with fused attention, on the first
+    workload of a case, the same total."""
     found = report(case, **sizes(row), quantities=PRODUCTS)
     assert found.total["matmul_flops"] == row["total"]
     ours: dict[str, list[int]] = {}
@@ -182,8 +183,9 @@ def test_forward_flops_by_module(case: str, row: dict[str, Any]) -> None:
         ours.setdefault(path.removesuffix(".*"), [flops, 1])
     modules = {path: figures for path, figures in row.get("by_module", {}).items() if path != "(root)"}
     assert {path: ours.get(path) for path in modules} == modules
-    fused = report(case, **sizes(row), attention="fused", quantities=PRODUCTS)
-    assert fused.total["matmul_flops"] == row["total"]
+    if sizes(row) == smallest(case):
+        fused = report(case, **sizes(row), attention="fused", quantities=PRODUCTS)
+        assert fused.total["matmul_flops"] == row["total"]
 
 
 def corrected(case: str, row: dict[str, Any]) -> int:
