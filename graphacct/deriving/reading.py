@@ -14,7 +14,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from graphacct.deriving.symbols import Symbol
-from graphacct.deriving.traced_report import HELD, Held, TracedReport, is_exact, traced_report
+from graphacct.deriving.traced_report import HELD, OWN, Held, TracedReport, is_exact, traced_report
 from graphacct.formulas.conditions import names_in, told
 from graphacct.formulas.evaluate import Evaluation
 from graphacct.formulas.guards import Guard
@@ -155,10 +155,11 @@ class Readings:
             name: SEVERAL if name in self._free and size == UNIT else size for name, size in self._own.items()
         }
         self._asked = asked
-        self._plain = lambda: completed(account(**options))
-        self._traced = partial(traced_report, account, options, symbols, completed=completed, plain={})
+        self._plain: dict[Any, Report] = {}
+        self._traced = partial(traced_report, account, options, symbols, completed=completed, plain=self._plain)
+        self._at_own_numbers = lambda: completed(self._plain.get(OWN) or account(**options))
         self._start = self._traced(
-            self._own, self._sizes, asked, enough=lambda trace: bool(self._tied(trace)), confirm=False
+            self._own, self._sizes, asked, enough=lambda trace, held: bool(self._tied(trace)), confirm=False
         )
         self._wider = self._untied(self._start)
         if self._wider is None and not self._start.whole:
@@ -186,7 +187,7 @@ class Readings:
     def _at_own(self) -> AtOwn:
         ones = [Held(name, UNIT, HELD) for name, size in self._sizes.items() if size != self._own[name]]
         held = [*self._start.held, *ones]
-        return AtOwn(self._plain, lambda: self._traced(self._own, self._own, (), held, confirm=False))
+        return AtOwn(self._at_own_numbers, lambda: self._traced(self._own, self._own, (), held, confirm=False))
 
     def _untied(self, found: TracedReport) -> Reading | None:
         """Returns the reading at half of each length that is as long as another size; None if there is none, or if more
@@ -195,9 +196,12 @@ class Readings:
         if not tied:
             return None
         halved = {**self._sizes, **{name: self._sizes[name] // 2 for name in tied}}
-        other = self._traced(self._own, halved, self._asked, found.held, confirm=False)
+        count = len(found.held)
+        other = self._traced(
+            self._own, halved, self._asked, found.held, enough=lambda trace, held: len(held) != count, confirm=False
+        )
         known = found.whole or not self._tied(other.trace)
-        return self._reading(other, halved, tied) if known and len(other.held) == len(found.held) else None
+        return self._reading(other, halved, tied) if known and len(other.held) == count else None
 
     def _tied(self, trace: Trace) -> dict[str, str]:
         """Returns the lengths that a guard says to equal another size, by that one's name."""

@@ -83,7 +83,7 @@ def traced_report(
     held_before: Sequence[Held] = (),
     completed: Callable[[Report], Report] = lambda report: report,
     plain: dict[Any, Report] | None = None,
-    enough: Callable[[Trace], bool] = lambda trace: False,
+    enough: Callable[[Trace, Collection[str]], bool] = lambda trace, held: False,
     confirm: bool = True,
 ) -> TracedReport:
     """Returns the report of a model at some sizes, as many of the symbols traced as it allows.
@@ -98,7 +98,7 @@ def traced_report(
         held_before: The sizes that are known to have to stay numbers.
         completed: What adds to a report the quantities that take long: only one that is exact so far gets them.
         plain: Reports of plain numbers by their sizes, OWN of the model's, to which those that are made here are added.
-        enough: Whether a trace says all that is wanted of it without those quantities.
+        enough: Whether a trace, and the sizes that stay numbers in it, say all that is wanted without those quantities.
         confirm: Whether to hold those quantities against plain numbers, for which they are found once more.
     """
     plain = {} if plain is None else plain
@@ -118,7 +118,7 @@ def traced_report(
 class _Tracing:
     account: Callable[..., Report]
     completed: Callable[[Report], Report]
-    enough: Callable[[Trace], bool]
+    enough: Callable[[Trace, Collection[str]], bool]
     confirm: bool
     options: Mapping[str, Any]
     symbols: Sequence[Symbol]
@@ -138,7 +138,7 @@ class _Tracing:
                 report = self._report(trace, kept)
                 found = _held_in(trace)
                 exact = not found and is_exact(report, self._plain(kept))
-                whole = not self.enough(trace)
+                whole = not self.enough(trace, kept)
                 if exact and whole:
                     report = self.completed(report)
                     found = _held_in(trace)
