@@ -157,7 +157,7 @@ class Readings:
         self._asked = asked
         self._plain: dict[Any, Report] = {}
         self._traced = partial(traced_report, account, options, symbols, completed=completed, plain=self._plain)
-        self._at_own_numbers = lambda: completed(self._plain.get(OWN) or account(**options))
+        self._at_own_numbers = lambda: completed(self._plain[OWN] if OWN in self._plain else account(**options))
         self._start = self._traced(
             self._own, self._sizes, asked, enough=lambda trace, held: bool(self._tied(trace)), confirm=False
         )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import pairwise
 
 import attrs
 
-from graphacct.render.picture.scene import STRAIGHT, Box, Chain, Scene, shared
+from graphacct.render.picture.scene import STRAIGHT, Box, Chain, Scene, reached, shared
 
 
 def above(scene: Scene) -> list[tuple[str, str]]:
@@ -176,20 +176,13 @@ def columns(scene: Scene, across: Set[int]) -> dict[tuple[str, str], int]:
     return found
 
 
-def _joined(ahead: Iterable[str], scene: Scene) -> set[str]:
+def _joined(ahead: Sequence[str], scene: Scene) -> set[str]:
     """Returns the boxes that edges join with some, in whichever direction."""
     beside: dict[str, list[str]] = {}
     for edge in scene.edges:
         beside.setdefault(edge.tail, []).append(edge.head)
         beside.setdefault(edge.head, []).append(edge.tail)
-    ahead = [*ahead]
-    joined = {*ahead}
-    while ahead:
-        for name in beside.get(ahead.pop(), ()):
-            if name not in joined:
-                joined.add(name)
-                ahead.append(name)
-    return joined
+    return {*ahead} | reached(ahead, beside)
 
 
 def _leads(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise, takewhile
 from operator import add
 from typing import TypeAlias
@@ -197,7 +197,7 @@ class Scene:
         found: list[tuple[str, ...]] = []
         beside: dict[str, tuple[str, ...]] = {}
         for heads in map(tuple, fed.values()):
-            if len(heads) > 1 and beside.keys().isdisjoint(heads) and not _reached(heads, leaving, beside) & {*heads}:
+            if len(heads) > 1 and beside.keys().isdisjoint(heads) and not reached(heads, leaving, beside) & {*heads}:
                 found.append(heads)
                 beside.update(dict.fromkeys(heads, heads))
         return found
@@ -232,14 +232,16 @@ def shared(one: Chain, other: Chain) -> int:
     return len([*takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))])
 
 
-def _reached(starts: Sequence[str], leaving: Mapping[str, list[str]], beside: Mapping[str, Sequence[str]]) -> set[str]:
+def reached(
+    starts: Iterable[str], leaving: Mapping[str, Sequence[str]], beside: Mapping[str, Sequence[str]] | None = None
+) -> set[str]:
     """Returns the boxes that some boxes lead to, and the boxes `beside` these, which stand in one row with them."""
-    reached: set[str] = set()
+    found: set[str] = set()
     ahead = [*starts]
     while ahead:
         for name in leaving.get(ahead.pop(), ()):
-            if name not in reached:
-                row = beside.get(name, (name,))
-                reached.update(row)
+            if name not in found:
+                row = (beside or {}).get(name, (name,))
+                found.update(row)
                 ahead.extend(row)
-    return reached
+    return found

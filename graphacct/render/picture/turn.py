@@ -12,7 +12,7 @@ from itertools import pairwise
 import attrs
 
 from graphacct.render.picture.bundles import Bundle
-from graphacct.render.picture.scene import Edge, Scene
+from graphacct.render.picture.scene import Edge, Scene, reached
 
 SKIPS, LEVELS = 4, 3
 """How many arrows must go across, and from how many boxes: fewer are no U."""
@@ -81,8 +81,9 @@ def turn(scene: Scene, arrows: Sequence[Bundle]) -> Turn | None:
     across -= {arrow.index for arrow in arrows if arrow.ends == bottom}
     rows = [(path[left], path[right]) for left, right in (*ends, *_between(ends))]
     first = path[over[0][0]]
+    after = _after(first, scene)
     used = (arrow.ends for arrow in arrows if arrow.ends[1] in place and arrow.ends[1] not in rising)
-    above = {(tail, first): None for tail, _ in used if tail not in place and tail not in _after(first, scene)}
+    above = {(tail, first): None for tail, _ in used if tail not in place and tail not in after}
     return Turn(rising, bottom, across, rows, [*above])
 
 
@@ -103,11 +104,4 @@ def _after(start: str, scene: Scene) -> set[str]:
     for edge in scene.edges:
         if edge.kind not in ("loop", "tied"):
             leaving.setdefault(edge.tail, []).append(edge.head)
-    found = {start}
-    ahead = [start]
-    while ahead:
-        for name in leaving.get(ahead.pop(), ()):
-            if name not in found:
-                found.add(name)
-                ahead.append(name)
-    return found
+    return {start} | reached([start], leaving)

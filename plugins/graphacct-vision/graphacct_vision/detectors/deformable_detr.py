@@ -11,7 +11,7 @@ from graphacct_architectures.losses import SUM_ALONE
 from graphacct import Architecture, Builder, ConfigError, Dim, PresetFiles, Value, Workload, exact_div, fields, frozen
 from graphacct_vision.detectors import deformable
 from graphacct_vision.detectors.deformable import BOX
-from graphacct_vision.detectors.deformable_maps import GROUPS, flattened, moved, projected, shared
+from graphacct_vision.detectors.deformable_maps import GROUPS, corners, flattened, moved, projected, shared
 from graphacct_vision.detectors.detr import (
     ALIASES,
     BOX_LAYERS,
@@ -81,7 +81,7 @@ def build(config: DeformableDetrConfig, workload: Workload, b: Builder) -> Value
     logits, boxes = [], []
     for index, (x, reference) in enumerate(zip(states, references, strict=True)):
         logits.append(classes(config, b, index, x))
-        y = corners(config, b, index, x)
+        y = corners(b, index, x, config.d_model, source(config, "bbox_embed", index))
         boxes.append(b.apply("sigmoid", moved(b, y, reference, f"boxes_{index}"), name=f"boxes_{index}"))
     for index in range(config.decoder_layers, config.decoder_layers + config.two_stage):
         idle(config, b, index)
@@ -108,18 +108,6 @@ def classes(config: DeformableDetrConfig, b: Builder, index: int, x: Value) -> V
     name = f"class_embed.{index}"
     parts = shared(b, name, source(config, "class_embed", index), config.num_labels, config.d_model)
     return b.apply("linear", x, *parts, name=name)
-
-
-def corners(config: DeformableDetrConfig, b: Builder, index: int, x: Value) -> Value:
-    """Returns how a box differs from its reference, before the sigmoid."""
-    name, other = f"bbox_embed.{index}", source(config, "bbox_embed", index)
-    with b.scope(name):
-        for place in range(BOX_LAYERS):
-            out = BOX if place + 1 == BOX_LAYERS else config.d_model
-            parts = shared(b, f"layers.{place}", other and f"{other}.layers.{place}", out, config.d_model)
-            x = b.apply("linear", x, *parts, name=f"layers.{place}")
-            x = x if place + 1 == BOX_LAYERS else b.apply("relu", x, name=f"activation_{place}")
-    return x
 
 
 def idle(config: DeformableDetrConfig, b: Builder, index: int) -> None:

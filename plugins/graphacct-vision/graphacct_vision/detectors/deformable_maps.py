@@ -8,7 +8,7 @@ from typing import Any
 from graphacct import Builder, ConfigError, Dim, Value, Workload
 from graphacct_vision.detectors.conditional_detr import unsquashed
 from graphacct_vision.detectors.deformable import BOX
-from graphacct_vision.detectors.detr import positions
+from graphacct_vision.detectors.detr import BOX_LAYERS, positions
 from graphacct_vision.parts.layers import convolution, group_norm
 
 GROUPS = 32
@@ -18,6 +18,18 @@ def shared(b: Builder, name: str, other: str, out: Dim, width: Dim) -> list[Any]
     """Returns a weight and a bias that are another module's if it is named."""
     shapes = {"weight": (out, width), "bias": (out,)}
     return [b.parameter(f"{name}.{part}", shape, tied_to=other and f"{other}.{part}") for part, shape in shapes.items()]
+
+
+def corners(b: Builder, index: int, x: Value, width: Dim, other: str) -> Value:
+    """Returns how a box differs from its reference after a layer, before the sigmoid, by a network that is the module
+    `other`'s if that is named."""
+    with b.scope(f"bbox_embed.{index}"):
+        for place in range(BOX_LAYERS):
+            last = place + 1 == BOX_LAYERS
+            parts = shared(b, f"layers.{place}", other and f"{other}.layers.{place}", BOX if last else width, width)
+            x = b.apply("linear", x, *parts, name=f"layers.{place}")
+            x = x if last else b.apply("relu", x, name=f"activation_{place}")
+    return x
 
 
 def moved(b: Builder, y: Value, reference: Value, name: str) -> Value:

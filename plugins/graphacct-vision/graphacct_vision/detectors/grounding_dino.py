@@ -28,9 +28,9 @@ from graphacct import (
 from graphacct_vision.detectors import text_fusion
 from graphacct_vision.detectors.conditional_detr import unsquashed
 from graphacct_vision.detectors.deformable import BOX
-from graphacct_vision.detectors.deformable_maps import GROUPS, flattened, projected
+from graphacct_vision.detectors.deformable_maps import GROUPS, corners, flattened, projected
 from graphacct_vision.detectors.detr import ALIASES, BOX_LAYERS, NO_COST
-from graphacct_vision.detectors.grounding_dino_decoder import corners, decoded
+from graphacct_vision.detectors.grounding_dino_decoder import decoded
 from graphacct_vision.detectors.queries import perceptron
 from graphacct_vision.parts.inner_backbone import backbone, maps
 
@@ -136,7 +136,7 @@ def build(config: GroundingDinoConfig, workload: Workload, b: Builder) -> tuple[
             bias = b.parameter(f"class_embed.{index}.bias", (), tied_to=other and f"{other}.bias")
         with b.scope(f"class_embed.{index}"):
             logits.append(compared(config, b, x, text, bias))
-        y = corners(config, b, index, x, inside=False)
+        y = corners(b, index, x, config.d_model, config.owner("bbox_embed", index, inside=False))
         y = b.apply("add", y, unsquashed(b, reference, f"reference_{index}"), name=f"corners_{index}")
         places.append(b.apply("sigmoid", y, name=f"boxes_{index}"))
     last = [

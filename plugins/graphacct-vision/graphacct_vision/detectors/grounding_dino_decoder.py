@@ -18,21 +18,8 @@ from graphacct_vision.detectors import deformable, text_fusion
 from graphacct_vision.detectors.box_queries import sines
 from graphacct_vision.detectors.conditional_detr import unsquashed
 from graphacct_vision.detectors.deformable import BOX
-from graphacct_vision.detectors.deformable_maps import shared
-from graphacct_vision.detectors.detr import BOX_LAYERS
+from graphacct_vision.detectors.deformable_maps import corners
 from graphacct_vision.detectors.queries import perceptron
-
-
-def corners(config: Any, b: Builder, index: int, x: Value, *, inside: bool) -> Value:
-    """Returns how a box differs from its reference, before the sigmoid."""
-    other = config.owner("bbox_embed", index, inside=inside)
-    with b.scope(f"bbox_embed.{index}"):
-        for place in range(BOX_LAYERS):
-            out = BOX if place + 1 == BOX_LAYERS else config.d_model
-            parts = shared(b, f"layers.{place}", other and f"{other}.layers.{place}", out, config.d_model)
-            x = b.apply("linear", x, *parts, name=f"layers.{place}")
-            x = x if place + 1 == BOX_LAYERS else b.apply("relu", x, name=f"activation_{place}")
-    return x
 
 
 def decoded(
@@ -64,7 +51,7 @@ def decoded(
         with b.scope(f"layers.{index}"):
             x = layer(config, workload, b, x, where, near, memory, hidden, text, padding, sizes)
         if config.detects:
-            y = corners(config, b, index, x, inside=True)
+            y = corners(b, index, x, width, config.owner("bbox_embed", index, inside=True))
             y = b.apply("add", y, unsquashed(b, reference, f"reference_{index}"), name=f"corners_{index}")
             reference = b.apply("detach", b.apply("sigmoid", y, name=f"boxes_{index}"), name=f"boxes_{index}_alone")
             if config.BIASED:
